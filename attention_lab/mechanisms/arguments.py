@@ -1,20 +1,30 @@
 """Clear errors for arguments that no mechanism can work with."""
 
-from torch import Tensor
+from torch import SymInt, Tensor
 
 
 def require_positive(**arguments: int) -> None:
     """Raise ValueError for the first argument that is not an integer of at least 1."""
     for name, value in arguments.items():
-        if not isinstance(value, int) or value < 1:
+        if not isinstance(value, (int, SymInt)) or value < 1:  # SymInt: a size that torch.export leaves open
             raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
 
 
-def require_shape(x: Tensor, shape: str) -> None:
-    """Raise ValueError unless ``x`` has as many dimensions as ``shape`` names, for example ``"N C H W"``."""
+def require_multiple(of: str, divisor: int, **arguments: int) -> None:
+    """Raise ValueError for the first argument that ``divisor`` does not divide; ``of`` is the divisor's name."""
+    for name, value in arguments.items():
+        if value % divisor:
+            raise ValueError(f"{name} must be a multiple of {of} ({divisor}), got {value}")
+
+
+def require_shape(x: Tensor, shape: str, name: str = "x") -> None:
+    """Raise ValueError unless ``x`` has as many dimensions as ``shape`` names, for example ``"N C H W"``.
+
+    A dimension given as a number must have that size: ``"N 2 3"`` is a batch of 2x3 matrices.
+    """
     names = shape.split()
-    if x.ndim != len(names):
-        raise ValueError(f"x must have shape ({', '.join(names)}), got {tuple(x.shape)}")
+    if x.ndim != len(names) or any(n.isdigit() and int(n) != size for n, size in zip(names, x.shape)):
+        raise ValueError(f"{name} must have shape ({', '.join(names)}), got {tuple(x.shape)}")
 
 
 def hidden_width(channels: int, reduction: int) -> int:

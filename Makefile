@@ -1,0 +1,30 @@
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: help lab test demo notebooks
+
+help:
+	@echo "make lab        open JupyterLab on the first lesson"
+	@echo "make test       run the whole test suite"
+	@echo "make demo       grade a sample class"
+	@echo "make notebooks  rebuild what is generated from solutions/*/*.py"
+
+lab: $(INSTALLED)
+	$(BIN)/attention-lab lab
+
+test: $(INSTALLED)
+	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 $(BIN)/pytest --nbval-lax tests solutions
+
+demo: $(INSTALLED)
+	$(BIN)/attention-lab demo
+
+notebooks: $(INSTALLED)
+	$(BIN)/attention-lab release
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'attention-lab needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,92 @@
+"""`attention-lab`: the course's commands, the same words on every system."""
+
+import os
+import sysconfig
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+PROFILE = Path(__file__).parent / "profile"
+
+
+class CourseError(click.ClickException):
+    """What stops a command, in one line for whoever called it."""
+
+    exit_code = 2
+
+
+def course_root() -> Path:
+    """The checkout that holds the working directory: the nearest folder upwards with an nbgrader_config.py."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "nbgrader_config.py").exists():
+            return folder
+    raise CourseError(f"{here} is not inside a checkout of attention-lab: no nbgrader_config.py here or above.")
+
+
+def prepend(variable: str, path: str | Path) -> None:
+    """Put ``path`` first in a search path of the environment."""
+    os.environ[variable] = os.pathsep.join(filter(None, [str(path), os.environ.get(variable)]))
+
+
+@click.group()
+def main() -> None:
+    """Learn attention in computer vision by building it."""
+    # Jupyter and nbgrader look their own commands up on PATH, also where the environment is not activated.
+    prepend("PATH", sysconfig.get_path("scripts"))
+
+
+@main.command()
+@click.argument("lesson", default="")
+@click.option("--port", default=8888, show_default=True, help="Where JupyterLab listens; the next free one if taken.")
+@click.option("--no-browser", is_flag=True, help="Print the address instead of opening it.")
+def lab(lesson: str, port: int, no_browser: bool) -> None:
+    """Open JupyterLab on a lesson.
+
+    LESSON is a name or number, such as 02; by default the first.
+    """
+    root = course_root()
+    notebooks = root / "notebooks"
+    first = min(notebooks.glob(f"{lesson or '[0-9]'}*/*.ipynb"), default=None)
+    if first is None:
+        raise CourseError(f"{notebooks} holds no lesson {lesson}".rstrip() + ".")
+
+    os.chdir(root)  # where pressing Validate finds nbgrader_config.py
+    prepend("JUPYTER_CONFIG_PATH", PROFILE)
+    arguments = [
+        f"--ServerApp.root_dir={notebooks}",
+        f"--LabApp.default_url=/lab/tree/{quote(first.relative_to(notebooks).as_posix())}",
+        f"--port={port}",
+    ]
+    if no_browser:
+        arguments.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        arguments.append("--allow-root")
+
+    from jupyterlab.labapp import LabApp
+
+    LabApp.launch_instance(arguments)
+
+
+@main.command()
+@click.option("--lesson", help="Only this one, for example 02-squeeze-excitation.")
+@click.option("--force", is_flag=True, help="Rebuild what is up to date, and overwrite what a learner has worked in.")
+def release(lesson: str | None, force: bool) -> None:
+    """Rebuild the notebooks of lessons whose source has changed."""
+    root = course_root()
+    from . import release as pipeline
+
+    known = pipeline.lessons(root)
+    if lesson is not None and lesson not in known:
+        raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(known)}.")
+    for name in known if lesson is None else [lesson]:
+        if not force and not pipeline.stale_files(root, name):
+            click.echo(f"{name}: up to date")
+            continue
+        click.echo(f"{name}: executing ...")
+        try:
+            pipeline.release(root, name, force)
+        except pipeline.ReleaseError as error:
+            raise CourseError(str(error)) from error
+        click.echo(f"{name}: released")

@@ -1,0 +1,29 @@
+"""The data of the course: shipped images and recordings (``images``) and pictures composed of them (``scenes``)."""
+
+from .images import (
+    DINOV2_PHOTOS,
+    FASHION_CLASSES,
+    dinov2_attention,
+    dinov2_pca,
+    fashion,
+    photo,
+    photo_names,
+    selfie_weights,
+)
+from .scenes import CUE_CLASSES, CueScenes, Scenes, cue_scenes, scenes
+
+__all__ = [
+    "CUE_CLASSES",
+    "DINOV2_PHOTOS",
+    "FASHION_CLASSES",
+    "CueScenes",
+    "Scenes",
+    "cue_scenes",
+    "dinov2_attention",
+    "dinov2_pca",
+    "fashion",
+    "photo",
+    "photo_names",
+    "scenes",
+    "selfie_weights",
+]

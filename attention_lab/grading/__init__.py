@@ -1,0 +1,9 @@
+"""Check answers and give hints, in a learner's notebook.
+
+    check("squeeze-excitation-values", SqueezeExcitation)
+    hint("squeeze-excitation")
+"""
+
+from .notebook import CheckFailed, check, hint, load_ipython_extension
+
+__all__ = ["CheckFailed", "check", "hint", "load_ipython_extension"]

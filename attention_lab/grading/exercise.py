@@ -1,0 +1,105 @@
+"""What an exercise is: its reference, the probes it is asked, what is checked for which points, and what goes wrong.
+
+Everything here is data. The machinery that uses it (observe, judge, report) knows no mechanism by name.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Generator, Tensor
+
+from .observe import Observation, Question
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A question put to every answer, with fresh random numbers each time.
+
+    inputs: draws the arguments of the call from a generator; tensors in float64.
+    build: the constructor's arguments, for an exercise whose answer is a class.
+    """
+
+    inputs: Callable[[Generator], tuple[Any, ...]]
+    build: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Misconception:
+    """One idea gone wrong. As code, it is recognised in an answer that does on every question what the code does.
+
+    wrong: makes the wrong answer out of a right one; None where a property's failure already shows the mistake.
+    name: the mistake in one line, as it is told to the learner.
+    question: what a teacher would ask.
+    equation: what the mistake violates, with its source.
+    """
+
+    id: str
+    name: str
+    question: str
+    equation: str
+    wrong: Callable[[Any], Any] | None = None
+
+
+class Failure(NamedTuple):
+    """Why a property does not hold: what was got and expected in a few words, and what that means if it is plain."""
+
+    got: str
+    expected: str
+    meaning: Misconception | None = None
+
+
+@dataclass(frozen=True)
+class Property:
+    """Something that can be true of an answer.
+
+    name: as it is told to the learner.
+    failure: given what the answer did, what the reference did and the question: None when the property holds.
+    record: a call that must have succeeded before the property can be tested.
+    on: the probes it is tested on; all when empty.
+    """
+
+    name: str
+    failure: Callable[[Observation, Observation, Question], Failure | None]
+    record: str = "output"
+    on: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Check:
+    """One test cell of the lesson: its points are given when all its properties hold."""
+
+    points: int
+    properties: tuple[Property, ...]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """A graded exercise.
+
+    forms: right answers, the reference first; the others differ in their parameters' shapes or order only, where the
+        statement leaves that free (with or without biases, say).
+    records: what is recorded of an answer: "output" is the result of calling it, any other name a method of the
+        module, or the further items of a function's returned tuple.
+    probes: by name.
+    checks: by the last part of the test cell's grade id.
+    hints: a nudge, the equation with shapes, pseudocode.
+    """
+
+    id: str
+    forms: tuple[Any, ...]
+    probes: dict[str, Probe]
+    checks: dict[str, Check]
+    hints: tuple[str, str, str]
+    records: tuple[str, ...] = ("output",)
+    misconceptions: tuple[Misconception, ...] = ()
+
+    @property
+    def points(self) -> int:
+        return sum(check.points for check in self.checks.values())
+
+
+def normal(generator: Generator, *shape: int) -> Tensor:
+    """Standard normal numbers in float64, the usual probe input."""
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)

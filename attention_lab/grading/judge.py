@@ -1,0 +1,121 @@
+"""Judge: compare what an answer did with what the right answers do on the same questions. Runs no untrusted code."""
+
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Generator
+
+from .exercise import Exercise, Misconception, Property
+from .observe import Observation, Problem, Question, observe
+from .properties import same
+
+
+@dataclass(frozen=True)
+class Row:
+    """One property of an answer: whether it holds, and if not what was got and expected."""
+
+    name: str
+    passed: bool
+    got: str = ""
+    expected: str = ""
+    problem: Problem | None = None
+    meaning: Misconception | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdict on one check: its properties, the points for them, and the misconception behind a failure if known."""
+
+    id: str
+    points: int
+    rows: tuple[Row, ...]
+    misconception: Misconception | None
+
+    @property
+    def passed(self) -> bool:
+        return all(row.passed for row in self.rows)
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether all that fails is a stub that was not filled in."""
+        problems = [row.problem for row in self.rows if not row.passed]
+        return bool(problems) and all(p is not None and p.kind == "NotImplementedError" for p in problems)
+
+
+def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
+    """The exercise's probes with their numbers drawn: fresh ones, or those of a seed."""
+    generator = Generator().manual_seed(secrets.randbits(63) if seed is None else seed)
+    return [
+        Question(name, probe.build, probe.inputs(generator), int(torch.randint(2**31, (), generator=generator)))
+        for name, probe in exercise.probes.items()
+    ]
+
+
+def judge(exercise: Exercise, check: str, questions: list[Question], observations: list[Observation]) -> Report:
+    """The verdict on one check of an exercise, given what an answer did with the questions."""
+    case = Case(exercise, questions, observations)
+    rows = tuple(case.row(asked) for asked in exercise.checks[check].properties)
+    report = Report(f"{exercise.id}-{check}", exercise.checks[check].points, rows, None)
+    if report.passed or report.unwritten:
+        return report
+    plain = (row.meaning for row in rows if row.meaning)
+    return Report(report.id, report.points, rows, case.misconception() or next(plain, None))
+
+
+class Case:
+    """What an answer did, beside what right and wrong answers do with the same questions."""
+
+    def __init__(self, exercise: Exercise, questions: list[Question], observations: list[Observation]):
+        self.exercise = exercise
+        self.questions = questions
+        self.observations = observations
+
+    def of(self, answer: Callable) -> Iterator[Observation]:
+        """What a trusted answer does with the questions, observed as far as somebody looks."""
+        return (observe(answer, question, self.exercise.records) for question in self.questions)
+
+    @cached_property
+    def expected(self) -> list[Observation]:
+        """What the right answer does that is most like this one: in its parameters, then in its values."""
+        alike = [form for form in self.exercise.forms if self.observations[0].keys == next(self.of(form)).keys]
+        forms = alike or self.exercise.forms[:1]
+        return max((list(self.of(form)) for form in forms), key=self.likeness)
+
+    def likeness(self, right: list[Observation]) -> int:
+        pairs = zip(self.observations, right)
+        return sum(same(got, expected, record) for got, expected in pairs for record in self.exercise.records)
+
+    def row(self, asked: Property) -> Row:
+        """The property on the first probe where it fails."""
+        for question, got, expected in zip(self.questions, self.observations, self.expected):
+            if asked.on and question.name not in asked.on:
+                continue
+            problem = got.problems.get("build") or got.problems.get(asked.record)
+            if problem:
+                return Row(asked.name, False, str(problem), "no error", problem)
+            if failure := asked.failure(got, expected, question):
+                return Row(asked.name, False, failure.got, failure.expected, meaning=failure.meaning)
+        return Row(asked.name, True)
+
+    def misconception(self) -> Misconception | None:
+        """The first misconception that does on every question what this answer did."""
+        for misconception in self.exercise.misconceptions:
+            if any(self.does_the_same(self.of(misconception.wrong(form))) for form in self.exercise.forms):
+                return misconception
+        return None
+
+    def does_the_same(self, wrong: Iterable[Observation]) -> bool:
+        return all(
+            symptoms(got) == symptoms(other)
+            and got.keys == other.keys
+            and all(record not in other.candidates[0] or same(got, other, record) for record in self.exercise.records)
+            for got, other in zip(self.observations, wrong)
+        )
+
+
+def symptoms(seen: Observation) -> dict[str, tuple[str, str]]:
+    """The errors of an answer, wherever in its code they arose."""
+    return {stage: (problem.kind, problem.message) for stage, problem in seen.problems.items()}

@@ -1,0 +1,89 @@
+"""What a lesson's cells call: ``check`` and ``hint``, and an IPython extension that keeps stub errors short."""
+
+import sys
+import traceback
+from collections import Counter
+from typing import Any
+
+from . import report as reports
+from .exercise import Exercise
+from .exercises import EXERCISES
+from .judge import Report, ask, judge
+from .observe import observe
+
+hints_given: Counter[str] = Counter()
+
+
+class CheckFailed(Exception):
+    """A check that an answer did not pass; shown in a notebook without a traceback."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"CheckFailed: {self}"]
+
+
+def check(id: str, answer: Any) -> None:
+    """Check an answer with fresh random inputs and show the verdict.
+
+    Args:
+        id: a test cell's grade id, for example ``"squeeze-excitation-values"``.
+        answer: the class or function you wrote.
+
+    Raises: NotImplementedError while the answer is still a stub, CheckFailed when it does not pass, ValueError for an
+        unknown id.
+    """
+    exercise, name = find(id)
+    questions = ask(exercise)
+    observations = [observe(answer, question, exercise.records) for question in questions]
+    report = judge(exercise, name, questions, observations)
+    if report.unwritten:
+        raise NotImplementedError(f"{exercise.id} is still a stub: write it in the cell above, then run this again.")
+    show(report)
+    if not report.passed:
+        raise CheckFailed(reports.text(report))
+
+
+def hint(id: str) -> None:
+    """Show the next hint of an exercise: a nudge, then the equation with shapes, then pseudocode."""
+    if id not in EXERCISES:
+        raise ValueError(f"no exercise is called {id!r}; there are {', '.join(EXERCISES)}")
+    texts = EXERCISES[id].hints
+    number = min(hints_given[id], len(texts) - 1)
+    hints_given[id] += 1
+    show_markdown(f"**Hint {number + 1} of {len(texts)}.** {texts[number]}")
+
+
+def find(id: str) -> tuple[Exercise, str]:
+    """The exercise and the name of its check that a test cell's grade id stands for."""
+    for exercise in EXERCISES.values():
+        name = id.removeprefix(f"{exercise.id}-")
+        if name in exercise.checks and id == f"{exercise.id}-{name}":
+            return exercise, name
+    known = ", ".join(f"{exercise.id}-{name}" for exercise in EXERCISES.values() for name in exercise.checks)
+    raise ValueError(f"no check is called {id!r}; there are {known}")
+
+
+def show(report: Report) -> None:
+    display({"text/html": reports.html(report), "text/plain": reports.text(report)})
+
+
+def show_markdown(markdown: str) -> None:
+    display({"text/markdown": markdown, "text/plain": markdown})
+
+
+def display(formats: dict[str, str]) -> None:
+    """The richest format in Jupyter, plain text elsewhere."""
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+        sys.modules["IPython"].display.display(formats, raw=True)
+    else:
+        print(formats["text/plain"])
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """``%load_ext attention_lab.grading``: a NotImplementedError takes one line that names the stub, not forty."""
+
+    def in_one_line(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
+        stub = traceback.extract_tb(trace)[-1].name
+        message = str(error) or f"{stub} is still a stub: write it, then run this again."
+        shell._showtraceback(kind, error, [f"NotImplementedError: {message}"])
+
+    shell.set_custom_exc((NotImplementedError,), in_one_line)

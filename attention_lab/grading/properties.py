@@ -1,0 +1,164 @@
+"""The properties an answer can be checked for, each named in the learner's words."""
+
+import torch
+from torch import Tensor
+
+from .exercise import Failure, Misconception, Property
+from .observe import Observation, Question
+
+TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3}  # relative to the largest value: sums in another order differ
+
+
+def close(got: Tensor, expected: Tensor) -> bool:
+    """Same shape, and the same values within the tolerance of the coarser dtype."""
+    if got.shape != expected.shape:
+        return False
+    tolerance = max(TOLERANCES.get(got.dtype, 1e-2), TOLERANCES[expected.dtype])
+    finite = expected[expected.isfinite()]
+    size = float(finite.abs().max()) if finite.numel() else 0.0
+    return torch.allclose(got.to(expected.dtype), expected, rtol=tolerance, atol=tolerance * size, equal_nan=True)
+
+
+def same(got: Observation, expected: Observation, record: str) -> bool:
+    """Whether some order of the answer's layers gives the expected values."""
+    return any(
+        record in values and close(values[record], expected.candidates[0][record]) for values in got.candidates
+    )
+
+
+UNREGISTERED = Misconception(
+    "unregistered",
+    "the layers are not registered, so an optimiser would never see them",
+    "Is every layer an attribute of self, or in an nn.ModuleList? A plain list hides it.",
+    "module.parameters() must list every weight",
+)
+DETACHED = Misconception(
+    "detached",
+    "the gradient does not flow back through the whole computation",
+    "Is there a detach(), .data, .item() or no_grad() on the way from x to the output?",
+    "autograd's slope must be the slope of the function",
+)
+UNUSED = Misconception(
+    "unused-parameter",
+    "a layer is declared, but its result never reaches the output",
+    "Which line of forward uses each of your layers?",
+    "every parameter must receive a gradient",
+)
+CHANGES_INPUT = Misconception(
+    "changes-its-input",
+    "x itself is changed; the rest of the network would see the changed x",
+    "Which line works in place: *=, +=, or a method that ends in an underscore?",
+    "forward must leave x as it is",
+)
+IMAGES_MIXED = Misconception(
+    "images-mixed",
+    "the result for one image depends on the other images of the batch",
+    "Can image 2 change image 1? Over which axes do you pool or normalise?",
+    "in eval mode, output[:1] must equal the output of x[:1]",
+)
+
+
+def shape(record: str = "output", on: tuple[str, ...] = ()) -> Property:
+    def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
+        shapes = [tuple(seen.candidates[0][record].shape) for seen in (got, expected)]
+        x = tuple(question.inputs[0].shape)
+        return None if shapes[0] == shapes[1] else Failure(f"{shapes[0]} for an input of {x}", f"{shapes[1]}")
+
+    return Property(f"shape of {record}", failure, record, on)
+
+
+def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> Property:
+    def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
+        if same(got, expected, record):
+            return None
+        ours, theirs = expected.candidates[0][record], got.candidates[0][record]
+        if ours.shape != theirs.shape:
+            return Failure(f"shape {tuple(theirs.shape)}", f"shape {tuple(ours.shape)}")
+        if not theirs.isfinite().all():
+            return Failure("nan or inf", "finite numbers")
+        worst = int((ours - theirs).abs().argmax())
+        place = ", ".join(str(int(i)) for i in torch.unravel_index(torch.tensor(worst), ours.shape))
+        return Failure(f"{record}[{place}] = {theirs.flatten()[worst]:.4g}", f"{ours.flatten()[worst]:.4g}")
+
+    return Property(name or f"values of {record}", failure, record, on)
+
+
+def parameters() -> Property:
+    """The answer has the parameters of one of the right forms."""
+
+    def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
+        if got.keys == expected.keys and got.parameters == expected.parameters:
+            return None
+        if got.parameters != expected.parameters:
+            arguments = ", ".join(map(str, question.build))
+            meaning = None if got.parameters else UNREGISTERED
+            return Failure(f"{got.parameters:,} with arguments ({arguments})", f"{expected.parameters:,}", meaning)
+        return Failure(f"shapes {shapes(got)}", f"shapes {shapes(expected)}")
+
+    return Property("number of parameters", failure, "build")
+
+
+def shapes(seen: Observation) -> str:
+    return ", ".join(str(size) for role, size in seen.keys if not role.startswith("running"))
+
+
+def between(low: float, high: float, record: str, on: tuple[str, ...] = ()) -> Property:
+    def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
+        found = got.candidates[0][record]
+        least, most = float(found.min()), float(found.max())
+        return None if low <= least and most <= high else Failure(f"{least:.3g} to {most:.3g}", f"{low:g} to {high:g}")
+
+    return Property(f"{record} between {low:g} and {high:g}", failure, record, on)
+
+
+def sums_to_one(record: str, dim: int, on: tuple[str, ...] = ()) -> Property:
+    def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
+        sums = got.candidates[0][record].sum(dim)
+        worst = float(sums.flatten()[(sums - 1).abs().argmax()])
+        return None if close(sums, torch.ones_like(sums)) else Failure(f"a sum of {worst:.3g}", "1")
+
+    return Property(f"{record} sum to 1", failure, record, on)
+
+
+def gradients() -> Property:
+    """Autograd's slope of the output is the true slope, and every parameter learns."""
+
+    def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
+        if expected.parameters and not got.parameters:
+            return Failure("no parameters to learn", f"{expected.parameters:,}", UNREGISTERED)
+        if got.without_gradient:
+            return Failure(f"none for {got.without_gradient} parameters", "a gradient for each parameter", UNUSED)
+        if got.slopes is None:
+            return None
+        autograd, true = got.slopes
+        wrong = abs(autograd - true) > 1e-3 * max(1.0, abs(true))
+        return Failure(f"a slope of {autograd:.4g}", f"{true:.4g}", DETACHED) if wrong else None
+
+    return Property("gradient", failure)
+
+
+def leaves_input_alone() -> Property:
+    def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
+        return Failure("x was changed", "x as it was", CHANGES_INPUT) if got.changed_input else None
+
+    return Property("input not changed", failure)
+
+
+def repeatable() -> Property:
+    def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
+        first = got.candidates[0]["output"]
+        return None if close(got.repeated, first) else Failure("another result in the second call", "the same")
+
+    return Property("same result each time", failure)
+
+
+def images_apart(on: tuple[str, ...] = ()) -> Property:
+    """In eval mode, what is computed for one image does not depend on the other images of the batch."""
+
+    def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
+        first = got.candidates[0]["output"][:1]
+        if close(got.alone, first):
+            return None
+        return Failure("image 1 depends on image 2", "each image on its own", IMAGES_MIXED)
+
+    return Property("images kept apart", failure, on=on)

@@ -1,0 +1,49 @@
+"""Report -> what a learner reads: a compact table in Jupyter, plain text elsewhere, one short error on failure."""
+
+from html import escape
+from textwrap import wrap
+
+from .judge import Report
+
+WIDTH = 80
+
+
+def headline(report: Report) -> str:
+    """The verdict in one line that is complete in itself."""
+    if report.passed:
+        return f"{report.id}: all is well, {points(report)}."
+    first = next(row for row in report.rows if not row.passed)
+    return f"{report.id}: {first.name}: got {first.got}, expected {first.expected}."
+
+
+def advice(report: Report) -> list[str]:
+    """What the failure looks like, and the question that leads on."""
+    if report.passed or report.misconception is None:
+        return []
+    told = report.misconception
+    return [f"This looks like: {told.name}.", f"Ask yourself: {told.question}", f"Compare: {told.equation}"]
+
+
+def text(report: Report) -> str:
+    """The verdict in lines of at most 80 characters."""
+    return "\n".join(line for part in [headline(report), *advice(report)] for line in wrap(part, WIDTH))
+
+
+def html(report: Report) -> str:
+    """The verdict's properties as a compact table, legible on light and dark."""
+    head = (report.id, "", points(report)) if report.passed else (report.id, "got", "expected")
+    told = [row.problem for row in report.rows]
+    lines = [table_row("th", head)]
+    for place, row in enumerate(report.rows):
+        again = row.problem is not None and row.problem in told[:place]
+        lines.append(table_row("td", (f"{'✓' if row.passed else '✗'} {row.name}", "not reached" if again else row.got, row.expected)))
+    return f'<table style="margin:0">{"".join(lines)}</table>'
+
+
+def table_row(tag: str, texts: tuple[str, ...]) -> str:
+    cells = "".join(f'<{tag} style="text-align:left">{escape(text)}</{tag}>' for text in texts)
+    return f"<tr>{cells}</tr>"
+
+
+def points(report: Report) -> str:
+    return f"{report.points} point{'s' if report.points != 1 else ''}"

@@ -1,0 +1,34 @@
+"""A table that reads well in a notebook, in a terminal and on a web page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under a header; a notebook shows it as HTML, ``print`` as aligned text."""
+
+    caption: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __post_init__(self):
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise ValueError(f"rows must have {len(self.header)} cells like the header, got {list(row)}")
+
+    def __repr__(self) -> str:
+        lines = [self.header, *self.rows]
+        widths = [max(map(len, column)) for column in zip(*lines)]
+        text = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
+        return "\n".join([self.caption, text[0], "  ".join("-" * width for width in widths), *text[1:]])
+
+    def _repr_html_(self) -> str:
+        def line(cells: Sequence[str], tag: str) -> str:
+            return "<tr>" + "".join(f'<{tag} style="text-align: left">{escape(cell)}</{tag}>' for cell in cells) + "</tr>"
+
+        return (
+            f"<table><caption>{escape(self.caption)}</caption><thead>{line(self.header, 'th')}</thead>"
+            f"<tbody>{''.join(line(row, 'td') for row in self.rows)}</tbody></table>"
+        )

@@ -1,0 +1,278 @@
+"""Training, as short as it can be: one loop, and a comparison of several models over several seeds.
+
+The length of a training is given in **steps** (optimiser updates), not in epochs: two models trained for as many steps
+have had as many updates and have seen as many images, whatever the size of the pool the batches are drawn from.
+
+Everything runs on one thread, because the tensors of these experiments are so small that a second one costs more than it
+brings; the number of threads is put back afterwards. No function here changes torch's global random state.
+
+**Reduced mode**: with the environment variable ``ATTENTION_LAB_FAST=1`` every training stops after 20 steps and every
+comparison after 2 seeds. It shows that the code runs; its numbers mean nothing, and its records and tables say so.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+from tqdm.notebook import tqdm as NotebookBar
+
+from .mechanisms.arguments import require_positive
+from .table import Table
+
+FAST_STEPS = 20
+FAST_SEEDS = 2
+
+
+def fast() -> bool:
+    """Whether the reduced mode is on. A lesson may ask, to render fewer images too."""
+    return os.environ.get("ATTENTION_LAB_FAST") == "1"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a training leaves behind, apart from the trained model."""
+
+    losses: list[float]
+    """Cross-entropy of the batch in every step, before the update."""
+    seconds: float
+    """Duration of the training on the clock."""
+    reduced: bool
+    """True if the reduced mode cut the training short."""
+
+    def __repr__(self) -> str:
+        shown = f"{len(self.losses)} steps in {self.seconds:.1f} s, loss {self.losses[0]:.2f} -> {self.losses[-1]:.2f}"
+        return shown + " (reduced run)" * self.reduced
+
+
+def train(
+    model: nn.Module,
+    images: Float[Tensor, "N C H W"],
+    labels: Int[Tensor, "N"],
+    steps: int,
+    batch: int = 64,
+    lr: float = 4e-3,
+    weight_decay: float = 1e-4,
+    seed: int = 0,
+) -> Record:
+    """Train a classifier in place, by AdamW with the one-cycle schedule: the rate rises to ``lr``, then falls to zero.
+
+    I. Loshchilov and F. Hutter, "Decoupled Weight Decay Regularization", ICLR 2019.
+    L. N. Smith and N. Topin, "Super-Convergence", 2018, arXiv:1708.07120.
+
+    Args:
+        model: (N, C, H, W) -> logits (N, classes). It is left in evaluation mode.
+        images, labels: the pool that batches are drawn from, on the model's device. Render it before.
+        steps: number of updates.
+        batch: images in a batch, drawn with replacement.
+        lr: highest learning rate.
+        weight_decay: of AdamW.
+        seed: of the batches and of all randomness in the model's layers. Models trained with the same seed see the same
+            batches in the same order. The initial parameters are the caller's: see ``compare``.
+
+    Raises: ValueError if ``images`` and ``labels`` differ in N, or ``steps`` or ``batch`` is below 1.
+    """
+    with _progress(_budget(steps)) as bar:
+        return _train(model, images, labels, steps, batch, lr, weight_decay, seed, bar)
+
+
+def error(model: nn.Module, images: Float[Tensor, "N C H W"], labels: Int[Tensor, "N"]) -> float:
+    """Percentage of the images whose largest logit is not that of their label. The model is left in evaluation mode.
+
+    Raises: ValueError if ``images`` and ``labels`` differ in N.
+    """
+    _require_pairs(images, labels)
+    model.eval()
+    with _one_thread(), torch.no_grad():
+        correct = sum((model(x).argmax(1) == y).sum().item() for x, y in zip(images.split(256), labels.split(256)))
+    return 100 * (1 - correct / len(labels))
+
+
+@dataclass(frozen=True)
+class Runs:
+    """One model, trained from several seeds."""
+
+    errors: list[float]
+    """Test error of each seed in percent."""
+    records: list[Record]
+    """How each seed was trained."""
+    models: list[nn.Module]
+    """The trained model of each seed, in evaluation mode."""
+
+    @property
+    def parameters(self) -> int:
+        """Number of trainable parameters."""
+        return sum(parameter.numel() for parameter in self.models[0].parameters() if parameter.requires_grad)
+
+    @property
+    def mean(self) -> float:
+        """Mean test error in percent."""
+        return mean(self.errors)
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the test error between seeds (n - 1 in the denominator); not a number for one seed."""
+        return stdev(self.errors) if len(self.errors) > 1 else float("nan")
+
+    @property
+    def seconds(self) -> float:
+        """Mean duration of a training."""
+        return mean(record.seconds for record in self.records)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Several models at the same budget. Shown as a table; ``runs[name]`` has everything behind a row."""
+
+    runs: dict[str, Runs]
+    seeds: list[int]
+    steps: int
+    reduced: bool
+
+    def table(self) -> Table:
+        """One row a model: parameters, mean error and its spread, the error of each seed, seconds a training."""
+        several = len(self.seeds) > 1
+        caption = "Test error in %" + f", mean ± standard deviation over {len(self.seeds)} seeds" * several
+        caption += f", after {self.steps} steps."
+        if self.reduced:
+            caption += " REDUCED RUN (ATTENTION_LAB_FAST=1): its numbers mean nothing."
+        return Table(
+            caption,
+            ["model", "parameters", "error", *(f"seed {seed}" for seed in self.seeds), "seconds a seed"],
+            [
+                [
+                    name,
+                    f"{run.parameters:,}",
+                    f"{run.mean:.1f}" + f" ± {run.std:.1f}" * several,
+                    *(f"{error:.1f}" for error in run.errors),
+                    f"{run.seconds:.1f}",
+                ]
+                for name, run in self.runs.items()
+            ],
+        )
+
+    def __repr__(self) -> str:
+        return repr(self.table())
+
+    def _repr_html_(self) -> str:
+        return self.table()._repr_html_()
+
+
+def compare(
+    models: dict[str, Callable[[], nn.Module]],
+    train: tuple[Float[Tensor, "N C H W"], Int[Tensor, "N"]],
+    test: tuple[Float[Tensor, "M C H W"], Int[Tensor, "M"]],
+    steps: int,
+    seeds: Sequence[int] = range(3),
+    lr: float = 4e-3,
+) -> Comparison:
+    """Train every model from every seed with the same budget, and measure its error on the test images.
+
+    A seed decides the initial parameters and the batches, and all models see the same batches. A difference between two
+    models says something if it is larger than the spread between seeds.
+
+    Args:
+        models: a name, and a function without arguments that builds the model with fresh parameters.
+        train: images and labels to train on.
+        test: images and labels to measure the error on.
+        steps: number of updates of each training.
+        seeds: one training of each model for each of them.
+        lr: highest learning rate, the same for all.
+
+    Raises: ValueError as ``train`` does, or if there is no seed.
+    """
+    if not seeds:
+        raise ValueError("seeds must hold at least one seed")
+    seeds = list(seeds[:FAST_SEEDS] if fast() else seeds)
+    runs = {name: Runs([], [], []) for name in models}
+    with _progress(_budget(steps) * len(seeds) * len(models)) as bar:
+        for name, build in models.items():
+            for seed in seeds:
+                bar.set_description(f"{name}, seed {seed}")
+                with torch.random.fork_rng():
+                    torch.manual_seed(seed)
+                    model = build()
+                runs[name].records.append(_train(model, *train, steps, 64, lr, 1e-4, seed, bar))
+                runs[name].errors.append(error(model, *test))
+                runs[name].models.append(model)
+    return Comparison(runs, seeds, _budget(steps), fast())
+
+
+def _train(
+    model: nn.Module,
+    images: Float[Tensor, "N C H W"],
+    labels: Int[Tensor, "N"],
+    steps: int,
+    batch: int,
+    lr: float,
+    weight_decay: float,
+    seed: int,
+    bar: tqdm,
+) -> Record:
+    """``train``, on a progress bar that may be shared."""
+    _require_pairs(images, labels)
+    require_positive(steps=steps, batch=batch)
+    steps = _budget(steps)
+    generator = torch.Generator().manual_seed(seed)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total_steps=steps)
+    losses = []
+    model.train()
+    start = time.perf_counter()
+    with _one_thread(), torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for _ in range(steps):
+            chosen = torch.randint(len(images), (batch,), generator=generator)
+            loss = F.cross_entropy(model(images[chosen]), labels[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(loss.item())
+            bar.update()
+    model.eval()
+    return Record(losses, time.perf_counter() - start, fast())
+
+
+def _budget(steps: int) -> int:
+    """The steps that are taken when so many are asked for."""
+    return min(steps, FAST_STEPS) if fast() else steps
+
+
+def _require_pairs(images: Tensor, labels: Tensor) -> None:
+    if len(images) != len(labels) or len(images) == 0:
+        raise ValueError(f"images and labels must be as many, and at least one, got {len(images)} and {len(labels)}")
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextmanager
+def _progress(steps: int) -> Iterator[tqdm]:
+    """A progress bar that leaves nothing behind: not in a notebook's saved output, not in a log file."""
+    if not issubclass(tqdm, NotebookBar):
+        with tqdm(total=steps, leave=False, disable=None) as bar:  # None: only on a terminal
+            yield bar
+        return
+    from IPython.display import display
+
+    with tqdm(total=steps, leave=False, display=False) as bar:
+        shown = display(bar.container, display_id=True)
+        try:
+            yield bar
+        finally:
+            shown.update({"text/plain": ""}, raw=True)

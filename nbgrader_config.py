@@ -1,0 +1,16 @@
+"""nbgrader's settings for this course: where the lessons lie, what a release may hold, how submissions are graded."""
+
+c = get_config()  # noqa: F821 (nbgrader provides it)
+
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "notebooks"
+# nbgrader copies every file beside a lesson's notebook to the learner, except these.
+c.CourseDirectory.ignore = [".*", "__pycache__", "*.py", "*.md", "*~", "feedback"]
+
+c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
+
+c.Execute.timeout = 120  # seconds per cell
+c.Execute.extra_arguments = ["--IPKernelApp.log_level=ERROR"]  # no warning of plain TCP inside one machine
+# Demonstrations (training, figures) earn no points. This replaces nbclient's own tag, "skip-execution".
+c.Execute.skip_cells_with_tag = "demo"
+c.Autograde.sanitize_preprocessors.append("attention_lab.grading.nbgrader.StripTags")

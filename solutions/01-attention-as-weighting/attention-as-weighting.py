@@ -1,0 +1,351 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01 · Attention as weighting
+#
+# **Attention = a distribution of weights, computed from the features, then combined with the features.** Every lesson of
+# this course is one way to do that. This lesson gives you the frame.
+#
+# **Papers:** the temperature comes from G. Hinton, O. Vinyals, J. Dean, *Distilling the Knowledge in a Neural Network*,
+# 2015 ([arXiv:1503.02531](https://arxiv.org/abs/1503.02531)); the weighted average, as attention, from D. Bahdanau,
+# K. Cho, Y. Bengio, *Neural Machine Translation by Jointly Learning to Align and Translate*, ICLR 2015
+# ([arXiv:1409.0473](https://arxiv.org/abs/1409.0473)).
+#
+# | | |
+# | --- | --- |
+# | **After this lesson you can** | turn scores into weights in two ways, combine them with features, and say which way fits a problem |
+# | **Time** | about 70 minutes |
+# | **You need** | tensors, broadcasting and `nn.Module` in PyTorch; nothing about attention |
+# | **Points** | 15 |
+#
+# Run the cells from top to bottom (Shift+Enter). Where you read `YOUR CODE HERE`, delete the line `raise
+# NotImplementedError()` and write your code. The cell below each exercise checks it, as often as you like.
+
+# %%
+# %load_ext attention_lab.grading
+
+# %%
+import ipywidgets
+import torch
+from torch import nn
+
+from attention_lab import data, figures, training
+from attention_lab.grading import check, hint
+
+# %% [markdown]
+# ## 1. A picture first
+#
+# A vision transformer called DINOv2 looked at this photograph. It cut the image into small square **patches**. To
+# describe the image as a whole, it averaged the features of all patches, but not equally: each patch got a **weight**.
+# The last layer has six **heads**, which means: six such averages side by side. Each picture shows the weights of one
+# head.
+
+# %% tags=["demo"]
+figures.attention_heads("chelsea", layer=-1)
+
+# %% [markdown]
+# Nobody marked the animal for the network. The weights were computed **from the features themselves**. In lesson 06 you
+# build this mechanism. Today we build its heart: scores become weights, weights combine features.
+#
+# ## 2. The frame of the whole course
+#
+# ```mermaid
+# flowchart LR
+#     features["features"] --> scores["scores<br/>any real numbers"]
+#     scores --> normaliser["normaliser<br/>softmax or sigmoid"]
+#     normaliser --> weights["weights<br/>between 0 and 1"]
+#     weights --> combine(("combine"))
+#     features --> combine
+#     combine --> output["output"]
+# ```
+#
+# | part | question it answers | in the code |
+# | --- | --- | --- |
+# | **scores** $s$ | how much does each part matter? | `scores` or `logits` |
+# | **normaliser** | do the parts compete? | `softmax` or `sigmoid` |
+# | **weights** $w$ | what is attended to? | `weights(x)` |
+# | **combination** | what happens with the weights? | `forward(x)` |
+#
+# There are two normalisers, and you should always know which one you have:
+#
+# - **softmax selects.** The weights sum to 1. If one rises, the others fall.
+# - **sigmoid gates.** Each weight is between 0 and 1, whatever the others do.
+
+# %%
+scores = torch.tensor([2.0, 1.0, 0.5, -1.0, 2.0])
+figures.bars({"scores": scores, "softmax": scores.softmax(0), "sigmoid": scores.sigmoid()})
+
+# %% [markdown]
+# Two positions have the highest score, 2. The softmax lets them share, so neither comes near 1. The sigmoid opens both.
+
+# %%
+print(f"softmax: {scores.softmax(0).max():.2f} for the best, sum {scores.softmax(0).sum():.2f}")
+print(f"sigmoid: {scores.sigmoid().max():.2f} for the best, sum {scores.sigmoid().sum():.2f}")
+
+# %% [markdown]
+# ## 3. Exercise: softmax with a temperature
+#
+# **What and why.** You have used `softmax` as a black box. Write it once, and you know what can break.
+# **Difficulty** ●●○○ · **15 minutes** · **4 points**
+#
+# $$w_i = \frac{\exp(s_i / T)}{\sum_j \exp(s_j / T)}$$
+#
+# - $s_i$ is `scores` along the axis `dim`, and $w_i$ is what you return, in the same shape.
+# - $T$ is `temperature`. A large $T$ makes all scores look alike: flat weights. A small $T$ makes the best one win.
+#
+# Do not use `torch.softmax`. Your function must survive scores of 10,000. (What is $e^{10000}$ for a computer?)
+#
+# If you are stuck, run `hint("temperature-softmax")` in a cell of your own, or unfold:
+#
+# <!-- hints: temperature-softmax -->
+
+# %% nbgrader={"grade": false, "grade_id": "temperature-softmax", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def softmax(scores, dim=-1, temperature=1.0):
+    """Weights along dim that are positive and sum to 1; the shape of scores is kept."""
+    ### BEGIN SOLUTION
+    scaled = scores / temperature
+    powers = torch.exp(scaled - scaled.amax(dim, keepdim=True))
+    return powers / powers.sum(dim, keepdim=True)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "temperature-softmax-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("temperature-softmax-values", softmax)
+
+# %% nbgrader={"grade": true, "grade_id": "temperature-softmax-temperature", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("temperature-softmax-temperature", softmax)
+
+# %% nbgrader={"grade": true, "grade_id": "temperature-softmax-stable", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("temperature-softmax-stable", softmax)
+
+# %% [markdown]
+# **Play with it.** Move the slider and watch your own weights. (The picture below the slider stays for readers who
+# cannot run the notebook.)
+
+# %% tags=["demo", "nbval-ignore-output"]
+ipywidgets.interact(
+    lambda temperature: figures.bars({f"T = {temperature:.2f}": softmax(scores, temperature=temperature)}),
+    temperature=ipywidgets.FloatLogSlider(value=1, base=10, min=-1, max=1, description="T"),
+);
+
+# %%
+figures.bars({f"T = {temperature}": softmax(scores, temperature=temperature) for temperature in (0.1, 0.5, 1.0, 10.0)})
+
+# %% [markdown]
+# ## 4. Exercise: select
+#
+# **What and why.** Weights alone do nothing. To *select* means: average the features over positions, with the weights.
+# This one line is the core of every transformer. **Difficulty** ●●○○ · **15 minutes** · **4 points**
+#
+# $$y_c = \sum_{l=1}^{L} w_l\, f_{c,l}\qquad w = \mathrm{softmax}(s)$$
+#
+# `select(features, scores)`: features `(N, C, L)` and scores `(N, L)` → `(N, C)`. `N` images, `C` channels, `L` positions.
+# Each image has its own scores. Use your `softmax`.
+#
+# <!-- hints: select -->
+
+# %% nbgrader={"grade": false, "grade_id": "select", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def select(features, scores):
+    """(N, C, L) features and (N, L) scores -> (N, C): the softmax-weighted average over positions."""
+    ### BEGIN SOLUTION
+    weights = softmax(scores)
+    return (features * weights[:, None, :]).sum(-1)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "select-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("select-shape", select)
+
+# %% nbgrader={"grade": true, "grade_id": "select-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("select-values", select)
+
+# %% nbgrader={"grade": true, "grade_id": "select-one-position", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("select-one-position", select)
+
+# %% [markdown]
+# ## 5. Exercise: recalibrate
+#
+# **What and why.** To *gate* means: multiply every feature by its own weight. The map keeps its shape; parts of it become
+# quieter. SE, CBAM and BAM all end with this line. **Difficulty** ●○○○ · **10 minutes** · **4 points**
+#
+# $$y = \sigma(\ell)\, x$$
+#
+# `recalibrate(x, logits)`: `x` is `(N, C, H, W)`. The **logits** $\ell$ are scores before a sigmoid. Their shape says
+# *what* is weighted:
+#
+# | shape of `logits` | what is weighted | you meet it in |
+# | --- | --- | --- |
+# | `(N, C, 1, 1)` | channels | SE, lesson 02 |
+# | `(N, 1, H, W)` | positions | CBAM, lesson 03 |
+# | `(N, C, H, W)` | every value | BAM, lesson 04 |
+#
+# <!-- hints: recalibrate -->
+
+# %% nbgrader={"grade": false, "grade_id": "recalibrate", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def recalibrate(x, logits):
+    """(N, C, H, W) times the sigmoid of logits that broadcast to it -> (N, C, H, W)."""
+    ### BEGIN SOLUTION
+    return x * torch.sigmoid(logits)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "recalibrate-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("recalibrate-shape", recalibrate)
+
+# %% nbgrader={"grade": true, "grade_id": "recalibrate-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("recalibrate-values", recalibrate)
+
+# %% nbgrader={"grade": true, "grade_id": "recalibrate-open-and-closed", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("recalibrate-open-and-closed", recalibrate)
+
+# %% [markdown]
+# ## 6. See what you built
+#
+# Take a photograph as `x`: three channels (red, green, blue) and many positions. The same function, with logits of three
+# shapes, does three different things.
+
+# %%
+photo = data.photo("coffee", size=192)[None]
+height, width = photo.shape[2:]
+rows = torch.linspace(-1, 1, height)[:, None]
+columns = torch.linspace(-1, 1, width)[None, :]
+
+channel_logits = torch.tensor([4.0, -1.0, -4.0]).view(1, 3, 1, 1)
+position_logits = (4 - 16 * (rows**2 + columns**2)).view(1, 1, height, width)
+figures.images(
+    torch.cat([photo, recalibrate(photo, channel_logits), recalibrate(photo, position_logits)]),
+    ["x", "gated by channel", "gated by position"],
+)
+
+# %% [markdown]
+# ## 7. Experiment: find the odd one out
+#
+# When is weighting better than a plain average? We build a task. A **bag** holds nine garments. Eight are ordinary; one is
+# shown as a negative, bright on dark swapped. Name the class of the negative one.
+
+# %% tags=["demo"]
+def bags(split, number, size=9, seed=0):
+    """Bags of garments, one of them inverted: images (number, size, 28, 28) and the class of the inverted one."""
+    generator = torch.Generator().manual_seed(seed)
+    images, labels = data.fashion(split)
+    chosen = torch.randint(len(images), (number, size), generator=generator)
+    odd = torch.randint(size, (number,), generator=generator)
+    every = torch.arange(number)
+    bag = images[chosen][:, :, 0]
+    bag[every, odd] = 1 - bag[every, odd]
+    return bag, labels[chosen[every, odd]]
+
+
+train_bags, train_labels = bags("train", 4000, seed=1)
+test_bags, test_labels = bags("test", 1000, seed=2)
+figures.images(train_bags[0][:, None], [""] * 9)
+
+# %% [markdown]
+# Every garment becomes a feature vector. Then three networks combine the nine vectors into one. They differ in this step
+# alone:
+#
+# - **average**: every garment counts the same;
+# - **gate**: each garment gets a sigmoid weight, then the average;
+# - **select**: your `select`.
+
+# %% tags=["demo"]
+class Bag(nn.Module):
+    """Classify a bag (N, L, 28, 28): features for each image, a score for each image, a combination, a class."""
+
+    def __init__(self, combine):
+        super().__init__()
+        self.features = nn.Sequential(nn.Flatten(2), nn.Linear(28 * 28, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU())
+        self.scores = nn.Linear(64, 1)
+        self.classes = nn.Linear(64, 10)
+        self.combine = combine
+
+    def weigh(self, bag):
+        features = self.features(bag).transpose(1, 2)  # (N, 64, L)
+        return features, self.scores(features.transpose(1, 2))[:, :, 0]
+
+    def forward(self, bag):
+        return self.classes(self.combine(*self.weigh(bag)))
+
+
+comparison = training.compare(
+    {
+        "average": lambda: Bag(lambda features, scores: features.mean(-1)),
+        "gate": lambda: Bag(lambda features, scores: (features * scores.sigmoid()[:, None]).mean(-1)),
+        "select (yours)": lambda: Bag(select),
+    },
+    train=(train_bags, train_labels),
+    test=(test_bags, test_labels),
+    steps=600,
+)
+comparison
+
+# %% [markdown]
+# And where does the trained selection look? Each bar is one garment of the bag above.
+
+# %% tags=["demo"]
+model = comparison.models["select (yours)"]
+with torch.no_grad():
+    weights = softmax(model.weigh(train_bags[:1])[1])[0]
+figures.images(train_bags[0][:, None], [f"{weight:.2f}" for weight in weights])
+
+# %% [markdown]
+# ## 8. In your own words
+#
+# **Question (3 points, read by your instructor).** When would you *gate* with a sigmoid, and when would you *select* with
+# a softmax? Give one example of each, not from this notebook. Five sentences are enough.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "which-weighting", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
+# **Gate** when several parts can matter at once, and how many is not known: which of 512 channels are useful for this
+# image? Each channel is judged alone, and the map keeps its shape. **Select** when the output should be one summary of
+# many parts, and they should compete for it: which of nine photographs shows the face that I am looking for? The weights
+# sum to 1, so the output is an average and keeps the scale of the features, however many parts there are.
+
+# %% [markdown]
+# ## 9. The papers, guided
+#
+# Think first, then unfold.
+#
+# <details><summary><b>Does a softmax with T → 0 choose exactly one position? And T → ∞?</b></summary>
+#
+# At T → 0 all weight goes to the largest score; equal largest scores share. At T → ∞ every weight becomes 1/L: the plain
+# average. So the average is a special case of selection.
+#
+# </details>
+#
+# <details><summary><b>Why not simply take the position with the largest score (argmax)?</b></summary>
+#
+# Because argmax has no gradient: a tiny change of a score changes nothing, so the scores could not be learned. The softmax
+# is its soft, differentiable version. That is where the name comes from.
+#
+# </details>
+#
+# <details><summary><b>Are attention weights an explanation of what the network does?</b></summary>
+#
+# They say which features were mixed into the output, not what the network did with them. Treat maps like the one at the
+# top as a rough, qualitative idea.
+#
+# </details>
+#
+# **The course's comparison table.** Every lesson adds a row.
+
+# %% tags=["demo"]
+figures.comparison_table("softmax pooling")
+
+# %% [markdown]
+# **What commonly goes wrong**
+#
+# - The softmax runs over the wrong axis. Ask: *which sums are 1?* Then test it.
+# - Scores are multiplied by the temperature instead of divided.
+# - `exp` of a large score is `inf`, and `inf / inf` is `nan`.
+#
+# **Next:** lesson 02 gates the channels of a feature map.

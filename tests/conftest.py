@@ -1,0 +1,82 @@
+"""A course of one tiny lesson, for tests of what happens around the lessons."""
+
+import json
+import os
+import shutil
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def graded(grade_id: str, *, locked: bool = False, **metadata: bool | int) -> str:
+    """The metadata of a cell that nbgrader knows, as jupytext writes it into the cell's header."""
+    fields = {"grade": False, "solution": False, "task": False, "schema_version": 3}
+    return "nbgrader=" + json.dumps(fields | {"grade_id": grade_id, "locked": locked} | metadata)
+
+
+LESSON = f"""\
+# %% [markdown]
+# # Doubling
+
+# %%
+import os
+
+# %% {graded("double", solution=True)}
+def double(x):
+    ### BEGIN SOLUTION
+    twice_the_number = x + x
+    return twice_the_number
+    ### END SOLUTION
+
+# %% {graded("double-values", grade=True, points=2, locked=True)}
+assert double(3) == 6
+### BEGIN HIDDEN TESTS
+assert double(-1.5) == -3
+### END HIDDEN TESTS
+
+# %% tags=["demo"]
+print("demonstrated")
+
+# %% [markdown]
+# When does doubling help?
+
+# %% [markdown] {graded("why", grade=True, solution=True, points=1)}
+# Doubling helps whenever half was not enough.
+"""
+
+
+@pytest.fixture(scope="session")
+def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from attention_lab.release import release  # a second of imports that other tests need not wait for
+
+    root = tmp_path_factory.mktemp("released")
+    shutil.copy(ROOT / "nbgrader_config.py", root)
+    folder = root / "solutions" / "01-doubling"
+    folder.mkdir(parents=True)
+    (folder / "doubling.py").write_text(LESSON, encoding="utf-8")
+    release(root, "01-doubling")
+    return root
+
+
+@pytest.fixture
+def course(released_once: Path, tmp_path: Path) -> Path:
+    """The root of a course with one lesson, 01-doubling, released."""
+    return shutil.copytree(released_once, tmp_path / "course")
+
+
+@pytest.fixture
+def nbgrader(course: Path):
+    """Run a real nbgrader command in the course, for example ``nbgrader("autograde", "01-doubling")``."""
+    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+
+    def run(*arguments: str) -> None:
+        done = subprocess.run(
+            ["nbgrader", *arguments], cwd=course, env=os.environ | {"PATH": path}, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+
+    return run

@@ -1,0 +1,46 @@
+"""No right answer fails, no wrong answer passes, and the mistake is named."""
+
+from collections import Counter
+
+import pytest
+from bank import Banked, grade, load, named
+
+from attention_lab.grading.exercises import EXERCISES
+
+BANK = load()
+
+
+@pytest.mark.parametrize("banked", [b for b in BANK if b.right], ids=str)
+def test_a_right_answer_in_any_style_gets_full_points(banked: Banked):
+    for report in grade(banked.exercise, banked.answer).values():
+        assert report.passed, [row for row in report.rows if not row.passed]
+
+
+@pytest.mark.parametrize("banked", [b for b in BANK if not b.right], ids=str)
+def test_a_wrong_answer_earns_the_points_of_what_holds_and_no_more(banked: Banked):
+    reports = grade(banked.exercise, banked.answer)
+    assert {check for check, report in reports.items() if report.passed} == banked.passes
+
+
+@pytest.mark.parametrize("banked", [b for b in BANK if not b.right], ids=str)
+def test_the_mistake_is_named_by_its_own_misconception(banked: Banked):
+    assert named(grade(banked.exercise, banked.answer)) == {banked.misconception} - {None}
+
+
+def test_at_least_nine_of_ten_mistakes_have_a_name():
+    wrong = [b for b in BANK if not b.right]
+    assert sum(b.misconception is not None for b in wrong) >= 0.9 * len(wrong)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_every_misconception_is_reached_by_a_wrong_answer(exercise: str):
+    reached = {b.misconception for b in BANK if b.exercise == exercise}
+    assert {m.id for m in EXERCISES[exercise].misconceptions} <= reached
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_the_bank_holds_enough_answers_of_both_kinds(exercise: str):
+    kinds = Counter(b.right for b in BANK if b.exercise == exercise)
+    takes_a_class = any(isinstance(b.answer, type) for b in BANK if b.exercise == exercise)
+    assert kinds[True] >= (4 if takes_a_class else 2)
+    assert kinds[False] >= (6 if takes_a_class else 4)

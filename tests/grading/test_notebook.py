@@ -1,0 +1,193 @@
+"""What a learner sees: check and hint, with any answer whatever."""
+
+import re
+import subprocess
+import sys
+import warnings
+
+import pytest
+import torch
+from torch import nn
+
+from attention_lab.grading import CheckFailed, check, hint, notebook
+from attention_lab.grading.exercises import EXERCISES
+from attention_lab.mechanisms import SqueezeExcitation, squeeze
+
+CHECK = "squeeze-excitation-values"
+
+
+class Raises(nn.Module):
+    def __init__(self, channels, reduction=16):
+        raise RuntimeError("no such luck")
+
+
+class CrashesAtItsLine(SqueezeExcitation):
+    def forward(self, x):
+        return x * self.gate(x)
+
+
+class ReturnsNone(SqueezeExcitation):
+    def forward(self, x):
+        x * self.weights(x)
+
+
+class ReturnsATuple(SqueezeExcitation):
+    def forward(self, x):
+        return x, self.weights(x)
+
+
+class ReturnsNaN(SqueezeExcitation):
+    def forward(self, x):
+        return x * float("nan")
+
+
+class NeverEnds(SqueezeExcitation):
+    def weights(self, x):
+        while True:
+            pass
+
+
+class ExitsThePython(SqueezeExcitation):
+    def forward(self, x):
+        sys.exit(0)
+
+
+NONSENSE = {
+    "None": (None, "None"),
+    "a number": (3, "int"),
+    "a function": (lambda channels: channels, ""),
+    "an instance": (SqueezeExcitation(32), "SqueezeExcitation"),
+    "a class that is no module": (dict, ""),
+    "raises when built": (Raises, "no such luck"),
+    "crashes": (CrashesAtItsLine, "return x * self.gate(x)"),
+    "returns None": (ReturnsNone, "is a return missing?"),
+    "returns a tuple": (ReturnsATuple, "tuple"),
+    "returns nan": (ReturnsNaN, "nan"),
+    "never ends": (NeverEnds, "does a loop never end?"),
+    "exits": (ExitsThePython, "SystemExit"),
+}
+
+
+@pytest.mark.parametrize("answer, told", NONSENSE.values(), ids=NONSENSE)
+def test_any_answer_gets_a_short_readable_message(answer, told, monkeypatch):
+    monkeypatch.setattr("attention_lab.grading.observe.TIME_LIMIT", 0.2)
+    with pytest.raises(CheckFailed) as failed:
+        check(CHECK, answer)
+    lines = str(failed.value).splitlines()
+    assert lines[0].startswith(CHECK)
+    assert told in " ".join(lines)
+    assert max(map(len, lines)) <= 80
+    assert len(lines) <= 8
+
+
+def test_the_message_names_the_mistake_and_asks_a_question():
+    class MaxPooled(SqueezeExcitation):
+        def weights(self, x):
+            return self.excitation(x.amax((2, 3))).sigmoid()[:, :, None, None]
+
+    with pytest.raises(CheckFailed) as failed:
+        check(CHECK, MaxPooled)
+    message = " ".join(str(failed.value).split())
+    assert re.match(rf"{CHECK}: values of weights: got weights\[[\d, ]+\] = [\d.e-]+, expected [\d.e-]+\.", message)
+    assert "This looks like: max pooling where the squeeze is an average." in message
+    assert "Ask yourself: Which pooling does equation 2 use?" in message
+
+
+def test_in_jupyter_a_failed_check_shows_its_message_and_no_traceback_of_ours():
+    with pytest.raises(CheckFailed) as failed:
+        check(CHECK, None)
+    assert failed.value._render_traceback_() == [f"CheckFailed: {failed.value}"]
+
+
+def test_a_stub_is_reported_as_not_yet_written():
+    class Stub(nn.Module):
+        def __init__(self, channels, reduction=16):
+            super().__init__()
+            raise NotImplementedError()
+
+    with pytest.raises(NotImplementedError, match="squeeze-excitation is still a stub"):
+        check(CHECK, Stub)
+
+
+def test_what_is_finished_counts_while_the_rest_is_a_stub(capsys):
+    class HalfWritten(SqueezeExcitation):
+        def weights(self, x):
+            raise NotImplementedError()
+
+    check("squeeze-excitation-parameters", HalfWritten)
+    assert "2 points" in capsys.readouterr().out
+    with pytest.raises(NotImplementedError):
+        check("squeeze-excitation-values", HalfWritten)
+
+
+def test_a_check_returns_nothing_so_that_nbgrader_gives_full_points():
+    assert check("squeeze-values", squeeze) is None
+
+
+def test_prints_and_warnings_of_an_answer_stay_inside(capfd):
+    def chatty(x):
+        print("shape", x.shape)
+        print("careful", file=sys.stderr)
+        warnings.warn("old function")
+        return squeeze(x)
+
+    check("squeeze-values", chatty)
+    told = capfd.readouterr()
+    assert "shape" not in told.out and told.err == ""
+
+
+def test_checking_leaves_the_random_state_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    check(CHECK, SqueezeExcitation)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_every_check_asks_with_fresh_numbers():
+    asked = []
+
+    def remember(x):
+        asked.append(x.clone())
+        return squeeze(x)
+
+    check("squeeze-values", remember)
+    check("squeeze-values", remember)
+    firsts = [x for x in asked if x.shape == asked[0].shape]
+    assert not torch.equal(firsts[0], firsts[-1])
+
+
+def test_an_unknown_check_lists_those_there_are():
+    with pytest.raises(ValueError, match="no check is called 'squeeze'.*squeeze-values"):
+        check("squeeze", squeeze)
+
+
+def test_hints_come_one_after_another_and_the_last_one_stays(capsys):
+    notebook.hints_given.clear()
+    for _ in range(4):
+        hint("squeeze")
+    shown = capsys.readouterr().out
+    assert [f"Hint {n} of 3" in shown for n in (1, 2, 3)] == [True] * 3
+    assert shown.count("Hint 3 of 3") == 2
+    with pytest.raises(ValueError, match="no exercise is called 'nothing'"):
+        hint("nothing")
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+def test_every_exercise_has_three_hints_and_misconceptions_with_a_question(exercise):
+    assert len(exercise.hints) == 3 and all(exercise.hints)
+    for misconception in exercise.misconceptions:
+        assert misconception.question.endswith("?") or "?" in misconception.question
+        assert not misconception.name.endswith(".")
+
+
+def test_stub_errors_take_one_line_in_a_notebook():
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance(colors='nocolor')\n"
+        "shell.run_cell('%load_ext attention_lab.grading')\n"
+        "shell.run_cell('def softmax(x):\\n    raise NotImplementedError()')\n"
+        "shell.run_cell('softmax(1)')\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "NotImplementedError: softmax is still a stub: write it, then run this again."

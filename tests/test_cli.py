@@ -1,0 +1,179 @@
+"""The command line: fast to import, clear outside a checkout, and JupyterLab as a learner should find it."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import nbformat
+import pytest
+
+COMMAND = [sys.executable, "-m", "attention_lab"]
+TOKEN = "a-token-of-this-test"
+
+
+def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
+    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True)
+
+
+def python(code: str) -> str:
+    """What a fresh process prints."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def test_help_lists_the_commands(tmp_path):
+    shown = run("--help", cwd=tmp_path).stdout
+    assert {"lab", "release"} <= set(re.findall(r"^  (\w+)  ", shown, re.MULTILINE))
+
+
+@pytest.mark.parametrize("command", ["lab", "release"])
+def test_outside_a_checkout_every_command_says_so_in_one_line(command, tmp_path):
+    done = run(command, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(r"Error: .* is not inside a checkout of attention-lab: .*\n", done.stderr)
+
+
+def test_lab_says_which_lesson_it_does_not_find(course):
+    done = run("lab", "99-nothing", cwd=course)
+    assert (done.returncode, done.stderr) == (2, f"Error: {course / 'notebooks'} holds no lesson 99-nothing.\n")
+
+
+class Lab:
+    """JupyterLab, as `attention-lab lab` starts it from a folder of the course, on a port of its own."""
+
+    def __init__(self, folder: Path, home: Path):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.process = subprocess.Popen(
+            [*COMMAND, "lab", "--no-browser", "--port", str(self.port)],
+            cwd=folder,
+            env=os.environ | {"JUPYTER_TOKEN": TOKEN, "HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def get(self, path: str, post: dict | None = None) -> str:
+        body = None if post is None else json.dumps(post).encode()
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with urlopen(Request(url, body, {"Authorization": f"token {TOKEN}"}), timeout=120) as answer:
+            return answer.read().decode()
+
+    def wait(self, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                self.get("/api/status")
+                return
+            except (URLError, ConnectionError):
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    self.process.kill()
+                    pytest.fail(f"JupyterLab did not start:\n{self.process.communicate()[0]}")
+                time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def served(released_once, tmp_path_factory) -> Path:
+    """The root of the course that JupyterLab shows."""
+    return shutil.copytree(released_once, tmp_path_factory.mktemp("served") / "course")
+
+
+@pytest.fixture(scope="module")
+def lab(served, tmp_path_factory):
+    server = Lab(served / "solutions", home=tmp_path_factory.mktemp("home"))
+    try:
+        server.wait()
+        yield server
+    finally:
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.fixture(scope="module")
+def page(lab) -> dict:
+    """What the page of JupyterLab tells the browser about itself."""
+    html = lab.get("/lab")
+    return json.loads(re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', html, re.DOTALL)[1])
+
+
+def test_lab_opens_the_first_lesson(lab):
+    with urlopen(f"http://127.0.0.1:{lab.port}/?token={TOKEN}") as answer:
+        assert answer.url.partition("?")[0].endswith("/lab/tree/01-doubling/doubling.ipynb")
+
+
+def test_learners_see_the_notebooks_and_not_the_solutions(lab, page, served):
+    assert Path(page["serverRoot"]).expanduser() == served / "notebooks"
+    assert [entry["path"] for entry in json.loads(lab.get("/api/contents"))["content"]] == ["01-doubling"]
+
+
+def test_extensions_for_instructors_and_for_the_network_are_off(page):
+    off = set(page["disabledExtensions"])
+    instructors = ("assignment-list", "course-list", "create-assignment", "formgrader", "menu")
+    assert {f"@jupyter/nbgrader:{name}" for name in instructors} <= off
+    assert {"@jupyterlab/apputils-extension:announcements", "@jupyterlab/extensionmanager-extension:plugin"} <= off
+    assert not {"@jupyter/nbgrader:validate-assignment", "@jupyter/nbgrader"} & off
+
+
+def test_code_cells_have_line_numbers(lab):
+    tracker = json.loads(lab.get("/lab/api/settings/@jupyterlab/notebook-extension:tracker"))
+    assert tracker["schema"]["properties"]["codeCellConfig"]["default"]["lineNumbers"] is True
+
+
+def validate(lab: Lab) -> dict:
+    answer = json.loads(lab.get("/assignments/validate", post={"path": "01-doubling/doubling.ipynb"}))
+    assert answer["success"], answer["value"]
+    return answer["value"]
+
+
+def test_validate_follows_the_settings_of_the_course(lab, served):
+    """The stub fails; an answer passes, although a demonstration above the test would spoil it if it were run."""
+    code, question = validate(lab)["failed"]
+    assert "NotImplementedError" in code["error"]
+    assert question["source"] == "YOUR ANSWER HERE"
+
+    handout = served / "notebooks" / "01-doubling" / "doubling.ipynb"
+    notebook = nbformat.read(handout, as_version=4)
+    _, _, double, values, demonstration, *_ = notebook.cells
+    double.source = "double = lambda x: x + x"
+    demonstration.source = "double = None"
+    notebook.cells[3:5] = demonstration, values
+    nbformat.write(notebook, handout)
+    assert validate(lab)["failed"] == [question]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
+def test_lab_stops_cleanly(course, tmp_path):
+    server = Lab(course, home=tmp_path)
+    server.wait()
+    server.process.send_signal(signal.SIGTERM)
+    log, _ = server.process.communicate(timeout=30)
+    assert server.process.returncode == 0
+    assert "Traceback" not in log
+    with pytest.raises(URLError):
+        server.get("/api/status")
+
+
+def test_importing_the_package_costs_little_more_than_importing_torch():
+    code = "import torch, time; start = time.perf_counter(); import attention_lab; print(time.perf_counter() - start)"
+    assert min(float(python(code)) for _ in range(3)) < 0.3
+
+
+def test_importing_the_package_loads_nothing_of_jupyter():
+    loaded = set(python("import attention_lab, sys; print(*{name.partition('.')[0] for name in sys.modules})").split())
+    assert "attention_lab" in loaded
+    assert not loaded & {"nbgrader", "jupyter_core", "jupyterlab", "IPython", "ipykernel", "matplotlib", "click"}
+
+
+def test_asking_for_help_loads_nothing_of_jupyter():
+    loaded = set(python("import attention_lab.cli, sys; print(*{m.partition('.')[0] for m in sys.modules})").split())
+    assert "click" in loaded
+    assert not loaded & {"nbgrader", "jupyter_core", "jupyterlab", "nbformat"}

@@ -1,0 +1,45 @@
+"""pyproject.toml is the one list of dependencies; environment.yml and constraints.txt agree with it."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CONDA_NAMES = {"torch": "pytorch-cpu"}
+
+
+def conda(requirement: str) -> str:
+    """A requirement under its name on conda-forge."""
+    name = re.match(r"[\w-]+", requirement)[0]
+    return CONDA_NAMES.get(name, name) + requirement[len(name) :]
+
+
+def pins() -> dict[str, str]:
+    """Name and version of every line of constraints.txt; anything but an exact pin is an error."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(re.fullmatch(r"([\w.-]+)==([\w.]+)", line).groups() for line in lines if not line.startswith("#"))
+
+
+def test_conda_installs_what_pyproject_lists():
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    python = f"python{PROJECT['requires-python']}"
+    assert listed == [python, "pip", *map(conda, PROJECT["dependencies"]), {"pip": ["-e ."]}]
+
+
+def test_every_dependency_is_pinned_to_a_version_pyproject_allows():
+    pinned = pins()
+    for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]:
+        requirement = Requirement(line)
+        assert requirement.specifier.contains(pinned[requirement.name]), line
+
+
+def test_torch_is_pinned_without_naming_a_build():
+    assert pins()["torch"] == "2.13.0"
+
+
+def test_jsonschema_stays_below_the_version_that_slows_every_jupyter_command():
+    assert pins()["jsonschema"].startswith("4.24.")
