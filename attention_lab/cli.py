@@ -90,3 +90,15 @@ def release(lesson: str | None, force: bool) -> None:
         except pipeline.ReleaseError as error:
             raise CourseError(str(error)) from error
         click.echo(f"{name}: released")
+
+
+@main.command()
+def demo() -> None:
+    """Grade a sample class of lesson 02 with nbgrader and show what an instructor gets."""
+    root = course_root()
+    from . import demo as sample
+
+    course = root / "demo"
+    click.echo(sample.table(sample.grade_sample_class(root, course, tell=click.echo)))
+    click.echo(f"Feedback pages: {course / 'feedback'}/STUDENT/{sample.LESSON}/{sample.NOTEBOOK}.html")
+    click.echo(f"What nbgrader said: {course / 'nbgrader.log'}")

@@ -1,8 +1,8 @@
 """Pictures of attention: one function for each kind, all in one style.
 
-The functions take tensors, first of all what a mechanism's ``weights(x)`` returns, and give a ``Picture``: its last line in a
-notebook cell shows it, with a description for those who cannot see it. A picture has its own light background, so that
-it reads the same in light and dark notebooks; its colours can be told apart with any colour vision.
+The functions take tensors, first of all what a mechanism's ``weights(x)`` returns, and give a ``Picture``, which a notebook
+shows together with a description for those who cannot see it. A picture has its own light background, so that it reads
+the same in light and dark notebooks; its colours can be told apart with any colour vision.
 
 Colours: M. Okabe and K. Ito, "Color Universal Design", 2008; maps: viridis, from 0 (dark blue) to large (yellow).
 """
@@ -18,7 +18,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, ListedColormap, Normalize
@@ -34,7 +33,7 @@ from .training import Comparison
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-MAP = colormaps["viridis"]
+MAP = mpl.colormaps["viridis"]
 GREY = "#666666"
 DOTS_PER_INCH = 110
 STYLE = {
@@ -81,9 +80,13 @@ class Picture:
         buffer = BytesIO()
         self.figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, bbox_inches="tight", pad_inches=0.08)
         image = Image.open(buffer).convert("RGB")
-        palette = image.quantize(256, Image.Quantize.MAXCOVERAGE)  # median cut would lose the rare bright yellow of maps
+        palette = image.quantize(256, Image.Quantize.MAXCOVERAGE)  # keeps rare colours, such as a map's largest weight
+        image = image.quantize(256, palette=palette)
+        colours = np.reshape(image.getpalette(), (-1, 3))
+        colours[image.getpixel((0, 0))] = 255  # the ground stays white
+        image.putpalette(colours.ravel().tolist())
         small = BytesIO()
-        image.quantize(256, palette=palette).save(small, "png", optimize=True)
+        image.save(small, "png", optimize=True)
         return small.getvalue()
 
     def __repr__(self) -> str:
@@ -98,8 +101,8 @@ class Picture:
 def channel_weights(weights: Float[Tensor, "N C *ones"], names: Sequence[str]) -> Picture:
     """The weight of every channel, in several images or, averaged before, in several classes.
 
-    One image: bars in the order of the channels. Several: a mark each over the channels, sorted by their mean weight; the
-    longer the grey line behind a channel's marks, the more its gate depends on the image. After J. Hu et al.,
+    One image: bars in the order of the channels. Several: a mark each over the channels, sorted by their mean weight;
+    the longer the grey line behind a channel's marks, the more its gate depends on the image. After J. Hu et al.,
     "Squeeze-and-Excitation Networks", the figure of excitations of different classes.
 
     Args:
@@ -390,6 +393,50 @@ def gates_by_layer(gates: dict[str, Float[Tensor, "N C *ones"]], names: Sequence
         + ", ".join(words)
         + ".",
     )
+
+
+@in_style
+def gallery(images: Float[Tensor, "N C H W"], titles: Sequence[str]) -> Picture:
+    """Images side by side under their titles, at most 10 in a row.
+
+    Args:
+        images: RGB or grey, values in [0, 1].
+        titles: one for each image; may be empty strings.
+
+    Raises: ValueError if there are not as many titles as images.
+    """
+    _require_names(titles, len(images))
+    images = _images(images)
+    columns = min(len(images), 10)
+    rows = math.ceil(len(images) / columns)
+    side = min(1.9, 9 / columns)
+    figure, axes = _figure(side * columns, (side + 0.25) * rows, rows, columns)
+    for place in axes.flat:
+        place.set_axis_off()
+    for place, image, title in zip(axes.flat, images, titles):
+        place.imshow(image)
+        place.set_title(title)
+    told = ": " + ", ".join(filter(None, titles)) if any(titles) else ""
+    return Picture(figure, f"{len(images)} images side by side{told}.")
+
+
+@in_style
+def bars(rows: dict[str, Float[Tensor, "L"]]) -> Picture:
+    """Vectors as bars, one small plot each with its name as title and its numbers on the bars.
+
+    Raises: ValueError if there is nothing to draw.
+    """
+    if not rows:
+        raise ValueError("rows must hold at least one vector")
+    figure, axes = _figure(2.3 * len(rows), 1.9, 1, len(rows))
+    for place, (name, row) in zip(axes.flat, rows.items()):
+        drawn = place.bar(range(len(row)), _numbers(row), color=COLOURS[0])
+        place.bar_label(drawn, fmt="%.2f", fontsize=7, padding=1)
+        place.set(title=name, xticks=range(len(row)))
+        place.margins(y=0.18)
+        place.axhline(0, color=GREY, linewidth=0.8)
+    words = "; ".join(f"{name}: " + ", ".join(f"{value:.2f}" for value in row.tolist()) for name, row in rows.items())
+    return Picture(figure, f"Bars. {words}.")
 
 
 def mechanism_table(rows: Sequence[Sequence[str]]) -> Table:

@@ -7,6 +7,7 @@
 No database is touched: an instructor's gradebook stays as it is.
 """
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -26,10 +27,13 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
 from traitlets.config import PyFileConfigLoader
 
+from .grading.exercises import EXERCISES
+
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+HINTS = re.compile(r"<!-- hints: (\S+) -->")
 SECONDS_PER_CELL = 600
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -58,6 +62,8 @@ def read_source(source: Path) -> NotebookNode:
     notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
     section, place = source.parent.name, 0
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = HINTS.sub(lambda mark: folded_hints(mark[1]), cell.source)
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note on blank lines
         if "nbgrader" in cell.metadata:
             cell.id = section = cell.metadata.nbgrader.grade_id
@@ -66,6 +72,16 @@ def read_source(source: Path) -> NotebookNode:
             place += 1
             cell.id = f"{section}_{place}"
     return notebook
+
+
+def folded_hints(exercise: str) -> str:
+    """The three hints of an exercise, each to be unfolded; in a source, `<!-- hints: ID -->` stands for them."""
+    if exercise not in EXERCISES:
+        raise ReleaseError(f"hints are asked for {exercise!r}; the exercises are {', '.join(EXERCISES)}")
+    return "\n\n".join(
+        f"<details><summary>Hint {number}</summary>\n\n{text}\n\n</details>"
+        for number, text in enumerate(EXERCISES[exercise].hints, 1)
+    )
 
 
 def execute(source: Path) -> NotebookNode:
@@ -80,7 +96,6 @@ def execute(source: Path) -> NotebookNode:
         resources={"metadata": {"path": str(source.parent)}},
         timeout=SECONDS_PER_CELL,
         record_timing=False,
-        store_widget_state=False,
         coalesce_streams=True,
         extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warning of plain TCP inside one machine
     )

@@ -11,11 +11,11 @@ comparison after 2 seeds. It shows that the code runs; its numbers mean nothing,
 """
 
 import os
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from statistics import mean, stdev
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +25,7 @@ from tqdm.auto import tqdm
 from tqdm.notebook import tqdm as NotebookBar
 
 from .mechanisms.arguments import require_positive
+from .networks.count import count_parameters
 from .table import Table
 
 FAST_STEPS = 20
@@ -109,22 +110,22 @@ class Runs:
     @property
     def parameters(self) -> int:
         """Number of trainable parameters."""
-        return sum(parameter.numel() for parameter in self.models[0].parameters() if parameter.requires_grad)
+        return count_parameters(self.models[0])
 
     @property
     def mean(self) -> float:
         """Mean test error in percent."""
-        return mean(self.errors)
+        return statistics.mean(self.errors)
 
     @property
     def std(self) -> float:
         """Standard deviation of the test error between seeds (n - 1 in the denominator); not a number for one seed."""
-        return stdev(self.errors) if len(self.errors) > 1 else float("nan")
+        return statistics.stdev(self.errors) if len(self.errors) > 1 else float("nan")
 
     @property
     def seconds(self) -> float:
         """Mean duration of a training."""
-        return mean(record.seconds for record in self.records)
+        return statistics.mean(record.seconds for record in self.records)
 
 
 @dataclass(frozen=True)

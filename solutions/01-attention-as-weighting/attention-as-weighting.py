@@ -47,15 +47,18 @@ from attention_lab.grading import check, hint
 #
 # A vision transformer called DINOv2 looked at this photograph. It cut the image into small square **patches**. To
 # describe the image as a whole, it averaged the features of all patches, but not equally: each patch got a **weight**.
-# The last layer has six **heads**, which means: six such averages side by side. Each picture shows the weights of one
-# head.
+# Each layer has six **heads**, which means: six such averages side by side, each with weights of its own. Bright patches
+# have large weights.
 
 # %% tags=["demo"]
-figures.attention_heads("chelsea", layer=-1)
+figures.attention_heads(
+    data.photo("astronaut", 448), data.dinov2_attention("astronaut")[[10, 11]], ["layer 11", "layer 12"]
+)
 
 # %% [markdown]
-# Nobody marked the animal for the network. The weights were computed **from the features themselves**. In lesson 06 you
-# build this mechanism. Today we build its heart: scores become weights, weights combine features.
+# Look at the last layer. One head weighs the hair, one the collar, one the background. Nobody marked these parts for the
+# network. The weights were computed **from the features themselves**. In lesson 06 you build this mechanism. Today we
+# build its heart: scores become weights, weights combine features.
 #
 # ## 2. The frame of the whole course
 #
@@ -222,7 +225,7 @@ columns = torch.linspace(-1, 1, width)[None, :]
 
 channel_logits = torch.tensor([4.0, -1.0, -4.0]).view(1, 3, 1, 1)
 position_logits = (4 - 16 * (rows**2 + columns**2)).view(1, 1, height, width)
-figures.images(
+figures.gallery(
     torch.cat([photo, recalibrate(photo, channel_logits), recalibrate(photo, position_logits)]),
     ["x", "gated by channel", "gated by position"],
 )
@@ -230,11 +233,11 @@ figures.images(
 # %% [markdown]
 # ## 7. Experiment: find the odd one out
 #
-# When is weighting better than a plain average? We build a task. A **bag** holds nine garments. Eight are ordinary; one is
-# shown as a negative, bright on dark swapped. Name the class of the negative one.
+# When is weighting better than a plain average? We build a task. A **bag** holds 25 garments. One of them, at a random
+# place, is shown as a negative: bright and dark are swapped. Name the class of that one.
 
 # %% tags=["demo"]
-def bags(split, number, size=9, seed=0):
+def bags(split, number, size=25, seed=0):
     """Bags of garments, one of them inverted: images (number, size, 28, 28) and the class of the inverted one."""
     generator = torch.Generator().manual_seed(seed)
     images, labels = data.fashion(split)
@@ -246,17 +249,21 @@ def bags(split, number, size=9, seed=0):
     return bag, labels[chosen[every, odd]]
 
 
-train_bags, train_labels = bags("train", 4000, seed=1)
-test_bags, test_labels = bags("test", 1000, seed=2)
-figures.images(train_bags[0][:, None], [""] * 9)
+number = 500 if training.fast() else 4000
+train_bags, train_labels = bags("train", number, seed=1)
+test_bags, test_labels = bags("test", number // 4, seed=2)
+figures.gallery(test_bags[0][:, None], [""] * 25)
 
 # %% [markdown]
-# Every garment becomes a feature vector. Then three networks combine the nine vectors into one. They differ in this step
+# Every garment becomes a feature vector. Then three networks combine the 25 vectors into one. They differ in this step
 # alone:
 #
 # - **average**: every garment counts the same;
 # - **gate**: each garment gets a sigmoid weight, then the average;
 # - **select**: your `select`.
+#
+# Each is trained from three seeds. A **seed** fixes the random start and the order of the images, so the spread between
+# seeds tells how much of a difference is luck.
 
 # %% tags=["demo"]
 class Bag(nn.Module):
@@ -270,8 +277,8 @@ class Bag(nn.Module):
         self.combine = combine
 
     def weigh(self, bag):
-        features = self.features(bag).transpose(1, 2)  # (N, 64, L)
-        return features, self.scores(features.transpose(1, 2))[:, :, 0]
+        features = self.features(bag)  # (N, L, 64)
+        return features.transpose(1, 2), self.scores(features)[:, :, 0]
 
     def forward(self, bag):
         return self.classes(self.combine(*self.weigh(bag)))
@@ -285,18 +292,28 @@ comparison = training.compare(
     },
     train=(train_bags, train_labels),
     test=(test_bags, test_labels),
-    steps=600,
+    steps=300,
 )
 comparison
 
 # %% [markdown]
-# And where does the trained selection look? Each bar is one garment of the bag above.
+# And where does a trained selection look? Above each garment of a test bag stands its weight. The network never saw a
+# mark of the negative one, only the class of the whole bag.
 
 # %% tags=["demo"]
-model = comparison.models["select (yours)"]
+model = comparison.runs["select (yours)"].models[0]
 with torch.no_grad():
-    weights = softmax(model.weigh(train_bags[:1])[1])[0]
-figures.images(train_bags[0][:, None], [f"{weight:.2f}" for weight in weights])
+    weights = softmax(model.weigh(test_bags[:1])[1])[0]
+figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for weight in weights])
+
+# %% [markdown]
+# **What this shows.** Compare the rows with the spread between seeds. In the average, one garment drowns among 24 others.
+# The selection learns to weigh it alone, and the rest of the network then sees one clean vector. The gate could learn to
+# close 24 of 25 gates, but the average that follows still divides by 25, so what is left is small, and training it is
+# harder: some seeds stay behind.
+#
+# **What it does not show.** That selecting is better in general. Here exactly one part mattered, which is what a softmax
+# is made for. If five garments mattered, they would have to share the weight.
 
 # %% [markdown]
 # ## 8. In your own words
@@ -339,7 +356,9 @@ figures.images(train_bags[0][:, None], [f"{weight:.2f}" for weight in weights])
 # **The course's comparison table.** Every lesson adds a row.
 
 # %% tags=["demo"]
-figures.comparison_table("softmax pooling")
+figures.mechanism_table(
+    [("softmax pooling", "positions", "any score per position", "softmax", "weighted average", "0", "C L")]
+)
 
 # %% [markdown]
 # **What commonly goes wrong**

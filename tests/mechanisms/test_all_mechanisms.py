@@ -35,13 +35,13 @@ def transformer():
 
 # What builds the module, the shape of x, and how weights and x make the output, where there are weights.
 CATALOGUE = {
-    "squeeze_excitation": (lambda: SqueezeExcitation(4, 2), MAP, lambda m, w, x: w * x),
-    "channel_attention": (lambda: ChannelAttention(4, 2), MAP, lambda m, w, x: w * x),
+    "squeeze_excitation": (lambda: SqueezeExcitation(4, 1), MAP, lambda m, w, x: w * x),
+    "channel_attention": (lambda: ChannelAttention(4, 1), MAP, lambda m, w, x: w * x),
     "spatial_attention": (lambda: SpatialAttention(3), MAP, lambda m, w, x: w * x),
-    "cbam": (lambda: CBAM(4, 2, 3), MAP, lambda m, w, x: w[0] * w[1] * x),
-    "channel_gate": (lambda: ChannelGate(4, 2), MAP, None),
-    "spatial_gate": (lambda: SpatialGate(4, 2, 2), MAP, None),
-    "bam": (lambda: BAM(4, 2, 2), MAP, lambda m, w, x: x + w * x),
+    "cbam": (lambda: CBAM(4, 1, 3), MAP, lambda m, w, x: w[0] * w[1] * x),
+    "channel_gate": (lambda: ChannelGate(4, 1), MAP, None),
+    "spatial_gate": (lambda: SpatialGate(4, 1, 2), MAP, None),
+    "bam": (lambda: BAM(4, 1, 2), MAP, lambda m, w, x: x + w * x),
     "selective_kernel": (
         lambda: SelectiveKernel(4, 2, groups=2, min_width=8),
         MAP,

@@ -18,7 +18,7 @@ from attention_lab.mechanisms import (
     sinusoidal_positions,
 )
 
-few = settings(deadline=None, max_examples=25, database=None)
+few = settings(deadline=None, max_examples=25, database=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
 exact = {"rtol": 1e-10, "atol": 1e-10}
 

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from attention_lab.mechanisms import SpatialTransformer, affine_grid, bilinear_sample
 
-few = settings(deadline=None, max_examples=25, database=None)
+few = settings(deadline=None, max_examples=25, database=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
 exact = {"rtol": 1e-10, "atol": 1e-10}
 identity = torch.eye(2, 3, dtype=torch.float64)[None]
@@ -148,11 +148,11 @@ def test_the_transformer_reads_x_where_its_localisation_says(noise, randomised):
     assert_close(transformer(x), torch_sample(x, F.affine_grid(theta, [2, 2, 4, 5], align_corners=False)))
 
 
-def test_half_precision_addresses_large_images_correctly(noise):
-    """Indices are whole numbers: rounding the coordinates must not mix up the rows."""
-    image = torch.arange(64.0).expand(1, 1, 2, 64).bfloat16()
-    grid = torch.tensor([[[[-1 + 1 / 64, 0.5], [0.515625, 0.5]]]]).bfloat16()
-    assert_close(bilinear_sample(image, grid).float(), torch_sample(image.float(), grid.float()), rtol=0.02, atol=0.5)
+def test_in_half_precision_the_pixels_are_still_the_right_ones():
+    """bfloat16 counts to 256 only: in the last row, pixels 0 and 48 are read, not their neighbours."""
+    image = torch.arange(1.0, 65).expand(1, 1, 8, 64).bfloat16()
+    centres = torch.tensor([[[[1 / 64 - 1, 0.875], [97 / 64 - 1, 0.875]]]]).bfloat16()
+    assert bilinear_sample(image, centres).flatten().tolist() == [1, 49]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from attention_lab.mechanisms import SqueezeExcitation, se_residual, squeeze
 
-few = settings(deadline=None, max_examples=25, database=None)
+few = settings(deadline=None, max_examples=25, database=None, derandomize=True)
 
 
 @pytest.mark.parametrize("bias, sizes", [(True, (8_464, 33_312, 132_160)), (False, (8_192, 32_768, 131_072))])

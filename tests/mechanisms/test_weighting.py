@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from attention_lab.mechanisms import recalibrate, select, softmax
 
-few = settings(deadline=None, max_examples=30, database=None)
+few = settings(deadline=None, max_examples=30, database=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
 
 

@@ -56,11 +56,22 @@ def test_a_created_network_trains_on_small_images(name):
     assert model.stem[0][0].weight.grad.any()
 
 
-def test_an_unknown_name_is_answered_with_those_that_look_like_it():
-    with pytest.raises(ValueError, match=r"such as .*\bse_resnet50\b.*; got 'seresnet50'"):
-        create("seresnet50")
-    with pytest.raises(ValueError, match=r"\bvit_b_16\b.*; got 'vit_b16'"):
-        create("vit_b16")
+@pytest.mark.parametrize("name", ["vit_s_16", "vit_b_16", "vit_l_16"])
+def test_every_head_of_a_vision_transformer_is_64_wide(name):
+    with torch.device("meta"):
+        block = create(name).blocks[0]
+        tokens = torch.empty(1, 3, block.norm1.normalized_shape[0])
+        assert block.weights(tokens).shape[1] * 64 == tokens.shape[2]
+
+
+@pytest.mark.parametrize(("name", "meant"), [("seresnet50", "se_resnet50"), ("vit_b16", "vit_b_16")])
+def test_an_unknown_name_is_answered_with_those_that_look_like_it(name, meant):
+    with pytest.raises(ValueError) as error:
+        create(name)
+    message = str(error.value)
+    assert message.endswith(f"; got {name!r}")
+    assert meant in message
+    assert sum(known in message for known in ("resnet18", "cifar_resnet101", "sknet26", "vit_l_16")) < 2
 
 
 def test_a_name_like_no_other_is_answered_with_all():

@@ -1,0 +1,53 @@
+"""Grade the sample class with nbgrader, in a course folder of its own."""
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from nbgrader.api import Gradebook, MissingEntry
+
+from .sample_class import LESSON, NOTEBOOK, STUDENTS, hand_in
+
+
+def grade_sample_class(root: Path, course: Path, tell: Callable[[str], None] = lambda line: None) -> dict[str, float | None]:
+    """Grade the sample class of the course at ``root``, in a new folder ``course``: the score of each student.
+
+    Runs nbgrader's own commands: generate_assignment, autograde, generate_feedback. A submission that nbgrader cannot
+    read has no score.
+    """
+    shutil.rmtree(course, ignore_errors=True)
+    (course / "solutions" / LESSON).mkdir(parents=True)
+    shutil.copy(root / "nbgrader_config.py", course)
+    shutil.copy(root / "solutions" / LESSON / f"{NOTEBOOK}.ipynb", course / "solutions" / LESSON)
+    hand_in(root, course)
+    for command, doing in (
+        ("generate_assignment", "entering the lesson into a gradebook"),
+        ("autograde", f"grading {len(STUDENTS)} submissions"),
+        ("generate_feedback", "writing the feedback pages"),
+    ):
+        tell(f"nbgrader {command}: {doing} ...")
+        with (course / "nbgrader.log").open("a") as log:
+            subprocess.run(["nbgrader", command, LESSON], cwd=course, stdout=log, stderr=subprocess.STDOUT)
+    return scores(course)
+
+
+def scores(course: Path) -> dict[str, float | None]:
+    """Every student's score in the gradebook of a course."""
+    found: dict[str, float | None] = {}
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        for name in STUDENTS:
+            try:
+                found[name] = gradebook.find_submission(LESSON, name).score
+            except MissingEntry:
+                found[name] = None
+    return found
+
+
+def table(scores: dict[str, float | None]) -> str:
+    """The scores of the sample class, with what each student did."""
+    lines = [f"{'student':9}{'score':>6}  what was handed in"]
+    for name, score in scores.items():
+        shown = "none" if score is None else f"{score:g}"
+        lines.append(f"{name:9}{shown:>6}  {STUDENTS[name].story}")
+    return "\n".join(lines)
