@@ -13,4 +13,5 @@ c.Execute.timeout = 120  # seconds per cell
 c.Execute.extra_arguments = ["--IPKernelApp.log_level=ERROR"]  # no warning of plain TCP inside one machine
 # Demonstrations (training, figures) earn no points. This replaces nbclient's own tag, "skip-execution".
 c.Execute.skip_cells_with_tag = "demo"
-c.Autograde.sanitize_preprocessors.append("attention_lab.grading.nbgrader.StripTags")
+c.Autograde.sanitize_preprocessors.prepend(["attention_lab.grading.nbgrader.OneCellPerId"])
+c.Autograde.sanitize_preprocessors.extend(["attention_lab.grading.nbgrader.StripTags"])

@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook
 
 from .sample_class import LESSON, NOTEBOOK, STUDENTS, hand_in
 
@@ -34,14 +34,13 @@ def grade_sample_class(root: Path, course: Path, tell: Callable[[str], None] = l
 
 def scores(course: Path) -> dict[str, float | None]:
     """Every student's score in the gradebook of a course."""
-    found: dict[str, float | None] = {}
     with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
-        for name in STUDENTS:
-            try:
-                found[name] = gradebook.find_submission(LESSON, name).score
-            except MissingEntry:
-                found[name] = None
-    return found
+        return {
+            name: gradebook.find_submission(LESSON, name).score
+            if (course / "autograded" / name / LESSON / f"{NOTEBOOK}.ipynb").exists()
+            else None
+            for name in STUDENTS
+        }
 
 
 def table(scores: dict[str, float | None]) -> str:

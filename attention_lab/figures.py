@@ -1,8 +1,8 @@
 """Pictures of attention: one function for each kind, all in one style.
 
-The functions take tensors, first of all what a mechanism's ``weights(x)`` returns, and give a ``Picture``, which a notebook
-shows together with a description for those who cannot see it. A picture has its own light background, so that it reads
-the same in light and dark notebooks; its colours can be told apart with any colour vision.
+The functions take tensors, first of all what a mechanism's ``weights(x)`` returns, and give a ``Picture``, which a
+notebook shows together with a description for those who cannot see it. A picture has its own light background, so that
+it reads the same in light and dark notebooks; its colours can be told apart with any colour vision.
 
 Colours: M. Okabe and K. Ito, "Color Universal Design", 2008; maps: viridis, from 0 (dark blue) to large (yellow).
 """
@@ -159,7 +159,10 @@ def spatial_map(
         axes[0, column].set_title(name)
         _overlay(axes[1, column], image, map_, scale)
     _colourbar(figure, axes[1], scale, "weight")
-    where = [f"{name}: largest {map_.max():.2g} {_place(map_)}, mean {map_.mean():.2g}" for name, map_ in zip(names, weights)]
+    where = [
+        f"{name}: largest {map_.max():.2g} {_place(map_)}, mean {map_.mean():.2g}"
+        for name, map_ in zip(names, weights)
+    ]
     return Picture(figure, "Weight of every position over the image. " + "; ".join(where) + ".")
 
 
@@ -371,7 +374,8 @@ def gates_by_layer(gates: dict[str, Float[Tensor, "N C *ones"]], names: Sequence
         _require_names(names, len(weights))
     if len(names) < 2:
         raise ValueError(f"names must be of at least 2 images to compare, got {list(names)}")
-    figure, axes = _figure(1.15 * len(gates) + 1.8, 0.17 * len(names) + 2.3, 2, len(gates), (0.17 * len(names) + 0.4, 1.5))
+    rows = 0.17 * len(names)
+    figure, axes = _figure(1.15 * len(gates) + 1.8, rows + 2.3, 2, len(gates), height_ratios=(rows + 0.4, 1.5))
     scale = Normalize(0, 1)
     spreads = {layer: weights.std(0, ddof=1).mean() for layer, weights in gates.items()}
     for column, (layer, weights) in enumerate(gates.items()):
@@ -385,7 +389,8 @@ def gates_by_layer(gates: dict[str, Float[Tensor, "N C *ones"]], names: Sequence
     below = figure.add_subplot(axes[1, 0].get_gridspec()[1, :])
     bars = below.bar(range(len(gates)), spreads.values(), color=COLOURS[0], width=0.5)
     below.bar_label(bars, fmt="%.2f", fontsize=8)
-    below.set(ylabel="standard deviation\nbetween images", xticks=range(len(gates)), xticklabels=gates, xlim=(-0.5, len(gates) - 0.5))
+    below.set(ylabel="standard deviation\nbetween images", xlim=(-0.5, len(gates) - 0.5))
+    below.set_xticks(range(len(gates)), gates)
     words = [f"{layer} {spread:.2f}" for layer, spread in spreads.items()]
     return Picture(
         figure,
@@ -439,17 +444,68 @@ def bars(rows: dict[str, Float[Tensor, "L"]]) -> Picture:
     return Picture(figure, f"Bars. {words}.")
 
 
-def mechanism_table(rows: Sequence[Sequence[str]]) -> Table:
-    """The course's one comparison of mechanisms; a lesson gives the rows of those met so far.
+def mechanism_table(*names: str) -> Table:
+    """The course's one comparison of mechanisms, as far as the lessons have come.
 
-    Args:
-        rows: mechanism, what is weighted, how scores are computed, what normalises them, how weights and features are
-            combined, parameters, cost.
+    C channels, r reduction, M branches in G groups, L positions or tokens, H x W the map; cost in multiply-adds for one
+    image, beside the C H W that a gate takes.
 
-    Raises: ValueError if a row has not seven cells.
+    Raises: ValueError for a mechanism that the table does not know.
     """
+    if unknown := set(names) - set(MECHANISMS):
+        raise ValueError(f"names must be among {', '.join(MECHANISMS)}, got {', '.join(sorted(unknown))}")
     header = ("mechanism", "what is weighted", "scores", "normaliser", "combination", "parameters", "cost")
-    return Table("Attention = weights from the features, combined with the features.", header, rows)
+    return Table(
+        "Attention = weights from the features, combined with the features.",
+        header,
+        [(name, *MECHANISMS[name]) for name in names],
+    )
+
+
+MECHANISMS = {
+    "softmax pooling": ("positions", "one score a position", "softmax", "weighted average", "those of the scores", "C L"),
+    "SE": ("channels", "two layers on the average", "sigmoid", "multiply", "2 C²/r", "2 C²/r"),
+    "CBAM": (
+        "channels, then positions",
+        "two layers on average and maximum; 7x7 convolution of both",
+        "sigmoid, twice",
+        "multiply, twice",
+        "2 C²/r + 98",
+        "4 C²/r + 98 H W",
+    ),
+    "BAM": (
+        "every value",
+        "channel gate + spatial gate",
+        "sigmoid of the sum",
+        "multiply by 1 + weight",
+        "3 C²/r + 18 (C/r)²",
+        "2 C²/r + H W (C²/r + 18 (C/r)²)",
+    ),
+    "SK": (
+        "branches, for each channel",
+        "layers on the average of the summed branches",
+        "softmax over branches",
+        "weighted sum of branches",
+        "9 M C²/G + (M + 1) C²/r",
+        "9 M H W C²/G + (M + 1) C²/r",
+    ),
+    "self-attention": (
+        "tokens, for each token",
+        "queries times keys",
+        "softmax over tokens",
+        "weighted average of values",
+        "4 C²",
+        "4 L C² + 2 L² C",
+    ),
+    "spatial transformer": (
+        "places to look at",
+        "localisation network: 6 numbers",
+        "none",
+        "bilinear resampling",
+        "those of the localisation",
+        "localisation + 4 C H W",
+    ),
+}
 
 
 def _figure(
@@ -468,7 +524,9 @@ def _show(axes: Axes, image: Float[np.ndarray, "H W 3"]) -> None:
     axes.spines[:].set_visible(False)
 
 
-def _overlay(axes: Axes, image: Float[np.ndarray, "H W 3"], weights: Float[np.ndarray, "h w"], scale: Normalize) -> None:
+def _overlay(
+    axes: Axes, image: Float[np.ndarray, "H W 3"], weights: Float[np.ndarray, "h w"], scale: Normalize
+) -> None:
     """Draw an image in grey and a coarser map over it, each weight on the part of the image it stands for."""
     _show(axes, 0.3 + 0.7 * image.mean(2, keepdims=True).repeat(3, 2))
     height, width = image.shape[:2]

@@ -26,7 +26,8 @@ class Table:
 
     def _repr_html_(self) -> str:
         def line(cells: Sequence[str], tag: str) -> str:
-            return "<tr>" + "".join(f'<{tag} style="text-align: left">{escape(cell)}</{tag}>' for cell in cells) + "</tr>"
+            filled = (f'<{tag} style="text-align: left">{escape(cell)}</{tag}>' for cell in cells)
+            return f"<tr>{''.join(filled)}</tr>"
 
         return (
             f"<table><caption>{escape(self.caption)}</caption><thead>{line(self.header, 'th')}</thead>"

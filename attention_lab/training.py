@@ -3,8 +3,8 @@
 The length of a training is given in **steps** (optimiser updates), not in epochs: two models trained for as many steps
 have had as many updates and have seen as many images, whatever the size of the pool the batches are drawn from.
 
-Everything runs on one thread, because the tensors of these experiments are so small that a second one costs more than it
-brings; the number of threads is put back afterwards. No function here changes torch's global random state.
+Everything runs on one thread, because the tensors of these experiments are so small that a second one costs more than
+it brings; the number of threads is put back afterwards. No function here changes torch's global random state.
 
 **Reduced mode**: with the environment variable ``ATTENTION_LAB_FAST=1`` every training stops after 20 steps and every
 comparison after 2 seeds. It shows that the code runs; its numbers mean nothing, and its records and tables say so.

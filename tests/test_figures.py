@@ -87,7 +87,8 @@ def of_a_query() -> Picture:
 
 
 def of_heads() -> Picture:
-    return figures.attention_heads(photo("astronaut", 448), dinov2_attention("astronaut")[[0, 11]], ["layer 1", "layer 12"])
+    weights = dinov2_attention("astronaut")[[0, 11]]
+    return figures.attention_heads(photo("astronaut", 448), weights, ["layer 1", "layer 12"])
 
 
 def of_a_sampling_grid() -> Picture:

@@ -85,6 +85,7 @@ class Exercise:
     probes: by name.
     checks: by the last part of the test cell's grade id.
     hints: a nudge, the equation with shapes, pseudocode.
+    part: the class that is asked for, where one solution cell holds several: its checks are `<id>-<part>-<check>`.
     """
 
     id: str
@@ -94,10 +95,12 @@ class Exercise:
     hints: tuple[str, str, str]
     records: tuple[str, ...] = ("output",)
     misconceptions: tuple[Misconception, ...] = ()
+    part: str = ""
 
     @property
-    def points(self) -> int:
-        return sum(check.points for check in self.checks.values())
+    def key(self) -> str:
+        """What the grade ids of its test cells begin with."""
+        return f"{self.id}-{self.part}" if self.part else self.id
 
 
 def normal(generator: Generator, *shape: int) -> Tensor:

@@ -58,7 +58,7 @@ def judge(exercise: Exercise, check: str, questions: list[Question], observation
     """The verdict on one check of an exercise, given what an answer did with the questions."""
     case = Case(exercise, questions, observations)
     rows = tuple(case.row(asked) for asked in exercise.checks[check].properties)
-    report = Report(f"{exercise.id}-{check}", exercise.checks[check].points, rows, None)
+    report = Report(f"{exercise.key}-{check}", exercise.checks[check].points, rows, None)
     if report.passed or report.unwritten:
         return report
     plain = (row.meaning for row in rows if row.meaning)

@@ -5,6 +5,23 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_solution
 
 
+class OneCellPerId(NbGraderPreprocessor):
+    """Make a pasted copy of a solution or test cell an ordinary cell.
+
+    nbgrader itself leaves a copy in a state that stops the grading of the whole class. Runs before its own preprocessors.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        met = set()
+        for cell in nb.cells:
+            grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
+            if grade_id in met:
+                del cell.metadata["nbgrader"]
+            elif grade_id:
+                met.add(grade_id)
+        return nb, resources
+
+
 class StripTags(NbGraderPreprocessor):
     """Remove the tags of solution and test cells, so that a submission cannot choose how they are executed.
 

@@ -44,9 +44,11 @@ def check(id: str, answer: Any) -> None:
 
 def hint(id: str) -> None:
     """Show the next hint of an exercise: a nudge, then the equation with shapes, then pseudocode."""
-    if id not in EXERCISES:
-        raise ValueError(f"no exercise is called {id!r}; there are {', '.join(EXERCISES)}")
-    texts = EXERCISES[id].hints
+    exercise = next((exercise for exercise in EXERCISES.values() if exercise.id == id), None)
+    if exercise is None:
+        known = ", ".join(dict.fromkeys(exercise.id for exercise in EXERCISES.values()))
+        raise ValueError(f"no exercise is called {id!r}; there are {known}")
+    texts = exercise.hints
     number = min(hints_given[id], len(texts) - 1)
     hints_given[id] += 1
     show_markdown(f"**Hint {number + 1} of {len(texts)}.** {texts[number]}")
@@ -55,10 +57,10 @@ def hint(id: str) -> None:
 def find(id: str) -> tuple[Exercise, str]:
     """The exercise and the name of its check that a test cell's grade id stands for."""
     for exercise in EXERCISES.values():
-        name = id.removeprefix(f"{exercise.id}-")
-        if name in exercise.checks and id == f"{exercise.id}-{name}":
+        name = id.removeprefix(f"{exercise.key}-")
+        if name in exercise.checks and id == f"{exercise.key}-{name}":
             return exercise, name
-    known = ", ".join(f"{exercise.id}-{name}" for exercise in EXERCISES.values() for name in exercise.checks)
+    known = ", ".join(f"{exercise.key}-{name}" for exercise in EXERCISES.values() for name in exercise.checks)
     raise ValueError(f"no check is called {id!r}; there are {known}")
 
 

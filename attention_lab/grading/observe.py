@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from .stand_ins import StandIn
+from .stand_ins import built
 
 MAX_CANDIDATES = 128
 MAX_ELEMENTS = 1_000_000
@@ -73,6 +73,7 @@ class Observation:
     problems: by "build" or by the record whose call failed.
     keys: role and shape of every parameter, sorted; a matrix and its transpose count as the same.
     parameters: how many numbers are trained.
+    fresh: the output as the module was built, before its parameters are filled.
     candidates: the records' values, once for each possible order of like layers.
     changed_input: the answer wrote into its input.
     repeated: the output of a second call. alone: the output for the first image without the others.
@@ -83,6 +84,7 @@ class Observation:
     problems: dict[str, Problem] = field(default_factory=dict)
     keys: list[Key] = field(default_factory=list)
     parameters: int = 0
+    fresh: Tensor | None = None
     candidates: list[dict[str, Tensor]] = field(default_factory=list)
     changed_input: bool = False
     repeated: Tensor | None = None
@@ -115,13 +117,12 @@ def observe_in(dtype: torch.dtype, answer: Any, question: Question, records: tup
     seen = Observation(candidates=[{}])
     with quiet(), torch.random.fork_rng(devices=[]), caught(seen, "build", OutOfTime), time_limit(TIME_LIMIT):
         torch.manual_seed(question.seed)
-        inputs = tuple(
-            x.build().to(dtype) if isinstance(x, StandIn) else x.to(dtype) if is_real(x) else x
-            for x in question.inputs
-        )
+        inputs = built(question.inputs, dtype)
         if inspect.isclass(answer):
-            module = build(answer, question.build).to(dtype).eval()
-            observe_module(module, inputs, question.seed, records, seen)
+            module = answer(*built(question.build, dtype))
+            if not isinstance(module, nn.Module):
+                raise NotAnAnswer(f"{answer.__name__} must be a subclass of nn.Module")
+            observe_module(module.to(dtype).eval(), inputs, question.seed, records, seen)
         elif callable(answer) and not isinstance(answer, nn.Module):
             runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
             observe_runs(runs, [lambda: None], inputs, seen)
@@ -130,17 +131,12 @@ def observe_in(dtype: torch.dtype, answer: Any, question: Question, records: tup
     return seen
 
 
-def build(answer: type, arguments: tuple) -> nn.Module:
-    module = answer(*(x.build() if isinstance(x, StandIn) else x for x in arguments))
-    if not isinstance(module, nn.Module):
-        raise NotAnAnswer(f"{answer.__name__} must be a subclass of nn.Module")
-    return module
-
-
 def observe_module(module: nn.Module, inputs: tuple, seed: int, records: tuple[str, ...], seen: Observation) -> None:
     units = units_in_order(module, inputs)
     seen.keys = sorted((slot.either_way_up for unit in units for slot in unit), key=repr)
     seen.parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    with contextlib.suppress(Exception), torch.no_grad():
+        seen.fresh = item(module(*copies(inputs)), 0, ("output",))
     runs = {record: method(module, record) for record in records}
     arrangements = [lambda order=order: fill(order, seed) for order in orders(units)]
     observe_runs(runs, arrangements, inputs, seen)
@@ -213,6 +209,8 @@ def item(result: Any, index: int, records: tuple[str, ...]) -> Tensor:
         if not isinstance(result, tuple) or len(result) != len(records):
             raise NotAnAnswer(f"a tuple ({', '.join(records)}) was expected, not {describe(result)}")
         result = result[index]
+    if isinstance(result, int | float):
+        return torch.tensor(result)
     if not isinstance(result, Tensor):
         raise NotAnAnswer(f"a tensor was expected as {records[index]}, not {describe(result)}")
     if result.numel() > MAX_ELEMENTS:

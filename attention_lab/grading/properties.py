@@ -13,6 +13,8 @@ def close(got: Tensor, expected: Tensor) -> bool:
     """Same shape, and the same values within the tolerance of the coarser dtype."""
     if got.shape != expected.shape:
         return False
+    if not expected.is_floating_point():
+        return torch.equal(got, expected)
     tolerance = max(TOLERANCES.get(got.dtype, 1e-2), TOLERANCES[expected.dtype])
     finite = expected[expected.isfinite()]
     size = float(finite.abs().max()) if finite.numel() else 0.0
@@ -61,8 +63,8 @@ IMAGES_MIXED = Misconception(
 def shape(record: str = "output", on: tuple[str, ...] = ()) -> Property:
     def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
         shapes = [tuple(seen.candidates[0][record].shape) for seen in (got, expected)]
-        x = tuple(question.inputs[0].shape)
-        return None if shapes[0] == shapes[1] else Failure(f"{shapes[0]} for an input of {x}", f"{shapes[1]}")
+        given = [f" for an input of {tuple(x.shape)}" for x in question.inputs[:1] if isinstance(x, Tensor)]
+        return None if shapes[0] == shapes[1] else Failure(f"{shapes[0]}{''.join(given)}", f"{shapes[1]}")
 
     return Property(f"shape of {record}", failure, record, on)
 
@@ -72,6 +74,8 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> 
         if same(got, expected, record):
             return None
         ours, theirs = expected.candidates[0][record], got.candidates[0][record]
+        if not ours.ndim and not theirs.ndim:
+            return Failure(f"{theirs.item():,}", f"{ours.item():,}")
         if ours.shape != theirs.shape:
             return Failure(f"shape {tuple(theirs.shape)}", f"shape {tuple(ours.shape)}")
         if not theirs.isfinite().all():
@@ -142,6 +146,17 @@ def leaves_input_alone() -> Property:
         return Failure("x was changed", "x as it was", CHANGES_INPUT) if got.changed_input else None
 
     return Property("input not changed", failure)
+
+
+def starts_as_identity() -> Property:
+    """A module as it was built gives back its input."""
+
+    def failure(got: Observation, _: Observation, question: Question) -> Failure | None:
+        if got.fresh is not None and close(got.fresh, question.inputs[0].to(got.fresh.dtype)):
+            return None
+        return Failure("a fresh module changes x", "x itself")
+
+    return Property("identity at initialisation", failure)
 
 
 def repeatable() -> Property:

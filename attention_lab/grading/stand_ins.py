@@ -9,16 +9,38 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class StandIn:
-    """The name and arguments of a module of this file, with a seed for its parameters: plain data."""
+    """The name and arguments of something built by this file, with a seed for its parameters: plain data."""
 
     name: str
-    arguments: tuple[Any, ...]
+    arguments: tuple[Any, ...] = ()
     seed: int = 0
 
-    def build(self) -> nn.Module:
+    def build(self) -> Any:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
-            return BUILDERS[self.name](*self.arguments).double().eval().requires_grad_(False)
+            return BUILDERS[self.name](*self.arguments)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A submodule of the question's input number ``of``, for an answer that takes a model and one of its layers."""
+
+    of: int
+    path: str
+
+
+def built(values: tuple[Any, ...], dtype: torch.dtype) -> tuple[Any, ...]:
+    """The values with stand-ins built, parts looked up, and every real number in ``dtype``."""
+    done: list[Any] = []
+    for value in values:
+        if isinstance(value, StandIn):
+            value = value.build()
+        elif isinstance(value, Part):
+            value = done[value.of].get_submodule(value.path)
+        if isinstance(value, nn.Module) or (isinstance(value, Tensor) and value.is_floating_point()):
+            value = value.to(dtype)
+        done.append(value.eval() if isinstance(value, nn.Module) else value)
+    return tuple(done)
 
 
 class Gate(nn.Module):

@@ -5,6 +5,7 @@ MobileNetV3", ICCV 2019: inverted bottlenecks with squeeze-and-excitation (figur
 """
 
 from collections.abc import Iterator
+from itertools import count
 
 import torch
 import torch.nn.functional as F
@@ -22,8 +23,8 @@ class SelfieSegmentation(nn.Module):
         256 -> stem 128 -> block 1 64 -> blocks 2, 3 32 -> blocks 4 to 8 16 pixels a side
         -> LR-ASPP 16 -> decoder 32 -> 64 -> 128 -> 256
 
-    Six of the eight encoder blocks (1 and 4 to 8) gate their channels by ``SqueezeExcitation``. The decoder gates too: what
-    it takes from the encoder, by what encoder and decoder contain together.
+    Six of the eight encoder blocks (1 and 4 to 8) gate their channels by ``SqueezeExcitation``. The decoder gates too:
+    what it takes from the encoder, by what encoder and decoder contain together.
     """
 
     def __init__(self):
@@ -74,12 +75,12 @@ class SelfieSegmentation(nn.Module):
         pointwise, depthwise = _numbered("conv2d"), _numbered("depthwise_conv2d")
         with torch.no_grad():
             for layer in self.modules():
-                if isinstance(layer, nn.Linear):
-                    name, order = next(pointwise), (0, 3, 1, 2)
-                elif isinstance(layer, nn.ConvTranspose2d):
+                if isinstance(layer, nn.ConvTranspose2d):
                     name, order = "segment", (3, 0, 1, 2)
-                elif isinstance(layer, nn.Conv2d):
-                    name, order = (next(depthwise), (3, 0, 1, 2)) if layer.groups > 1 else (next(pointwise), (0, 3, 1, 2))
+                elif isinstance(layer, nn.Conv2d) and layer.groups > 1:
+                    name, order = next(depthwise), (3, 0, 1, 2)
+                elif isinstance(layer, nn.Conv2d | nn.Linear):
+                    name, order = next(pointwise), (0, 3, 1, 2)
                 else:
                     continue
                 layer.weight.copy_(stored[f"{name}.weight"].permute(order).view_as(layer.weight))
@@ -160,7 +161,7 @@ class DecoderStep(nn.Module):
 
 
 def _convolution(before: int, after: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution that pads like TensorFlow's "same": an odd number of rows and columns has its larger half behind."""
+    """A convolution that pads like TensorFlow's "same": of an odd number of rows the larger half stands behind."""
     front = (kernel - stride) // 2
     back = kernel - stride - front
     return nn.Sequential(
@@ -171,7 +172,5 @@ def _convolution(before: int, after: int, kernel: int, stride: int = 1, groups: 
 def _numbered(kind: str) -> Iterator[str]:
     """conv2d, conv2d_1, conv2d_2, ..."""
     yield kind
-    number = 0
-    while True:
-        number += 1
+    for number in count(1):
         yield f"{kind}_{number}"

@@ -13,9 +13,9 @@ class SmallCNN(nn.Module):
 
         x -> [convolution, batch normalisation, ReLU, attention] four times -> average -> logits
 
-    The first and third convolution have stride 2. The layers have C, 2 C, 2 C and 2 C channels for C = ``width``, and an
-    output position of the last one sees 19 x 19 pixels: what lies further apart meets only in the final average, unless
-    the mechanism brings it together.
+    The first and third convolution have stride 2. The layers have C, 2 C, 2 C and 2 C channels for C = ``width``, and
+    a position of the last one sees 19 x 19 pixels: what lies further apart meets only in the final average, unless the
+    mechanism brings it together.
 
     Args:
         in_channels: channels of the images.

@@ -356,9 +356,7 @@ figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for weight in weights])
 # **The course's comparison table.** Every lesson adds a row.
 
 # %% tags=["demo"]
-figures.mechanism_table(
-    [("softmax pooling", "positions", "any score per position", "softmax", "weighted average", "0", "C L")]
-)
+figures.mechanism_table("softmax pooling")
 
 # %% [markdown]
 # **What commonly goes wrong**

@@ -441,12 +441,7 @@ figures.training_curves(comparison)
 # **The course's comparison table, so far**
 
 # %% tags=["demo"]
-figures.mechanism_table(
-    [
-        ("softmax pooling", "positions", "any score per position", "softmax", "weighted average", "0", "C L"),
-        ("SE", "channels", "two layers on the average", "sigmoid", "multiply", "2 C²/r", "C H W + 2 C²/r"),
-    ]
-)
+figures.mechanism_table("softmax pooling", "SE")
 
 # %% [markdown]
 # **What commonly goes wrong**

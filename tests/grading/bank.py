@@ -7,6 +7,7 @@ import importlib
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,12 @@ def grade(exercise: str, answer: Any, seed: int | None = None) -> dict[str, Repo
     return {check: judge(asked, check, questions, observations) for check in asked.checks}
 
 
+@cache
+def verdict(banked: Banked) -> dict[str, Report]:
+    """The reports of a banked answer, on fresh numbers once for all tests."""
+    return grade(banked.exercise, banked.answer)
+
+
 def named(reports: dict[str, Report]) -> set[str]:
     return {report.misconception.id for report in reports.values() if report.misconception}
 
@@ -85,7 +92,7 @@ def table() -> str:
     for exercise in EXERCISES:
         accepted = rights = refused = wrongs = correctly = falsely = 0
         for banked in (b for b in load() if b.exercise == exercise):
-            reports = grade(exercise, banked.answer)
+            reports = verdict(banked)
             full = all(report.passed for report in reports.values())
             rights, accepted = rights + banked.right, accepted + (banked.right and full)
             wrongs, refused = wrongs + (not banked.right), refused + (not banked.right and not full)

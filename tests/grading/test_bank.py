@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from bank import Banked, grade, load, named
+from bank import Banked, load, named, verdict
 
 from attention_lab.grading.exercises import EXERCISES
 
@@ -12,19 +12,19 @@ BANK = load()
 
 @pytest.mark.parametrize("banked", [b for b in BANK if b.right], ids=str)
 def test_a_right_answer_in_any_style_gets_full_points(banked: Banked):
-    for report in grade(banked.exercise, banked.answer).values():
+    for report in verdict(banked).values():
         assert report.passed, [row for row in report.rows if not row.passed]
 
 
 @pytest.mark.parametrize("banked", [b for b in BANK if not b.right], ids=str)
 def test_a_wrong_answer_earns_the_points_of_what_holds_and_no_more(banked: Banked):
-    reports = grade(banked.exercise, banked.answer)
+    reports = verdict(banked)
     assert {check for check, report in reports.items() if report.passed} == banked.passes
 
 
 @pytest.mark.parametrize("banked", [b for b in BANK if not b.right], ids=str)
 def test_the_mistake_is_named_by_its_own_misconception(banked: Banked):
-    assert named(grade(banked.exercise, banked.answer)) == {banked.misconception} - {None}
+    assert named(verdict(banked)) == {banked.misconception} - {None}
 
 
 def test_at_least_nine_of_ten_mistakes_have_a_name():

@@ -1,8 +1,8 @@
-"""The exercises of all lessons, by id, in the order of the course."""
+"""The exercises of all lessons, in the order of the course, by what the grade ids of their test cells begin with."""
 
 from ..exercise import Exercise
 from . import squeeze_excitation, weighting
 
 EXERCISES: dict[str, Exercise] = {
-    exercise.id: exercise for lesson in (weighting, squeeze_excitation) for exercise in lesson.EXERCISES
+    exercise.key: exercise for lesson in (weighting, squeeze_excitation) for exercise in lesson.EXERCISES
 }

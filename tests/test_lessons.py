@@ -1,0 +1,104 @@
+"""Every lesson keeps what it promises: points, checks, hints; a learner's notebook fails in its stubs only."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbgrader.utils import is_grade, is_solution
+
+from attention_lab.grading.exercises import EXERCISES
+from attention_lab.release import lessons, read_source, sources
+
+ROOT = Path(__file__).parents[1]
+
+POINTS = {
+    "01-attention-as-weighting": {"temperature-softmax": 4, "select": 4, "recalibrate": 4, "which-weighting": 3},
+    "02-squeeze-excitation": {"squeeze": 2, "squeeze-excitation": 8, "se-residual": 3, "debug-se": 5},
+    "03-cbam": {"channel-attention": 8, "spatial-attention": 8, "cbam": 4, "debug-cbam": 6},
+    "04-bam": {"channel-gate": 6, "spatial-gate": 6, "bam": 5, "receptive-field": 3, "debug-bam": 6},
+    "05-selective-kernel": {"branch-softmax": 3, "selective-kernel": 10, "debug-sk": 5},
+    "06-self-attention": {
+        "scaled-dot-product": 6,
+        "multi-head": 8,
+        "patch-embedding": 4,
+        "positions": 4,
+        "encoder-block": 5,
+    },
+    "07-spatial-transformer": {"affine-grid": 5, "bilinear-sample": 7, "spatial-transformer": 5},
+    "08-attention-in-networks": {
+        "count-parameters": 2,
+        "count-macs": 6,
+        "attention-bottleneck": 8,
+        "grad-cam": 6,
+        "report": 5,
+    },
+}
+FREE_TEXT = {"which-weighting", "report"}
+
+LESSONS = lessons(ROOT)
+CELLS = {lesson: [cell for source in sources(ROOT, lesson) for cell in read_source(source).cells] for lesson in LESSONS}
+
+
+def graded(lesson: str) -> dict[str, nbformat.NotebookNode]:
+    return {cell.metadata.nbgrader.grade_id: cell for cell in CELLS[lesson] if "nbgrader" in cell.metadata}
+
+
+def test_the_lessons_are_those_of_the_course_in_order():
+    assert LESSONS == list(POINTS)[: len(LESSONS)]
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_every_exercise_has_the_points_that_were_promised(lesson):
+    cells = graded(lesson)
+    assert [grade_id for grade_id, cell in cells.items() if is_solution(cell)] == list(POINTS[lesson])
+    for exercise, points in POINTS[lesson].items():
+        mine = [cell for grade_id, cell in cells.items() if f"{grade_id}-".startswith(f"{exercise}-") and is_grade(cell)]
+        mine = [cell for cell in mine if owner(lesson, cell.metadata.nbgrader.grade_id) == exercise]
+        assert sum(cell.metadata.nbgrader.points for cell in mine) == points
+
+
+def owner(lesson: str, grade_id: str) -> str:
+    """The exercise that a test cell belongs to: `squeeze-excitation-values` to squeeze-excitation, not to squeeze."""
+    return max((e for e in POINTS[lesson] if f"{grade_id}-".startswith(f"{e}-")), key=len)
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_points_of_a_test_cell_are_those_of_its_check(lesson):
+    checks = {f"{e.key}-{name}": check.points for e in EXERCISES.values() for name, check in e.checks.items()}
+    cells = {grade_id: cell for grade_id, cell in graded(lesson).items() if is_grade(cell) and not is_solution(cell)}
+    assert {grade_id: cell.metadata.nbgrader.points for grade_id, cell in cells.items()} == {
+        key: points for key, points in checks.items() if key in cells
+    }
+    for grade_id, cell in cells.items():
+        assert cell.source.startswith(f'check("{grade_id}", ')
+    exercises = [e for e in EXERCISES.values() if e.id in POINTS[lesson]]
+    assert set(cells) == {f"{e.key}-{name}" for e in exercises for name in e.checks}
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_every_graded_exercise_comes_with_three_hints_to_unfold(lesson):
+    text = "\n".join(cell.source for cell in CELLS[lesson] if cell.cell_type == "markdown")
+    for exercise in set(POINTS[lesson]) - FREE_TEXT:
+        hints = next(e.hints for e in EXERCISES.values() if e.id == exercise)
+        assert all(hint in text for hint in hints)
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_has_every_part_of_a_lesson(lesson):
+    text = "\n".join(cell.source for cell in CELLS[lesson] if cell.cell_type == "markdown")
+    for part in ("**After this lesson you can**", "minutes", "```mermaid", "arXiv", "What commonly goes wrong", "<details>"):
+        assert part in text
+    assert any("mechanism_table" in cell.source for cell in CELLS[lesson])
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_an_untouched_notebook_fails_in_its_stubs_only(lesson, monkeypatch):
+    monkeypatch.setenv("ATTENTION_LAB_FAST", "1")
+    for path in (ROOT / "notebooks" / lesson).glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        NotebookClient(notebook, timeout=300, allow_errors=True, resources={"metadata": {"path": str(path.parent)}}).execute()
+        errors = [output for cell in notebook.cells for output in cell.get("outputs", []) if output.output_type == "error"]
+        assert errors
+        assert {error.ename for error in errors} == {"NotImplementedError"}, [e.evalue for e in errors]
+        assert all(len(error.traceback) == 1 for error in errors)
