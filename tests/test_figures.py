@@ -175,10 +175,12 @@ def test_a_description_may_hold_any_character():
     assert attributes["alt"] == picture.alt
 
 
-def test_the_package_does_not_load_matplotlib_and_figures_do_not_touch_pyplot():
+def test_the_package_does_not_load_matplotlib_and_figures_change_nothing_in_it():
     code = (
         "import sys, attention_lab; assert 'matplotlib' not in sys.modules;"
-        "import attention_lab.figures; assert 'matplotlib' in sys.modules and 'matplotlib.pyplot' not in sys.modules"
+        "import matplotlib as mpl; before = dict(mpl.rcParams);"
+        "import attention_lab.figures; assert 'matplotlib.pyplot' not in sys.modules;"
+        "assert dict(mpl.rcParams) == before"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -294,19 +294,15 @@ comparison = training.compare(
     test=(test_bags, test_labels),
     steps=300,
 )
-comparison
-
-# %% [markdown]
-# And where does a trained selection look? Above each garment of a test bag stands its weight. The network never saw a
-# mark of the negative one, only the class of the whole bag.
-
-# %% tags=["demo"]
 model = comparison.runs["select (yours)"].models[0]
 with torch.no_grad():
     weights = softmax(model.weigh(test_bags[:1])[1])[0]
-figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for weight in weights])
+display(comparison, figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for weight in weights]))
 
 # %% [markdown]
+# The pictures show where one of the trained selections looks: above each garment of a test bag stands its weight. The
+# network never saw a mark on the negative garment, only the class of the whole bag.
+#
 # **What this shows.** Compare the rows with the spread between seeds. In the average, one garment drowns among 24 others.
 # The selection learns to weigh it alone, and the rest of the network then sees one clean vector. The gate could learn to
 # close 24 of 25 gates, but the average that follows still divides by 25, so what is left is small, and training it is

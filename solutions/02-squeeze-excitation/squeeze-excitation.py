@@ -397,16 +397,12 @@ comparison = training.compare(
     steps=300,
     lr=1e-2,
 )
-comparison
+display(comparison, figures.training_curves(comparison))
 
 # %% [markdown]
 # Compare the rows with the spread between seeds. With the squeeze, every position learns about the bar, through its
 # gates. Without it, the network has as many parameters and as many gates, but no news from the top edge.
-
-# %% tags=["demo"]
-figures.training_curves(comparison)
-
-# %% [markdown]
+#
 # **What this shows:** global information through channel gates can decide a task. **What it does not show:** that SE
 # makes any network better. We built this task so that the squeeze is needed. On small cluttered images without such a
 # cue, our own trials found no gain that was larger than the spread between seeds. The paper's gains are on ImageNet, with
