@@ -2,13 +2,14 @@ PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help lab test demo notebooks
+.PHONY: help lab test demo notebooks bench
 
 help:
 	@echo "make lab        open JupyterLab on the first lesson"
 	@echo "make test       run the whole test suite"
 	@echo "make demo       grade a sample class"
 	@echo "make notebooks  rebuild what is generated from solutions/*/*.py"
+	@echo "make bench      time every mechanism against other ways to compute the same"
 
 lab: $(INSTALLED)
 	$(BIN)/attention-lab lab
@@ -21,6 +22,9 @@ demo: $(INSTALLED)
 
 notebooks: $(INSTALLED)
 	$(BIN)/attention-lab release
+
+bench: $(INSTALLED)
+	$(BIN)/attention-lab bench
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

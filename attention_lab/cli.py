@@ -44,13 +44,13 @@ def main() -> None:
 def lab(lesson: str, port: int, no_browser: bool) -> None:
     """Open JupyterLab on a lesson.
 
-    LESSON is a name or number, such as 02; by default the first.
+    LESSON is a name or number, such as 02; by default the course map.
     """
     root = course_root()
     notebooks = root / "notebooks"
-    first = min(notebooks.glob(f"{lesson or '[0-9]'}*/*.ipynb"), default=None)
+    first = min(notebooks.glob(f"{lesson}*/*.ipynb" if lesson else "index.ipynb"), default=None)
     if first is None:
-        raise CourseError(f"{notebooks} holds no lesson {lesson}".rstrip() + ".")
+        raise CourseError(f"{notebooks} holds no {f'lesson {lesson}' if lesson else 'index.ipynb'}.")
 
     os.chdir(root)  # where pressing Validate finds nbgrader_config.py
     prepend("JUPYTER_CONFIG_PATH", PROFILE)
@@ -80,6 +80,7 @@ def release(lesson: str | None, force: bool) -> None:
     known = pipeline.lessons(root)
     if lesson is not None and lesson not in known:
         raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(known)}.")
+    pipeline.release_start_page(root)
     for name in known if lesson is None else [lesson]:
         if not force and not pipeline.stale_files(root, name):
             click.echo(f"{name}: up to date")
@@ -102,3 +103,44 @@ def demo() -> None:
     click.echo(sample.table(sample.grade_sample_class(root, course, tell=click.echo)))
     click.echo(f"Feedback pages: {course / 'feedback'}/STUDENT/{sample.LESSON}/{sample.NOTEBOOK}.html")
     click.echo(f"What nbgrader said: {course / 'nbgrader.log'}")
+
+
+@main.command()
+@click.option("--quick", is_flag=True, help="Two images and two rounds: to see that it runs.")
+def bench(quick: bool) -> None:
+    """Time every mechanism against other ways to compute the same."""
+    from . import bench as timing
+
+    for line in timing.lines(quick):
+        click.echo(line)
+
+
+@main.command()
+def papers() -> None:
+    """Count parameters and multiply-adds beside those that the papers print."""
+    from . import papers as tables
+
+    for line in tables.lines():
+        click.echo(line)
+
+
+@main.command()
+def progress() -> None:
+    """Show the points you have so far, lesson by lesson."""
+    root = course_root()
+    from .progress import progress
+
+    click.echo(progress(root / "notebooks"))
+
+
+@main.command()
+def misconceptions() -> None:
+    """List the mistakes that the checks know by name, for instructors."""
+    from .grading.exercises import LESSONS
+
+    for lesson, exercises in LESSONS.items():
+        click.echo(lesson)
+        for exercise in exercises:
+            for told in {told.id: told for told in exercise.misconceptions}.values():
+                click.echo(f"  {exercise.key}: {told.id}")
+                click.echo(f"    {told.name}\n    {told.question}\n    {told.equation}")

@@ -1,6 +1,7 @@
 """Release a lesson: execute its source for instructors, and let nbgrader take the solutions out for learners.
 
-    solutions/NN-name/name.py     the only source: jupytext py:percent with nbgrader metadata
+    solutions/index.py            the start page -> notebooks/index.ipynb
+    solutions/NN-name/name.py     a lesson's only source: jupytext py:percent with nbgrader metadata
       -> solutions/NN-name/name.ipynb   executed, with outputs
       -> notebooks/NN-name/name.ipynb   what learners get: stubs, no outputs
 
@@ -109,6 +110,8 @@ def execute(source: Path) -> NotebookNode:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             output.get("data", {}).pop(WIDGET, None)
+        if cell.cell_type == "code":  # a progress bar leaves an empty line of text
+            cell.outputs = [output for output in cell.outputs if output.get("data") != {"text/plain": ""}]
         if is_grade(cell):
             score, points = determine_grade(cell)
             if score is not None and score < points:
@@ -138,6 +141,18 @@ def learner_files(root: Path, lesson: str) -> Iterator[dict[Path, Path]]:
 
         made = [file for file in (course / "notebooks" / lesson).rglob("*") if file.is_file()]
         yield {root / file.relative_to(course): file for file in made}
+
+
+def start_page(root: Path) -> tuple[Path, str]:
+    """The page that learners open first, and the text it should have: ``solutions/index.py`` as a notebook, not run."""
+    return root / "notebooks" / "index.ipynb", nbformat.writes(read_source(root / "solutions" / "index.py")) + "\n"
+
+
+def release_start_page(root: Path) -> None:
+    """Rebuild the start page. It holds nothing that a learner could lose."""
+    page, text = start_page(root)
+    page.parent.mkdir(exist_ok=True)
+    page.write_text(text, encoding="utf-8")
 
 
 def stale_files(root: Path, lesson: str) -> list[Path]:

@@ -51,14 +51,16 @@ print("demonstrated")
 
 @pytest.fixture(scope="session")
 def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from attention_lab.release import release  # a second of imports that other tests need not wait for
+    from attention_lab.release import release, release_start_page  # a second of imports that other tests need not wait for
 
     root = tmp_path_factory.mktemp("released")
     shutil.copy(ROOT / "nbgrader_config.py", root)
     folder = root / "solutions" / "01-doubling"
     folder.mkdir(parents=True)
     (folder / "doubling.py").write_text(LESSON, encoding="utf-8")
+    (root / "solutions" / "index.py").write_text("# %% [markdown]\n# # The course\n", encoding="utf-8")
     release(root, "01-doubling")
+    release_start_page(root)
     return root
 
 

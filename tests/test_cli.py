@@ -5,19 +5,17 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import nbformat
 import pytest
+from lab import COMMAND, TOKEN, Lab
 
-COMMAND = [sys.executable, "-m", "attention_lab"]
-TOKEN = "a-token-of-this-test"
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
@@ -46,41 +44,6 @@ def test_lab_says_which_lesson_it_does_not_find(course):
     assert (done.returncode, done.stderr) == (2, f"Error: {course / 'notebooks'} holds no lesson 99-nothing.\n")
 
 
-class Lab:
-    """JupyterLab, as `attention-lab lab` starts it from a folder of the course, on a port of its own."""
-
-    def __init__(self, folder: Path, home: Path):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.process = subprocess.Popen(
-            [*COMMAND, "lab", "--no-browser", "--port", str(self.port)],
-            cwd=folder,
-            env=os.environ | {"JUPYTER_TOKEN": TOKEN, "HOME": str(home)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def get(self, path: str, post: dict | None = None) -> str:
-        body = None if post is None else json.dumps(post).encode()
-        url = f"http://127.0.0.1:{self.port}{path}"
-        with urlopen(Request(url, body, {"Authorization": f"token {TOKEN}"}), timeout=120) as answer:
-            return answer.read().decode()
-
-    def wait(self, seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while True:
-            try:
-                self.get("/api/status")
-                return
-            except (URLError, ConnectionError):
-                if self.process.poll() is not None or time.monotonic() > deadline:
-                    self.process.kill()
-                    pytest.fail(f"JupyterLab did not start:\n{self.process.communicate()[0]}")
-                time.sleep(0.2)
-
-
 @pytest.fixture(scope="module")
 def served(released_once, tmp_path_factory) -> Path:
     """The root of the course that JupyterLab shows."""
@@ -105,14 +68,14 @@ def page(lab) -> dict:
     return json.loads(re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', html, re.DOTALL)[1])
 
 
-def test_lab_opens_the_first_lesson(lab):
+def test_lab_opens_the_course_map(lab):
     with urlopen(f"http://127.0.0.1:{lab.port}/?token={TOKEN}") as answer:
-        assert answer.url.partition("?")[0].endswith("/lab/tree/01-doubling/doubling.ipynb")
+        assert answer.url.partition("?")[0].endswith("/lab/tree/index.ipynb")
 
 
 def test_learners_see_the_notebooks_and_not_the_solutions(lab, page, served):
     assert Path(page["serverRoot"]).expanduser() == served / "notebooks"
-    assert [entry["path"] for entry in json.loads(lab.get("/api/contents"))["content"]] == ["01-doubling"]
+    assert [entry["path"] for entry in json.loads(lab.get("/api/contents"))["content"]] == ["01-doubling", "index.ipynb"]
 
 
 def test_extensions_for_instructors_and_for_the_network_are_off(page):

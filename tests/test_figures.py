@@ -105,6 +105,14 @@ def of_layers() -> Picture:
     return figures.gates_by_layer(gates, ["cat", "cup", "tower", "flower"])
 
 
+def of_a_gallery() -> Picture:
+    return figures.gallery(images(2), ["a cat in a garden, 3 years old", "a cup of tea"])
+
+
+def of_vectors() -> Picture:
+    return figures.bars({"scores": torch.rand(4), "weights": torch.rand(4)})
+
+
 EVERY_KIND = [
     of_one_image,
     of_several_images,
@@ -116,6 +124,8 @@ EVERY_KIND = [
     of_a_sampling_grid,
     of_training,
     of_layers,
+    of_a_gallery,
+    of_vectors,
 ]
 every_kind = pytest.mark.parametrize("draw", EVERY_KIND, ids=lambda draw: draw.__name__)
 
@@ -178,9 +188,9 @@ def test_a_description_may_hold_any_character():
 def test_the_package_does_not_load_matplotlib_and_figures_change_nothing_in_it():
     code = (
         "import sys, attention_lab; assert 'matplotlib' not in sys.modules;"
-        "import matplotlib as mpl; before = dict(mpl.rcParams);"
+        "import matplotlib as mpl; before = mpl.rcParams.copy();"
         "import attention_lab.figures; assert 'matplotlib.pyplot' not in sys.modules;"
-        "assert dict(mpl.rcParams) == before"
+        "assert mpl.rcParams.copy() == before"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -308,12 +318,28 @@ def test_layers_that_gate_all_images_alike_have_no_spread():
     assert "early 0.00, late 0.30" in picture.alt
 
 
-def test_the_comparison_of_mechanisms_has_a_row_each():
-    row = ["SE", "channels", "MLP of the mean", "sigmoid", "product", "2 C² / r", "low"]
-    table = figures.mechanism_table([row, row])
-    assert table.rows == [row, row] and "normaliser" in repr(table)
-    with pytest.raises(ValueError, match="7 cells"):
-        figures.mechanism_table([row[:6]])
+def test_a_gallery_shows_every_image_with_its_title():
+    pictures = images(12)
+    axes = figures.gallery(pictures, [f"image {i}" for i in range(12)]).figure.axes
+    shown = [place for place in axes if place.images]
+    assert [place.get_title() for place in shown] == [f"image {i}" for i in range(12)]
+    assert np.allclose(shown[11].images[0].get_array(), pictures[11].permute(1, 2, 0))
+
+
+def test_a_plot_of_bars_shows_every_number_of_every_vector():
+    picture = figures.bars({"scores": torch.tensor([1.0, -2.0]), "weights": torch.tensor([0.95, 0.05])})
+    heights = [[bar.get_height() for bar in axes.patches] for axes in picture.figure.axes]
+    assert heights == [[1, -2], pytest.approx([0.95, 0.05])]
+    assert "scores: 1.00, -2.00; weights: 0.95, 0.05" in picture.alt
+
+
+def test_the_comparison_of_mechanisms_has_a_row_for_each_that_is_asked_for():
+    table = figures.mechanism_table("SE", "self-attention")
+    assert [row[0] for row in table.rows] == ["SE", "self-attention"]
+    assert "channels" in repr(table) and "normaliser" in repr(table) and "CBAM" not in repr(table)
+    assert len(figures.mechanism_table(*figures.MECHANISMS).rows) == len(figures.MECHANISMS)
+    with pytest.raises(ValueError, match="got convolution"):
+        figures.mechanism_table("SE", "convolution")
 
 
 @pytest.mark.parametrize(
@@ -330,6 +356,8 @@ def test_the_comparison_of_mechanisms_has_a_row_each():
         (lambda: figures.attention_heads(images(1)[0], torch.rand(3, 6, 6), ["a"]), "weights must have shape"),
         (lambda: figures.sampling_grid(images(2), torch.rand(1, 4, 4, 2), ["a", "b"]), "grid"),
         (lambda: figures.gates_by_layer({"a": torch.rand(1, 4)}, ["cat"]), "at least 2"),
+        (lambda: figures.gallery(images(2), ["cat"]), "names must be 2"),
+        (lambda: figures.bars({}), "at least one"),
         (lambda: figures.gates_by_layer({"a": torch.rand(2, 4), "b": torch.rand(3, 4)}, ["a", "b"]), "names must be 3"),
     ],
 )

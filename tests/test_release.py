@@ -12,7 +12,7 @@ import psutil
 import pytest
 from nbgrader.utils import is_solution
 
-from attention_lab.release import ReleaseError, lessons, read_source, release, sources, stale_lessons
+from attention_lab.release import ReleaseError, lessons, read_source, release, sources, stale_lessons, start_page
 
 ROOT = Path(__file__).parents[1]
 LESSON = "01-doubling"
@@ -81,6 +81,14 @@ def handout(course: Path) -> Path:
 
 
 # The course itself
+
+
+def test_the_start_page_is_up_to_date_and_leads_to_every_lesson():
+    page, text = start_page(ROOT)
+    assert page.read_text(encoding="utf-8") == text
+    for lesson in lessons(ROOT):
+        for source in sources(ROOT, lesson):
+            assert f"({lesson}/{source.stem}.ipynb)" in text
 
 
 def test_the_course_has_lessons():

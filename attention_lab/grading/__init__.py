@@ -2,8 +2,9 @@
 
     check("squeeze-excitation-values", SqueezeExcitation)
     hint("squeeze-excitation")
+    points("02-squeeze-excitation")
 """
 
-from .notebook import CheckFailed, check, hint, load_ipython_extension
+from .notebook import CheckFailed, check, hint, load_ipython_extension, points
 
-__all__ = ["CheckFailed", "check", "hint", "load_ipython_extension"]
+__all__ = ["CheckFailed", "check", "hint", "load_ipython_extension", "points"]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from .observe import Observation, Question
+from .observe import Joined, Observation, Question
 
 
 @dataclass(frozen=True)
@@ -19,10 +19,12 @@ class Probe:
 
     inputs: draws the arguments of the call from a generator; tensors in float64.
     build: the constructor's arguments, for an exercise whose answer is a class.
+    joined: how one layer of an answer may hold what the forms keep in several.
     """
 
     inputs: Callable[[Generator], tuple[Any, ...]]
     build: tuple[Any, ...] = ()
+    joined: tuple[Joined, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Exercise:
     checks: by the last part of the test cell's grade id.
     hints: a nudge, the equation with shapes, pseudocode.
     part: the class that is asked for, where one solution cell holds several: its checks are `<id>-<part>-<check>`.
+    differentiates: the answer itself computes gradients: it is called with autograd on, its own slope is not asked for.
+    free_biases: linear layers and convolutions may have biases or not; the forms and misconceptions have them all.
     """
 
     id: str
@@ -96,6 +100,8 @@ class Exercise:
     records: tuple[str, ...] = ("output",)
     misconceptions: tuple[Misconception, ...] = ()
     part: str = ""
+    differentiates: bool = False
+    free_biases: bool = False
 
     @property
     def key(self) -> str:

@@ -1,5 +1,7 @@
 """Judge: compare what an answer did with what the right answers do on the same questions. Runs no untrusted code."""
 
+import inspect
+import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -8,6 +10,7 @@ from functools import cached_property
 import torch
 from torch import Generator
 
+from .biases import with_biases_of
 from .exercise import Exercise, Misconception, Property
 from .observe import Observation, Problem, Question, observe
 from .properties import same
@@ -49,7 +52,14 @@ def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
     """The exercise's probes with their numbers drawn: fresh ones, or those of a seed."""
     generator = Generator().manual_seed(secrets.randbits(63) if seed is None else seed)
     return [
-        Question(name, probe.build, probe.inputs(generator), int(torch.randint(2**31, (), generator=generator)))
+        Question(
+            name,
+            probe.build,
+            probe.inputs(generator),
+            int(torch.randint(2**31, (), generator=generator)),
+            probe.joined,
+            exercise.differentiates,
+        )
         for name, probe in exercise.probes.items()
     ]
 
@@ -75,14 +85,24 @@ class Case:
 
     def of(self, answer: Callable) -> Iterator[Observation]:
         """What a trusted answer does with the questions, observed as far as somebody looks."""
-        return (observe(answer, question, self.exercise.records) for question in self.questions)
+        return (observe(answer, question, self.exercise.records, brief=True) for question in self.questions)
+
+    def versions(self, trusted: Callable) -> Iterable[Callable]:
+        """A trusted answer, with the biases that this answer has if they are free."""
+        if not self.exercise.free_biases or not inspect.isclass(trusted):
+            return (trusted,)
+        return with_biases_of(self.observations[0].keys, trusted, self.questions[0].build)
 
     @cached_property
     def expected(self) -> list[Observation]:
         """What the right answer does that is most like this one: in its parameters, then in its values."""
-        alike = [form for form in self.exercise.forms if self.observations[0].keys == next(self.of(form)).keys]
+        forms = (version for form in self.exercise.forms for version in self.versions(form))
+        alike = [form for form in forms if self.observations[0].keys == next(self.of(form)).keys]
         forms = alike or self.exercise.forms[:1]
-        return max((list(self.of(form)) for form in forms), key=self.likeness)
+        expected = max((list(self.of(form)) for form in forms), key=self.likeness)
+        for problem in (problem for right in expected for problem in right.problems.values()):
+            raise RuntimeError(f"the course's own answer to {self.exercise.key} fails, which is no fault of yours: {problem}")
+        return expected
 
     def likeness(self, right: list[Observation]) -> int:
         pairs = zip(self.observations, right)
@@ -103,7 +123,8 @@ class Case:
     def misconception(self) -> Misconception | None:
         """The first misconception that does on every question what this answer did."""
         for misconception in self.exercise.misconceptions:
-            if any(self.does_the_same(self.of(misconception.wrong(form))) for form in self.exercise.forms):
+            wrong = (version for form in self.exercise.forms for version in self.versions(misconception.wrong(form)))
+            if any(self.does_the_same(self.of(version)) for version in wrong):
                 return misconception
         return None
 
@@ -117,5 +138,8 @@ class Case:
 
 
 def symptoms(seen: Observation) -> dict[str, tuple[str, str]]:
-    """The errors of an answer, wherever in its code they arose."""
-    return {stage: (problem.kind, problem.message) for stage, problem in seen.problems.items()}
+    """The errors of an answer, wherever in its code they arose and whatever its classes are called."""
+    return {
+        stage: (problem.kind, re.sub(r"[\w.<>]+\.(?=\w+\(\))|'\w+' object|\[\w+\]", "", problem.message))
+        for stage, problem in seen.problems.items()
+    }

@@ -1,17 +1,25 @@
-"""What a lesson's cells call: ``check`` and ``hint``, and an IPython extension that keeps stub errors short."""
+"""What a lesson's cells call: ``check``, ``hint`` and ``points``, and an IPython extension that keeps stub errors short."""
 
 import sys
 import traceback
 from collections import Counter
 from typing import Any
 
+from ..table import Table
 from . import report as reports
 from .exercise import Exercise
-from .exercises import EXERCISES
+from .exercises import EXERCISES, LESSONS
 from .judge import Report, ask, judge
 from .observe import observe
 
 hints_given: Counter[str] = Counter()
+points_earned: dict[str, int] = {}
+
+
+FRESH = (
+    "Points of the checks that you ran since the kernel started. Grading runs your notebook from the top in a new kernel "
+    "and asks with fresh random numbers; texts are read by your instructor."
+)
 
 
 class CheckFailed(Exception):
@@ -35,6 +43,7 @@ def check(id: str, answer: Any) -> None:
     questions = ask(exercise)
     observations = [observe(answer, question, exercise.records) for question in questions]
     report = judge(exercise, name, questions, observations)
+    points_earned[report.id] = report.points if report.passed else 0
     if report.unwritten:
         raise NotImplementedError(f"{exercise.id} is still a stub: write it in the cell above, then run this again.")
     show(report)
@@ -52,6 +61,24 @@ def hint(id: str) -> None:
     number = min(hints_given[id], len(texts) - 1)
     hints_given[id] += 1
     show_markdown(f"**Hint {number + 1} of {len(texts)}.** {texts[number]}")
+
+
+def points(lesson: str) -> None:
+    """Show the points of a lesson's checks that were run in this session.
+
+    Raises: ValueError for a lesson that does not exist.
+    """
+    if lesson not in LESSONS:
+        raise ValueError(f"no lesson is called {lesson!r}; there are {', '.join(LESSONS)}")
+    earned, reachable = Counter(), Counter()
+    for exercise in LESSONS[lesson]:
+        for name, asked in exercise.checks.items():
+            reachable[exercise.id] += asked.points
+            earned[exercise.id] += points_earned.get(f"{exercise.key}-{name}", 0)
+    rows = [[id, str(earned[id]), str(most)] for id, most in reachable.items()]
+    rows.append(["total", str(earned.total()), str(reachable.total())])
+    table = Table(FRESH, ["exercise", "points", "of"], rows)
+    display({"text/html": table._repr_html_(), "text/plain": repr(table)})
 
 
 def find(id: str) -> tuple[Exercise, str]:

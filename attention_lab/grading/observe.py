@@ -14,6 +14,7 @@ import inspect
 import io
 import itertools
 import math
+import numbers
 import signal
 import sysconfig
 import threading
@@ -21,7 +22,7 @@ import traceback
 import warnings
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,7 +32,8 @@ from torch import Generator, Tensor, nn
 
 from .stand_ins import built
 
-MAX_CANDIDATES = 128
+MAX_CANDIDATES = 256
+MAX_SHUFFLED = 5  # layers of one kind, of which all orders are tried
 MAX_ELEMENTS = 1_000_000
 TIME_LIMIT = 10  # seconds for one question
 CHANCES = 8  # fillings in which a parameter may receive a gradient: in one of them its ReLUs can all be off
@@ -44,6 +46,17 @@ Key = tuple[str, tuple[int, ...]]
 Run = Callable[[tuple], Tensor]
 
 
+class Joined(NamedTuple):
+    """A layer that stands for several alike: its outputs, seen as a grid of ``sizes``, count them along one axis.
+
+    Queries, keys and values of width 6 from one layer of 18 outputs: ((3, 6), 0); of two heads, head by head:
+    ((2, 3, 3), 1).
+    """
+
+    sizes: tuple[int, ...]
+    axis: int
+
+
 @dataclass(frozen=True)
 class Question:
     """A probe with its numbers drawn: plain data, so that it can be sent to another process."""
@@ -52,6 +65,8 @@ class Question:
     build: tuple[Any, ...]
     inputs: tuple[Any, ...]
     seed: int
+    joined: tuple[Joined, ...] = ()
+    differentiates: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,7 @@ class Observation:
     problems: by "build" or by the record whose call failed.
     keys: role and shape of every parameter, sorted; a matrix and its transpose count as the same.
     parameters: how many numbers are trained.
+    unregistered: a list or dictionary holds layers that the module does not know.
     fresh: the output as the module was built, before its parameters are filled.
     candidates: the records' values, once for each possible order of like layers.
     changed_input: the answer wrote into its input.
@@ -84,6 +100,7 @@ class Observation:
     problems: dict[str, Problem] = field(default_factory=dict)
     keys: list[Key] = field(default_factory=list)
     parameters: int = 0
+    unregistered: bool = False
     fresh: Tensor | None = None
     candidates: list[dict[str, Tensor]] = field(default_factory=list)
     changed_input: bool = False
@@ -101,19 +118,22 @@ class OutOfTime(BaseException):
     """The answer ran longer than TIME_LIMIT. Not an Exception, so that an answer's own `except` does not stop it."""
 
 
-def observe(answer: Any, question: Question, records: tuple[str, ...]) -> Observation:
+def observe(answer: Any, question: Question, records: tuple[str, ...], brief: bool = False) -> Observation:
     """Build and call ``answer`` as the question says, in float64, or in float32 if it only works there.
 
-    Never raises, prints nothing, leaves the random state and the question as they were.
+    Never raises, prints nothing, leaves the random state and the question as they were. ``brief`` is for a trusted answer: only what
+    others are compared with is observed, the values with the layers in the order in which they run.
     """
-    seen = observe_in(torch.float64, answer, question, records)
+    seen = observe_in(torch.float64, answer, question, records, brief)
     if any("dtype" in problem.message for problem in seen.problems.values()):
-        single = observe_in(torch.float32, answer, question, records)
+        single = observe_in(torch.float32, answer, question, records, brief)
         seen = single if len(single.problems) < len(seen.problems) else seen
     return seen
 
 
-def observe_in(dtype: torch.dtype, answer: Any, question: Question, records: tuple[str, ...]) -> Observation:
+def observe_in(
+    dtype: torch.dtype, answer: Any, question: Question, records: tuple[str, ...], brief: bool
+) -> Observation:
     seen = Observation(candidates=[{}])
     with quiet(), torch.random.fork_rng(devices=[]), caught(seen, "build", OutOfTime), time_limit(TIME_LIMIT):
         torch.manual_seed(question.seed)
@@ -122,53 +142,71 @@ def observe_in(dtype: torch.dtype, answer: Any, question: Question, records: tup
             module = answer(*built(question.build, dtype))
             if not isinstance(module, nn.Module):
                 raise NotAnAnswer(f"{answer.__name__} must be a subclass of nn.Module")
-            observe_module(module.to(dtype).eval(), inputs, question.seed, records, seen)
+            observe_module(module.to(dtype).eval(), inputs, question, records, seen, brief)
         elif callable(answer) and not isinstance(answer, nn.Module):
             runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
-            observe_runs(runs, [lambda: None], inputs, seen)
+            observe_runs(runs, [lambda: None], inputs, seen, brief, question.differentiates)
         else:
             raise NotAnAnswer(f"a class or a function was expected, not {describe(answer)}")
     return seen
 
 
-def observe_module(module: nn.Module, inputs: tuple, seed: int, records: tuple[str, ...], seen: Observation) -> None:
-    units = units_in_order(module, inputs)
-    seen.keys = sorted((slot.either_way_up for unit in units for slot in unit), key=repr)
+def observe_module(
+    module: nn.Module, inputs: tuple, question: Question, records: tuple[str, ...], seen: Observation, brief: bool
+) -> None:
+    ways = list(taken_apart(units_of(layers_in_order(module, inputs)), question.joined))
+    units = ways[0]
+    seen.keys = keys_of(units)
     seen.parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
-    with contextlib.suppress(Exception), torch.no_grad():
-        seen.fresh = item(module(*copies(inputs)), 0, ("output",))
+    seen.unregistered = holds_unregistered(module)
+    if not brief:
+        with contextlib.suppress(Exception), torch.no_grad():
+            seen.fresh = item(module(*copies(inputs)), 0, ("output",))
     runs = {record: method(module, record) for record in records}
-    arrangements = [lambda order=order: fill(order, seed) for order in orders(units)]
-    observe_runs(runs, arrangements, inputs, seen)
-    if "output" not in seen.problems:
+    pool: dict[tuple, Tensor] = {}
+    arrangements = [
+        lambda order=order: fill(order, question.seed, pool)
+        for order in itertools.islice(itertools.chain(*map(orders, ways)), 1 if brief else MAX_CANDIDATES)
+    ]
+    observe_runs(runs, arrangements, inputs, seen, brief)
+    if "output" not in seen.problems and not brief:
         with caught(seen, "output"):
             module.zero_grad()
             for chance in range(CHANCES):
-                fill(units, seed + chance)
+                fill(units, question.seed + chance, {})
                 output = (random_weights(seen.repeated) * runs["output"](copies(inputs))).sum()
                 if output.requires_grad:
                     output.backward()
             seen.without_gradient = sum(p.grad is None or not p.grad.any() for p in module.parameters())
 
 
-def observe_runs(runs: dict[str, Run], arrangements: list[Callable], inputs: tuple, seen: Observation) -> None:
+def observe_runs(
+    runs: dict[str, Run],
+    arrangements: list[Callable],
+    inputs: tuple,
+    seen: Observation,
+    brief: bool,
+    differentiates: bool = False,
+) -> None:
     seen.candidates = [{} for _ in arrangements]
     for record, run in runs.items():
-        with caught(seen, record), torch.no_grad():
+        with caught(seen, record), torch.set_grad_enabled(differentiates):
             for arrange, values in zip(reversed(arrangements), reversed(seen.candidates)):
                 arrange()
                 given = copies(inputs)
                 values[record] = run(given)
             seen.changed_input |= any(
-                isinstance(x, Tensor) and not torch.equal(x, original) for x, original in zip(given, inputs)
+                isinstance(x, Tensor) and not torch.equal(x, original) or isinstance(x, list) and x != original
+                for x, original in zip(given, inputs)
             )
-    if "output" not in seen.problems:
+    if "output" not in seen.problems and not brief:
         with caught(seen, "output"):
-            with torch.no_grad():
+            with torch.set_grad_enabled(differentiates):
                 seen.repeated = runs["output"](copies(inputs))
                 if is_real(inputs[0]) and inputs[0].ndim > 1:
                     seen.alone = runs["output"](copies(inputs, first_only=True))
-            seen.slopes = slopes(runs["output"], inputs)
+            if not differentiates:
+                seen.slopes = slopes(runs["output"], inputs)
 
 
 def slopes(run: Run, inputs: tuple) -> tuple[float, float] | None:
@@ -198,6 +236,8 @@ def method(module: nn.Module, record: str) -> Run:
     def run(inputs: tuple) -> Tensor:
         if record != "output" and not hasattr(module, record):
             raise NotAnAnswer(f"the class has no method {record}(x)")
+        if record == "output" and getattr(module.forward, "__func__", None) is nn.Module.forward:
+            raise NotAnAnswer("the class has no method forward(x): is its def inside another one?")
         return item((module if record == "output" else getattr(module, record))(*inputs), 0, (record,))
 
     return run
@@ -209,8 +249,8 @@ def item(result: Any, index: int, records: tuple[str, ...]) -> Tensor:
         if not isinstance(result, tuple) or len(result) != len(records):
             raise NotAnAnswer(f"a tuple ({', '.join(records)}) was expected, not {describe(result)}")
         result = result[index]
-    if isinstance(result, int | float):
-        return torch.tensor(result)
+    if isinstance(result, numbers.Real):
+        return torch.tensor(int(result) if isinstance(result, numbers.Integral) else float(result))
     if not isinstance(result, Tensor):
         raise NotAnAnswer(f"a tensor was expected as {records[index]}, not {describe(result)}")
     if result.numel() > MAX_ELEMENTS:
@@ -227,7 +267,12 @@ def is_real(x: Any) -> bool:
 
 
 def copies(inputs: tuple, first_only: bool = False) -> tuple:
-    return tuple((x[:1] if first_only else x).clone() if isinstance(x, Tensor) else x for x in inputs)
+    def copy(x: Any) -> Any:
+        if isinstance(x, Tensor):
+            return (x[:1] if first_only else x).clone()
+        return list(x) if isinstance(x, list) else x
+
+    return tuple(map(copy, inputs))
 
 
 def random_weights(like: Tensor) -> Tensor:
@@ -253,6 +298,13 @@ class Slot(NamedTuple):
     def either_way_up(self) -> Key:
         return self.role, tuple(sorted(self.shape)) if len(self.shape) == 2 else self.shape
 
+    def apart(self, joined: Joined) -> list["Slot"]:
+        """The slots that this one holds, laid out as ``joined`` says; a loose matrix may hold them (in, out)."""
+        whole = self if self.shape[0] == math.prod(joined.sizes) else self.turned()
+        shape = (math.prod(joined.sizes) // joined.sizes[joined.axis], *whole.shape[1:])
+        tensors = whole.tensor.unflatten(0, joined.sizes).unbind(joined.axis)
+        return [Slot(self.role, shape, tensor, loose=False) for tensor in tensors]
+
     def turned(self) -> "Slot":
         """A loose matrix may be meant as (in, out), for x @ W."""
         if not self.loose or len(self.shape) != 2:
@@ -260,8 +312,12 @@ class Slot(NamedTuple):
         return self._replace(shape=self.shape[::-1], tensor=self.tensor.T)
 
 
-def units_in_order(module: nn.Module, inputs: tuple) -> list[list[Slot]]:
-    """The slots, a unit for each layer, first the layers that run, in the order they run."""
+def keys_of(units: list[list[Slot]]) -> list[Key]:
+    return sorted((slot.either_way_up for unit in units for slot in unit), key=repr)
+
+
+def layers_in_order(module: nn.Module, inputs: tuple) -> list[nn.Module]:
+    """All layers, first those that run, in the order they run."""
     layers: dict[nn.Module, None] = {}
     hooks = [
         layer.register_forward_pre_hook(lambda layer, _: layers.setdefault(layer))
@@ -272,8 +328,22 @@ def units_in_order(module: nn.Module, inputs: tuple) -> list[list[Slot]]:
         module(*copies(inputs))
     for hook in hooks:
         hook.remove()
+    return list(dict.fromkeys([*layers, *module.modules()]))
+
+
+def holds_unregistered(module: nn.Module) -> bool:
+    known = set(module.parameters())
+    for value in itertools.chain(*(vars(layer).values() for layer in module.modules())):
+        held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+        if any(isinstance(part, nn.Module) and not known.issuperset(part.parameters()) for part in held):
+            return True
+    return False
+
+
+def units_of(layers: Iterable[nn.Module]) -> list[list[Slot]]:
+    """The slots, a unit for each layer."""
     units = []
-    for layer in dict.fromkeys([*layers, *module.modules()]):
+    for layer in layers:
         tensors = dict(layer.named_parameters(recurse=False))
         if isinstance(layer, NORMS):
             tensors |= {name: b for name, b in layer.named_buffers(recurse=False) if b.is_floating_point()}
@@ -291,25 +361,58 @@ def slot(layer: nn.Module, name: str, tensor: Tensor, loose: bool) -> Slot:
     return Slot(name if isinstance(layer, NORMS) else "", shape, tensor.view(shape), loose)
 
 
+def taken_apart(units: list[list[Slot]], joined: tuple[Joined, ...]) -> Iterator[list[list[Slot]]]:
+    """The units with layers that stand for several alike taken apart, in each way that their sizes allow."""
+
+    def ways(unit: list[Slot]) -> list[list[list[Slot]]]:
+        parts = [
+            [slot.apart(layout) for slot in unit]
+            for layout in joined
+            if all(math.prod(layout.sizes) in (*slot.shape[:1], *slot.turned().shape[:1]) for slot in unit)
+        ]
+        return [list(map(list, zip(*slots))) for slots in parts] or [[unit]]
+
+    for way in itertools.product(*map(ways, units)):
+        yield list(itertools.chain(*way))
+
+
 def orders(units: list[list[Slot]]) -> Iterator[list[list[Slot]]]:
     """The units as they run, then every other order that differs only in units of the same kind."""
     turned = [[slot.turned() for slot in unit] for unit in units]
-    for turn in [units] if turned == units else [units, turned]:
+    can_turn = any(slot.loose and len(slot.shape) == 2 for unit in units for slot in unit)
+    for turn in [units, turned] if can_turn else [units]:
         alike = defaultdict(list)
         for place, unit in enumerate(turn):
             alike[tuple(slot.key for slot in unit)].append(place)
         places = list(itertools.chain(*alike.values()))
-        shuffles = itertools.product(*map(itertools.permutations, alike.values()))
+        shuffles = itertools.product(*map(shuffled, alike.values()))
         for shuffle in itertools.islice(shuffles, MAX_CANDIDATES):
             taken = dict(zip(places, itertools.chain(*shuffle)))
             yield [turn[taken[place]] for place in range(len(turn))]
 
 
-def fill(units: list[list[Slot]], seed: int) -> None:
+def shuffled(places: list[int]) -> Iterator[tuple[int, ...]]:
+    """All orders of a few places; of many, those of two to four kinds in turn, or of one kind after the other."""
+    if len(places) <= MAX_SHUFFLED:
+        yield from itertools.permutations(places)
+        return
+    yield tuple(places)
+    for kinds in (kinds for kinds in (2, 3, 4) if len(places) % kinds == 0):
+        number = len(places) // kinds
+        for order in itertools.permutations(range(kinds)):
+            yield tuple(places[kinds * i + kind] for i in range(number) for kind in order)
+            yield tuple(places[number * kind + i] for i in range(number) for kind in order)
+
+
+def fill(units: list[list[Slot]], seed: int, pool: dict[tuple, Tensor]) -> None:
+    """Fill the slots with the numbers of their kinds and ranks, which ``pool`` keeps for the next time."""
     ranks = Counter()
     with torch.no_grad():
         for slot in itertools.chain(*units):
-            slot.tensor.copy_(drawn(seed, slot.key, ranks[slot.key]))
+            place = slot.key, ranks[slot.key]
+            if place not in pool:
+                pool[place] = drawn(seed, *place)
+            slot.tensor.copy_(pool[place].view(slot.tensor.shape))
             ranks[slot.key] += 1
 
 

@@ -14,7 +14,7 @@ def close(got: Tensor, expected: Tensor) -> bool:
     if got.shape != expected.shape:
         return False
     if not expected.is_floating_point():
-        return torch.equal(got, expected)
+        return torch.equal(got.double(), expected.double())
     tolerance = max(TOLERANCES.get(got.dtype, 1e-2), TOLERANCES[expected.dtype])
     finite = expected[expected.isfinite()]
     size = float(finite.abs().max()) if finite.numel() else 0.0
@@ -87,6 +87,17 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> 
     return Property(name or f"values of {record}", failure, record, on)
 
 
+def together(*records: str) -> Property:
+    """One and the same order of the answer's layers gives the expected values of all the records."""
+
+    def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
+        right = expected.candidates[0]
+        fits = any(all(r in seen and close(seen[r], right[r]) for r in records) for seen in got.candidates)
+        return None if fits else Failure("not of the same layers", "one order of the layers for both")
+
+    return Property(" and ".join(records) + " fit together", failure, records[-1])
+
+
 def parameters() -> Property:
     """The answer has the parameters of one of the right forms."""
 
@@ -95,7 +106,7 @@ def parameters() -> Property:
             return None
         if got.parameters != expected.parameters:
             arguments = ", ".join(map(str, question.build))
-            meaning = None if got.parameters else UNREGISTERED
+            meaning = UNREGISTERED if got.unregistered or not got.parameters else None
             return Failure(f"{got.parameters:,} with arguments ({arguments})", f"{expected.parameters:,}", meaning)
         return Failure(f"shapes {shapes(got)}", f"shapes {shapes(expected)}")
 
@@ -124,7 +135,7 @@ def sums_to_one(record: str, dim: int, on: tuple[str, ...] = ()) -> Property:
     return Property(f"{record} sum to 1", failure, record, on)
 
 
-def gradients() -> Property:
+def gradients(on: tuple[str, ...] = ()) -> Property:
     """Autograd's slope of the output is the true slope, and every parameter learns."""
 
     def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
@@ -138,14 +149,17 @@ def gradients() -> Property:
         wrong = abs(autograd - true) > 1e-3 * max(1.0, abs(true))
         return Failure(f"a slope of {autograd:.4g}", f"{true:.4g}", DETACHED) if wrong else None
 
-    return Property("gradient", failure)
+    return Property("gradient", failure, on=on)
 
 
 def leaves_input_alone() -> Property:
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
-        return Failure("x was changed", "x as it was", CHANGES_INPUT) if got.changed_input else None
+        if got.changed_input:  # which is often also why the gradient fails
+            return Failure("x was changed", "x as it was", CHANGES_INPUT)
+        problem = got.problems.get("output")
+        return Failure(str(problem), "no error") if problem else None
 
-    return Property("input not changed", failure)
+    return Property("input not changed", failure, "build")
 
 
 def starts_as_identity() -> Property:

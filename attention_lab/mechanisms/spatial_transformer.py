@@ -30,10 +30,10 @@ def affine_grid(theta: Float[Tensor, "N 2 3"], height: int, width: int) -> Float
     """
     require_shape(theta, "N 2 3", "theta")
     require_positive(height=height, width=width)
-    x = _centres(width, theta)[:, None]
-    y = _centres(height, theta)[:, None, None]
-    along_x, along_y, shift = theta[:, None, None].unbind(-1)  # each (N, 1, 1, 2)
-    return along_x * x + along_y * y + shift
+    x = _centres(width, theta)
+    y = _centres(height, theta)[:, None]
+    along_x, along_y, shift = theta[..., None, None].unbind(2)  # each (N, 2, 1, 1)
+    return (along_x * x + (along_y * y + shift)).movedim(1, -1)
 
 
 def _centres(size: int, like: Tensor) -> Float[Tensor, "size"]:
@@ -52,6 +52,8 @@ def bilinear_sample(image: Float[Tensor, "N C H W"], grid: Float[Tensor, "N h w 
         grid: (x, y) of each point, as ``affine_grid`` returns them.
 
     Raises: ValueError if ``image`` or ``grid`` has another shape, or they differ in N.
+
+    How others differ: ``torch.nn.functional.grid_sample`` gives the same in one pass; this one is written to be read.
     """
     require_shape(image, "N C H W", "image")
     require_shape(grid, "N h w 2", "grid")
@@ -81,7 +83,8 @@ class SpatialTransformer(nn.Module):
         output = bilinear_sample(x, affine_grid(theta))
 
     What is weighted: pixels, by a grid of sampling points. Normaliser: bilinear interpolation, whose four weights sum
-    to 1. The output has the size of ``x``.
+    to 1. The output has the size of ``x``. ``forward`` reads the image by ``torch.nn.functional.grid_sample``, the same
+    as ``bilinear_sample`` and several times faster.
 
     Args:
         localisation: a module (N, C, H, W) -> (N, 6) whose last layer is a ``torch.nn.Linear`` with biases. Here its
@@ -107,4 +110,4 @@ class SpatialTransformer(nn.Module):
 
     def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
         """``x`` as seen through its affine map."""
-        return bilinear_sample(x, affine_grid(self.weights(x), *x.shape[2:]))
+        return F.grid_sample(x, affine_grid(self.weights(x), *x.shape[2:]), align_corners=False)

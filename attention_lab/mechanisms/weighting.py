@@ -43,7 +43,7 @@ def select(features: Float[Tensor, "N C L"], scores: Float[Tensor, "N L"]) -> Fl
 
     Raises: ValueError if the shapes do not fit together.
     """
-    require_shape(features, "N C L")
+    require_shape(features, "N C L", "features")
     if scores.shape != (features.shape[0], features.shape[2]):
         raise ValueError(
             f"scores must have shape (N, L) = {(features.shape[0], features.shape[2])}, got {tuple(scores.shape)}"
@@ -60,9 +60,12 @@ def recalibrate(x: Float[Tensor, "N C H W"], logits: Float[Tensor, "N #C #H #W"]
         x: the features.
         logits: (N, C, 1, 1) gates channels, (N, 1, H, W) gates positions, (N, C, H, W) gates every value.
 
-    Raises: ValueError if ``logits`` does not broadcast to the shape of ``x``.
+    Raises: ValueError if ``logits`` differs from ``x`` in N or does not broadcast to its shape.
     """
     require_shape(x, "N C H W")
-    if logits.ndim != 4 or any(size not in (1, full) for size, full in zip(logits.shape[1:], x.shape[1:])):
-        raise ValueError(f"logits must broadcast to the shape of x {tuple(x.shape)}, got {tuple(logits.shape)}")
+    sizes = zip(logits.shape[1:], x.shape[1:])
+    if logits.ndim != 4 or logits.shape[0] != x.shape[0] or any(size not in (1, full) for size, full in sizes):
+        raise ValueError(
+            f"logits must have the N of x and broadcast to its shape {tuple(x.shape)}, got {tuple(logits.shape)}"
+        )
     return x * torch.sigmoid(logits)

@@ -40,7 +40,7 @@ import torch
 from torch import nn
 
 from attention_lab import data, figures, training
-from attention_lab.grading import check, hint
+from attention_lab.grading import check, hint, points
 
 # %% [markdown]
 # ## 1. A picture first
@@ -360,5 +360,12 @@ figures.mechanism_table("softmax pooling")
 # - The softmax runs over the wrong axis. Ask: *which sums are 1?* Then test it.
 # - Scores are multiplied by the temperature instead of divided.
 # - `exp` of a large score is `inf`, and `inf / inf` is `nan`.
-#
+
+# %% [markdown]
+# ## Your points
+
+# %%
+points("01-attention-as-weighting")
+
+# %% [markdown]
 # **Next:** lesson 02 gates the channels of a feature map.

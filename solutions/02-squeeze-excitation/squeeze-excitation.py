@@ -35,7 +35,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from attention_lab import data, figures, training
-from attention_lab.grading import check, hint
+from attention_lab.grading import check, hint, points
 from attention_lab.networks import create
 from attention_lab.networks.selfie import SelfieSegmentation
 from attention_lab.networks.small import SmallCNN
@@ -274,8 +274,9 @@ with torch.no_grad():
 figures.gates_by_layer(all_gates, all_names)
 
 # %% [markdown]
-# The paper reports the same for ImageNet classes (its section 7.2): early blocks open much the same channels for all
-# images, later ones become more specific. Here it is one small network and ten photographs: a hint, not a proof.
+# The bars grow with depth, though not at every step: late gates depend more on the image. The paper finds for ImageNet that
+# early gates are much the same for all classes and later ones differ between classes. Ours is a weaker statement: one small
+# network, ten photographs. Another crop of the same photograph moves its late gates too.
 
 # %% [markdown]
 # ## 8. Exercise: debug it
@@ -445,5 +446,12 @@ figures.mechanism_table("softmax pooling", "SE")
 # - The pooling is written and then not used: the gate has shape `(N, C, H, W)`. Look at shapes, always.
 # - `reduction` is taken for the hidden width. At $C = 256$, $r = 16$ both are 16, so nobody notices. Test with another $C$.
 # - The gate stands after the addition: then it scales the skip connection too.
-#
+
+# %% [markdown]
+# ## Your points
+
+# %%
+points("02-squeeze-excitation")
+
+# %% [markdown]
 # **Next:** lesson 03 asks not only *which channel* but also *where*.

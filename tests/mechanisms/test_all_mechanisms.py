@@ -185,6 +185,7 @@ def test_autocast_to_bfloat16_is_close(case, training):
     assert (output - exact).norm() < 0.05 * exact.norm()
 
 
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch's attention loops under vmap
 @every
 def test_vmap_over_a_further_dimension_is_a_loop(case):
     module, x = case

@@ -149,6 +149,26 @@ def test_a_mask_may_differ_between_images_and_heads(noise, randomised):
     assert_close(attention(x, mask), expected, **exact)
 
 
+def test_a_token_that_may_attend_to_nothing_takes_nothing(noise, randomised):
+    """Its output is the projection's bias, its weights are 0, and gradients stay finite."""
+    attention, x = randomised(MultiHeadSelfAttention(12, 3)), noise(2, 5, 12).requires_grad_()
+    mask = torch.ones(5, 5, dtype=torch.bool)
+    mask[1] = False
+    output = attention(x, mask)
+    assert_close(output[:, 1], attention.projection.bias.expand(2, 12))
+    assert (attention.weights(x, mask)[:, :, 1] == 0).all()
+    output.square().sum().backward()
+    assert x.grad.isfinite().all()
+
+
+def test_a_mask_of_numbers_is_refused(noise):
+    """Torch would add it to the scores."""
+    attention, x = MultiHeadSelfAttention(12, 3).double(), noise(2, 5, 12)
+    for method in (attention, attention.weights):
+        with pytest.raises(ValueError, match="mask must be boolean.*got torch.float64"):
+            method(x, torch.ones(5, 5, dtype=torch.float64))
+
+
 def test_parameters_of_the_transformers_base_size(parameters):
     """1,048,576 in the four matrices, and biases as in ``nn.MultiheadAttention``."""
     assert parameters(MultiHeadSelfAttention(512)) == 1_050_624 == 1_048_576 + 4 * 512

@@ -94,10 +94,16 @@ def test_select_does_not_care_about_the_order_of_positions(noise, seed):
 
 
 @pytest.mark.parametrize(
-    "features, scores", [((2, 3), (2, 3)), ((2, 3, 5), (2, 3)), ((2, 3, 5), (1, 5)), ((2, 3, 5), (2, 5, 1))]
+    "features, scores, message",
+    [
+        ((2, 3), (2, 3), r"features must have shape \(N, C, L\), got \(2, 3\)"),
+        ((2, 3, 5), (2, 3), r"scores must have shape \(N, L\) = \(2, 5\), got \(2, 3\)"),
+        ((2, 3, 5), (1, 5), r"scores must have shape \(N, L\) = \(2, 5\), got \(1, 5\)"),
+        ((2, 3, 5), (2, 5, 1), r"scores must have shape \(N, L\) = \(2, 5\), got \(2, 5, 1\)"),
+    ],
 )
-def test_select_refuses_shapes_that_do_not_fit(features, scores):
-    with pytest.raises(ValueError, match="must have shape"):
+def test_select_names_the_argument_whose_shape_does_not_fit(features, scores, message):
+    with pytest.raises(ValueError, match=message):
         select(torch.zeros(features), torch.zeros(scores))
 
 
@@ -114,9 +120,9 @@ def test_recalibrate_with_an_open_gate_gives_x_and_with_a_closed_one_zero(noise)
     assert_close(recalibrate(x, torch.full((2, 3, 1, 1), -1e4)), torch.zeros_like(x))
 
 
-@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4, 1, 1), (2, 2, 1, 1), (2, 3, 5, 4)])
-def test_recalibrate_refuses_logits_that_do_not_broadcast(shape):
-    with pytest.raises(ValueError, match="logits must broadcast to the shape of x"):
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4, 1, 1), (2, 2, 1, 1), (2, 3, 5, 4), (1, 3, 1, 1), (4, 3, 1, 1)])
+def test_recalibrate_refuses_logits_of_other_images_or_that_do_not_broadcast(shape):
+    with pytest.raises(ValueError, match=r"logits must have the N of x and broadcast to its shape \(2, 3, 4, 5\), got"):
         recalibrate(torch.zeros(2, 3, 4, 5), torch.zeros(shape))
 
 

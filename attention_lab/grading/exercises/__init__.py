@@ -1,8 +1,15 @@
-"""The exercises of all lessons, in the order of the course, by what the grade ids of their test cells begin with."""
+"""The exercises of every lesson, in the order of the course."""
 
 from ..exercise import Exercise
-from . import squeeze_excitation, weighting
+from . import cbam, selective_kernel, self_attention, squeeze_excitation, weighting
 
-EXERCISES: dict[str, Exercise] = {
-    exercise.key: exercise for lesson in (weighting, squeeze_excitation) for exercise in lesson.EXERCISES
+LESSONS: dict[str, tuple[Exercise, ...]] = {
+    "01-attention-as-weighting": weighting.EXERCISES,
+    "02-squeeze-excitation": squeeze_excitation.EXERCISES,
+    "03-cbam": cbam.EXERCISES,
+    "05-selective-kernel": selective_kernel.EXERCISES,
+    "06-self-attention": self_attention.EXERCISES,
 }
+
+EXERCISES: dict[str, Exercise] = {exercise.key: exercise for lesson in LESSONS.values() for exercise in lesson}
+"""Every exercise by what the grade ids of its test cells begin with."""

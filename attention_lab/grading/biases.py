@@ -1,0 +1,43 @@
+"""Biases that a statement leaves free: a trusted class of modules, with the biases that an answer has."""
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from .observe import NORMS, Key, keys_of, units_of
+
+
+def with_biases_of(keys: list[Key], kind: type[nn.Module], build: tuple) -> Iterator[type[nn.Module]]:
+    """The class without some of its layers' biases, so that it has the parameters ``keys``; each way to do that.
+
+    A class that cannot be built is given back as it is, so that its error can be seen. Biases of normalisations stay.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]):
+            module = kind(*build)
+    except Exception:
+        yield kind
+        return
+    surplus = Counter(keys_of(units_of(module.modules())))
+    surplus.subtract(keys)
+    biased = defaultdict(list)
+    for name, layer in module.named_modules():
+        if isinstance(getattr(layer, "bias", None), nn.Parameter) and not isinstance(layer, NORMS):
+            biased["", tuple(layer.bias.shape)].append(name)
+    if any(number < 0 or number > len(biased[key]) for key, number in surplus.items()):
+        return
+    for dropped in itertools.product(*(itertools.combinations(biased[key], surplus[key]) for key in biased)):
+        yield without(kind, list(itertools.chain(*dropped)))
+
+
+def without(kind: type[nn.Module], names: list[str]) -> type[nn.Module]:
+    class WithoutBiases(kind):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            for name in names:
+                self.get_submodule(name).bias = None
+
+    return WithoutBiases if names else kind

@@ -1,0 +1,54 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Attention in computer vision, by building it
+#
+# **Attention = a distribution of weights, computed from the features, then combined with the features.**
+#
+# Eight lessons, one idea. In each you see a mechanism at work, write it yourself, check it, repair a broken one, and test in
+# an experiment what it is good for. Take them in order: each uses what you wrote before.
+#
+# | lesson | what is weighted | minutes | builds on | points |
+# | --- | --- | --- | --- | --- |
+# | [01 Attention as weighting](01-attention-as-weighting/attention-as-weighting.ipynb) | anything: the frame of the course | 70 | PyTorch's basics | 15 |
+# | [02 Squeeze-and-excitation](02-squeeze-excitation/squeeze-excitation.ipynb) | channels | 75 | 01 | 18 |
+# | [03 CBAM](03-cbam/cbam.ipynb) | channels, then positions | 90 | 02 | 26 |
+# | [04 BAM](04-bam/bam.ipynb) | channels and positions at once | 85 | 03 | 26 |
+# | [05 Selective kernels](05-selective-kernel/selective-kernel.ipynb) | branches of different size | 75 | 01, 02 | 18 |
+# | [06 Self-attention](06-self-attention/self-attention.ipynb) | every patch, for every patch | 90 | 01 | 27 |
+# | [07 Spatial transformers](07-spatial-transformer/spatial-transformer.ipynb) | where to look | 80 | 01 | 17 |
+# | [08 Attention in networks](08-attention-in-networks/attention-in-networks.ipynb) | all of them, compared | 90 | 02 to 07 | 27 |
+#
+# ```mermaid
+# flowchart LR
+#     a["01 weighting"] --> b["02 SE"] --> c["03 CBAM"] --> d["04 BAM"]
+#     b --> e["05 SK"]
+#     a --> f["06 self-attention"]
+#     a --> g["07 spatial transformer"]
+#     d --> h["08 networks"]
+#     e --> h
+#     f --> h
+#     g --> h
+# ```
+#
+# **How to work.** Open a lesson with a click. Run cells with Shift+Enter. Write your code where you read
+# `YOUR CODE HERE`. The cells below each exercise check it, as often as you like, and say what went wrong.
+#
+# **Your progress.** Run this cell whenever you want to see it.
+
+# %%
+from pathlib import Path
+
+from attention_lab.progress import progress
+
+progress(Path.cwd())

@@ -1,0 +1,44 @@
+"""The sample class, graded by nbgrader's own commands, gets the scores it deserves."""
+
+import os
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from attention_lab.demo import grade_sample_class, table
+from attention_lab.sample_class import LESSON, NOTEBOOK, STUDENTS
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("demo") / "course"
+
+
+@pytest.fixture(scope="module")
+def scores(course) -> dict[str, float | None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]))
+        return grade_sample_class(ROOT, course)
+
+
+def test_every_student_gets_the_score_deserved_also_beside_broken_submissions(scores):
+    assert scores == {name: student.score for name, student in STUDENTS.items()}
+
+
+def test_the_class_holds_what_really_comes_in():
+    assert len(STUDENTS) >= 12
+    assert {18, 0, None} <= {student.score for student in STUDENTS.values()}
+
+
+def test_the_feedback_page_names_the_mistake(scores, course):
+    page = (course / "feedback" / "dan" / LESSON / f"{NOTEBOOK}.html").read_text(encoding="utf-8")
+    assert "This looks like: max pooling where the squeeze is an average." in page
+
+
+def test_the_table_has_a_line_for_each_student(scores):
+    lines = table(scores).splitlines()[1:]
+    assert [line.split()[0] for line in lines] == list(STUDENTS)
+    assert next(line for line in lines if line.startswith("otto")).split()[1] == "none"
