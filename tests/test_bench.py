@@ -13,7 +13,7 @@ from torch.testing import assert_close
 from attention_lab import bench, mechanisms, papers
 from attention_lab.cli import main
 
-CASES = {(case.name, *case.inputs[0].shape[1:]): case for case in bench.cases(2)}
+CASES = list(bench.cases(2))
 MAPS = ("64x56x56", "256x28x28", "512x14x14")
 EXPECTED = {
     "SqueezeExcitation": MAPS,
@@ -24,7 +24,7 @@ EXPECTED = {
     "SelectiveKernel": MAPS,
     "scaled_dot_product_attention": ("6x50x64", "6x197x64"),
     "MultiHeadSelfAttention": ("50x384", "197x384"),
-    "affine_grid": ("2x3", "2x3"),
+    "affine_grid": ("96x96x2", "56x56x2"),
     "bilinear_sample": ("3x96x96", "64x56x56"),
     "SpatialTransformer": ("3x96x96", "64x56x56"),
 }
@@ -48,7 +48,7 @@ def outcome(function, inputs, training):
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
-@pytest.mark.parametrize("case", CASES.values(), ids=["-".join(map(str, key)) for key in CASES])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_tutorials_and_torch_compute_what_ours_compute_with_its_gradients(case, training):
     ours = double(case.ours)
     if isinstance(ours, nn.Module):  # a weight left at 0 or 1 would hide a difference
@@ -72,8 +72,7 @@ def table():
 
 
 def test_the_table_has_every_mechanism_at_every_size_in_both_directions(table):
-    rows = [tuple(line.split()[:3]) for line in table[2:-2]]
-    assert rows == sorted(rows, key=rows.index)
+    rows = [tuple(line.split()[:3]) for line in table[2:-3]]
     expected = [
         (name, f"2x{shape}", direction)
         for name, shapes in EXPECTED.items()
@@ -92,7 +91,7 @@ def test_every_module_that_weights_is_timed_by_itself_or_within_another():
 def test_columns_are_ratios_to_the_tutorial_to_torch_to_the_floor_and_to_itself(table):
     header = table[1]
     starts = [header.index(f"/ {peer}") for peer in ("tutorial", "torch", "floor", "itself")]
-    for line in table[2:-2]:
+    for line in table[2:-3]:
         tutorial, builtin, floor, itself = (
             line[start:stop].strip() for start, stop in zip(starts, (*starts[1:], None))
         )
@@ -177,7 +176,7 @@ def test_the_table_is_measured_on_one_thread_and_the_number_of_threads_restored(
 def test_squeeze_and_excitation_costs_little_more_than_the_floor():
     """The goal is 1.3 forward and backward; a busy machine is allowed more."""
     case = next(case for case in bench.cases(8) if case.name == "SqueezeExcitation")
-    assert case.ratios("forward+backward", rounds=5)["floor"].low < 2
+    assert case.ratios("forward+backward", rounds=3)["floor"].low < 2
 
 
 @pytest.mark.parametrize(
@@ -193,6 +192,7 @@ def test_the_command_prints_each_line_as_it_comes(monkeypatch, module, arguments
         raise InterruptedError
 
     monkeypatch.setattr(module, "lines", lines)
-    result = CliRunner().invoke(main, arguments, env={"PATH": os.environ["PATH"]})
+    monkeypatch.setenv("PATH", os.environ["PATH"])  # the command prepends to it
+    result = CliRunner().invoke(main, arguments)
     assert result.output == f"quick: {expected}\n"
     assert isinstance(result.exception, InterruptedError)

@@ -7,27 +7,32 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from .observe import NORMS, Key, keys_of, units_of
+from .observe import NORMS, Key, Question, keys_of, taken_apart, units_of
+from .stand_ins import built
 
 
-def with_biases_of(keys: list[Key], kind: type[nn.Module], build: tuple) -> Iterator[type[nn.Module]]:
+def with_biases_of(
+    keys: list[Key], kind: type[nn.Module], question: Question, free: bool
+) -> Iterator[type[nn.Module]]:
     """The class without some of its layers' biases, so that it has the parameters ``keys``; each way to do that.
+
+    Unless biases are ``free`` that is the class as it is, or nothing.
 
     A class that cannot be built is given back as it is, so that its error can be seen. Biases of normalisations stay.
     """
     try:
         with torch.random.fork_rng(devices=[]):
-            module = kind(*build)
+            module = kind(*built(question.build, torch.float32))
     except Exception:
         yield kind
         return
-    surplus = Counter(keys_of(units_of(module.modules())))
+    surplus = Counter(keys_of(next(taken_apart(units_of(module.modules()), question.joined))))
     surplus.subtract(keys)
     biased = defaultdict(list)
     for name, layer in module.named_modules():
         if isinstance(getattr(layer, "bias", None), nn.Parameter) and not isinstance(layer, NORMS):
             biased["", tuple(layer.bias.shape)].append(name)
-    if any(number < 0 or number > len(biased[key]) for key, number in surplus.items()):
+    if any(number < 0 or number > len(biased[key]) * free for key, number in surplus.items()):
         return
     for dropped in itertools.product(*(itertools.combinations(biased[key], surplus[key]) for key in biased)):
         yield without(kind, list(itertools.chain(*dropped)))

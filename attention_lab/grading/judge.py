@@ -13,7 +13,7 @@ from torch import Generator
 from .biases import with_biases_of
 from .exercise import Exercise, Misconception, Property
 from .observe import Observation, Problem, Question, observe
-from .properties import same
+from .properties import close, same
 
 
 @dataclass(frozen=True)
@@ -88,25 +88,34 @@ class Case:
         return (observe(answer, question, self.exercise.records, brief=True) for question in self.questions)
 
     def versions(self, trusted: Callable) -> Iterable[Callable]:
-        """A trusted answer, with the biases that this answer has if they are free."""
-        if not self.exercise.free_biases or not inspect.isclass(trusted):
+        """A trusted answer, with the biases that this answer has if they are free; none if its parameters differ."""
+        if not inspect.isclass(trusted):
             return (trusted,)
-        return with_biases_of(self.observations[0].keys, trusted, self.questions[0].build)
+        return with_biases_of(self.observations[0].keys, trusted, self.questions[0], self.exercise.free_biases)
 
     @cached_property
     def expected(self) -> list[Observation]:
-        """What the right answer does that is most like this one: in its parameters, then in its values."""
+        """What the right answer does that is most like this one: in its parameters, then in its values and shapes."""
         forms = (version for form in self.exercise.forms for version in self.versions(form))
         alike = [form for form in forms if self.observations[0].keys == next(self.of(form)).keys]
-        forms = alike or self.exercise.forms[:1]
-        expected = max((list(self.of(form)) for form in forms), key=self.likeness)
+        expected: list[Observation] = []
+        for form in alike or self.exercise.forms:
+            right = list(self.of(form))
+            expected = max(expected or right, right, key=self.likeness)
+            if self.likeness(expected)[0] == len(self.questions) * len(self.exercise.records):
+                break
         for problem in (problem for right in expected for problem in right.problems.values()):
             raise RuntimeError(f"the course's own answer to {self.exercise.key} fails, which is no fault of yours: {problem}")
         return expected
 
-    def likeness(self, right: list[Observation]) -> int:
-        pairs = zip(self.observations, right)
-        return sum(same(got, expected, record) for got, expected in pairs for record in self.exercise.records)
+    def likeness(self, right: list[Observation]) -> tuple[int, int]:
+        """How many values are the same, and how many shapes."""
+        pairs = list(zip(self.observations, right))
+        records = self.exercise.records
+        return (
+            sum(same(got, expected, record) for got, expected in pairs for record in records),
+            sum(shape_of(got, record) == shape_of(expected, record) for got, expected in pairs for record in records),
+        )
 
     def row(self, asked: Property) -> Row:
         """The property on the first probe where it fails."""
@@ -121,7 +130,9 @@ class Case:
         return Row(asked.name, True)
 
     def misconception(self) -> Misconception | None:
-        """The first misconception that does on every question what this answer did."""
+        """The first misconception that does on every question what this answer did; none if that is right."""
+        if self.does_the_same(self.expected):
+            return None
         for misconception in self.exercise.misconceptions:
             wrong = (version for form in self.exercise.forms for version in self.versions(misconception.wrong(form)))
             if any(self.does_the_same(self.of(version)) for version in wrong):
@@ -132,14 +143,22 @@ class Case:
         return all(
             symptoms(got) == symptoms(other)
             and got.keys == other.keys
-            and all(record not in other.candidates[0] or same(got, other, record) for record in self.exercise.records)
+            and any(
+                all(record in values and close(values[record], value) for record, value in other.candidates[0].items())
+                for values in got.candidates
+            )
             for got, other in zip(self.observations, wrong)
         )
 
 
+def shape_of(seen: Observation, record: str) -> torch.Size | None:
+    return seen.candidates[0][record].shape if record in seen.candidates[0] else None
+
+
 def symptoms(seen: Observation) -> dict[str, tuple[str, str]]:
-    """The errors of an answer, wherever in its code they arose and whatever its classes are called."""
+    """Why calls gave nothing, wherever in the answer's code the errors arose and whatever its classes are called."""
     return {
-        stage: (problem.kind, re.sub(r"[\w.<>]+\.(?=\w+\(\))|'\w+' object|\[\w+\]", "", problem.message))
+        stage: (problem.kind, re.sub(r"[\w.<>]+\.(?=\w+\(\))|'\w+' (?=object|and)|\[\w+\]", "", problem.message))
         for stage, problem in seen.problems.items()
+        if stage not in seen.candidates[0]
     }

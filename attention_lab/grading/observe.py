@@ -35,9 +35,11 @@ from .stand_ins import built
 MAX_CANDIDATES = 256
 MAX_SHUFFLED = 5  # layers of one kind, of which all orders are tried
 MAX_ELEMENTS = 1_000_000
-TIME_LIMIT = 10  # seconds for one question
+TIME_LIMIT = 10  # seconds of computing for one question: a busy machine costs nobody points
+PATIENCE = 6  # times as long on the clock, for an answer that sleeps
+MEMORY_LIMIT = 3 * 2**30  # bytes for one question
 CHANCES = 8  # fillings in which a parameter may receive a gradient: in one of them its ReLUs can all be off
-STEP = 1e-6  # of the finite difference, relative to the largest input
+STEP = 1e-8  # of the finite difference, relative to the largest input: so small that it hardly ever meets a kink
 
 NOT_THEIRS = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
@@ -125,7 +127,7 @@ def observe(answer: Any, question: Question, records: tuple[str, ...], brief: bo
     others are compared with is observed, the values with the layers in the order in which they run.
     """
     seen = observe_in(torch.float64, answer, question, records, brief)
-    if any("dtype" in problem.message for problem in seen.problems.values()):
+    if any("dtype" in problem.message or "scalar type" in problem.message for problem in seen.problems.values()):
         single = observe_in(torch.float32, answer, question, records, brief)
         seen = single if len(single.problems) < len(seen.problems) else seen
     return seen
@@ -135,7 +137,7 @@ def observe_in(
     dtype: torch.dtype, answer: Any, question: Question, records: tuple[str, ...], brief: bool
 ) -> Observation:
     seen = Observation(candidates=[{}])
-    with quiet(), torch.random.fork_rng(devices=[]), caught(seen, "build", OutOfTime), time_limit(TIME_LIMIT):
+    with quiet(), torch.random.fork_rng(devices=[]), caught(seen, "build", OutOfTime), limits():
         torch.manual_seed(question.seed)
         inputs = built(question.inputs, dtype)
         if inspect.isclass(answer):
@@ -439,6 +441,17 @@ def quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Tensors as small as these take longer with more threads, and far longer on a busy machine."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
 def caught(seen: Observation, stage: str, *also: type[BaseException]) -> Iterator[None]:
     try:
         yield
@@ -459,6 +472,30 @@ def learners_line(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
+def limits() -> Iterator[None]:
+    with time_limit(TIME_LIMIT), memory_limit(MEMORY_LIMIT):
+        yield
+
+
+@contextlib.contextmanager
+def memory_limit(size: int) -> Iterator[None]:
+    """Let no more than ``size`` bytes be asked for inside the block (on Linux): torch then raises RuntimeError."""
+    usage = Path("/proc/self/statm")
+    if not usage.exists():
+        yield
+        return
+    import resource  # not on Windows
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    allowed = int(usage.read_text().split()[0]) * resource.getpagesize() + size
+    resource.setrlimit(resource.RLIMIT_AS, (allowed if soft == resource.RLIM_INFINITY else min(soft, allowed), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@contextlib.contextmanager
 def time_limit(seconds: float) -> Iterator[None]:
     """Raise OutOfTime inside the block when it takes too long (where signals exist: Unix, main thread)."""
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
@@ -468,10 +505,14 @@ def time_limit(seconds: float) -> Iterator[None]:
     def ring(*_: Any) -> None:
         raise OutOfTime(f"stopped after {seconds} seconds: does a loop never end?")
 
-    previous = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    timers = {signal.SIGPROF: (signal.ITIMER_PROF, seconds), signal.SIGALRM: (signal.ITIMER_REAL, PATIENCE * seconds)}
+    previous = {rings: signal.signal(rings, ring) for rings in timers}
+    for timer, length in timers.values():
+        signal.setitimer(timer, length)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        for timer, _ in timers.values():
+            signal.setitimer(timer, 0)
+        for rings, handler in previous.items():
+            signal.signal(rings, handler)

@@ -1,5 +1,6 @@
 """The properties an answer can be checked for, each named in the learner's words."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,22 +79,26 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> 
             return Failure(f"{theirs.item():,}", f"{ours.item():,}")
         if ours.shape != theirs.shape:
             return Failure(f"shape {tuple(theirs.shape)}", f"shape {tuple(ours.shape)}")
+        if ours.is_floating_point() and not theirs.is_floating_point():
+            return Failure(f"{theirs.dtype}".removeprefix("torch.") + " numbers", "the dtype of x")
         if not theirs.isfinite().all():
             return Failure("nan or inf", "finite numbers")
         worst = int((ours - theirs).abs().argmax())
-        place = ", ".join(str(int(i)) for i in torch.unravel_index(torch.tensor(worst), ours.shape))
+        place = ", ".join(map(str, np.unravel_index(worst, ours.shape)))
         return Failure(f"{record}[{place}] = {theirs.flatten()[worst]:.4g}", f"{ours.flatten()[worst]:.4g}")
 
     return Property(name or f"values of {record}", failure, record, on)
 
 
 def together(*records: str) -> Property:
-    """One and the same order of the answer's layers gives the expected values of all the records."""
+    """The records that are right by themselves are right with one and the same order of the answer's layers."""
 
     def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
         right = expected.candidates[0]
-        fits = any(all(r in seen and close(seen[r], right[r]) for r in records) for seen in got.candidates)
-        return None if fits else Failure("not of the same layers", "one order of the layers for both")
+        fits = [[r in seen and close(seen[r], right[r]) for r in records] for seen in got.candidates]
+        if any(map(all, fits)) or not all(map(any, zip(*fits))):
+            return None
+        return Failure("each right for other layers", "both right for the same layers")
 
     return Property(" and ".join(records) + " fit together", failure, records[-1])
 

@@ -47,6 +47,16 @@ class NeverEnds(SqueezeExcitation):
             pass
 
 
+class TakesTenGigabytes(SqueezeExcitation):
+    def forward(self, x):
+        return x * torch.zeros(10 * 2**30, dtype=torch.uint8)[0]
+
+
+class ReturnsHalves(SqueezeExcitation):
+    def forward(self, x):
+        return super().forward(x).to(torch.int32)
+
+
 class ExitsThePython(SqueezeExcitation):
     def forward(self, x):
         sys.exit(0)
@@ -64,6 +74,8 @@ NONSENSE = {
     "returns a tuple": (ReturnsATuple, "tuple"),
     "returns nan": (ReturnsNaN, "nan"),
     "never ends": (NeverEnds, "does a loop never end?"),
+    "takes 10 GB": (TakesTenGigabytes, "allocate memory"),
+    "returns another dtype": (ReturnsHalves, "int32"),
     "exits": (ExitsThePython, "SystemExit"),
 }
 

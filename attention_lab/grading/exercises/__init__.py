@@ -1,12 +1,13 @@
 """The exercises of every lesson, in the order of the course."""
 
 from ..exercise import Exercise
-from . import cbam, selective_kernel, self_attention, squeeze_excitation, weighting
+from . import bam, cbam, selective_kernel, self_attention, squeeze_excitation, weighting
 
 LESSONS: dict[str, tuple[Exercise, ...]] = {
     "01-attention-as-weighting": weighting.EXERCISES,
     "02-squeeze-excitation": squeeze_excitation.EXERCISES,
     "03-cbam": cbam.EXERCISES,
+    "04-bam": bam.EXERCISES,
     "05-selective-kernel": selective_kernel.EXERCISES,
     "06-self-attention": self_attention.EXERCISES,
 }

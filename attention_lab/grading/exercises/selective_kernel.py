@@ -519,6 +519,22 @@ def undefined(name: str):
     return rebuilt(change)
 
 
+def as_found(right: type[nn.Module]) -> type[nn.Module]:
+    class Wrong(right):
+        def __init__(self, in_channels, G, L=32):
+            super().__init__(in_channels, G, L)
+
+    return Wrong
+
+
+def as_found_with_defaults(right: type[nn.Module]) -> type[nn.Module]:
+    class Wrong(right):
+        def __init__(self, in_channels, G=32, L=32):
+            super().__init__(in_channels, G, L)
+
+    return Wrong
+
+
 def found_with(forward):
     """The tutorial's mistakes with the ReLU and BN that it lacks, and without: a learner may repair in any order."""
     return (replaced(**forward), lambda right: replaced(**forward)(rebuilt(hidden_layer_without(*NORMS, nn.ReLU))(right)))
@@ -555,12 +571,15 @@ DEBUG_SK = Exercise(
         "values": Check(3, (values("output"), images_apart(), gradients(), leaves_input_alone())),
     },
     misconceptions=(
-        Misconception(
-            "r-undefined",
-            "r is used, but nobody gave it a value",
-            "Where should r come from?",
-            HIDDEN,
-            undefined("r"),
+        *(
+            Misconception(
+                "r-missing",
+                "r is used, but it is no argument of the class",
+                "Where should r come from, and what is its default?",
+                HIDDEN,
+                wrong,
+            )
+            for wrong in (as_found, as_found_with_defaults, lambda right: undefined("r")(as_found_with_defaults(right)))
         ),
         Misconception(
             "size-unknown",

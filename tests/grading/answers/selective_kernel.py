@@ -445,7 +445,7 @@ class OneSoftmaxForAll(Base):
         return F.softmax(scores.view(n, -1), dim=1).view(n, m, c, 1, 1)
 
 
-@wrong("selective-kernel", "over-batch", passes=KEPT)
+@wrong("selective-kernel", "over-batch", passes="shapes parameters")
 class ImagesCompete(Base):
     def weights(self, x):
         return self.scores(self.maps(x).sum(1).mean((2, 3))).softmax(0)[..., None, None]
@@ -466,7 +466,7 @@ class FlatWeights(Base):
         return (self.weights(x)[:, :, :, None, None] * self.maps(x)).sum(1)
 
 
-@wrong("selective-kernel", "fused-map-weighted", passes="shapes parameters weights")
+@wrong("selective-kernel", "fused-map-weighted", passes="shapes parameters weights gradients")
 class WeighsTheSum(Base):
     def forward(self, x):
         u = self.maps(x).sum(1)
@@ -503,9 +503,9 @@ class WithASkip(Base):
 @wrong("selective-kernel", "unregistered", passes="shapes")
 class PlainListOfBranches(Base):
     def build(self, channels, branches, groups, d):
-        super().build(channels, branches, groups, d)
         self.convs = [self.branch(channels, i, groups) for i in range(1, branches + 1)]
-        del self._modules["convs"]
+        self.fc = nn.Sequential(nn.Linear(channels, d, bias=False), nn.BatchNorm1d(d), nn.ReLU())
+        self.fcs = nn.ModuleList(nn.Linear(d, channels, bias=False) for _ in range(branches))
 
 
 @wrong("selective-kernel", "detached", passes="shapes parameters weights values")
@@ -606,11 +606,17 @@ class OneLayerForTheScores(Repaired):
         return self.fcs(z).view(len(z), 2, -1).softmax(1)[..., None, None]
 
 
-@wrong("debug-sk", "r-undefined")
+@wrong("debug-sk", "r-missing")
 class AsFound(nn.Module):
     def __init__(self, in_channels, G, L=32):
         super().__init__()
         d = max(int(in_channels / r), L)  # noqa: F821
+
+
+@wrong("debug-sk", "r-missing")
+class ReductionWrittenDown(Repaired):
+    def __init__(self, in_channels, G=32, L=32):
+        super().__init__(in_channels, G, L, r=16)
 
 
 @wrong("debug-sk", "size-unknown")

@@ -219,7 +219,7 @@ def weights_without_gradient(q, k, v, mask=None):
     return weights.detach() @ v, weights
 
 
-@wrong("scaled-dot-product", None, passes="shapes")
+@wrong("scaled-dot-product", "scale-not-rooted", passes="shapes")
 def scales_twice(q, k, v, mask=None):
     return step_by_step(q / math.sqrt(q.shape[-1]), k, v, mask)
 
@@ -558,7 +558,7 @@ class LinearWeights(Heads):
         return self.scores(x)
 
 
-@wrong("multi-head", "across-images", passes="parameters gradients")
+@wrong("multi-head", "across-images", passes="parameters")
 class BatchFirstForgotten(nn.Module):
     """Treats x as (L, N, dim)."""
 
@@ -583,7 +583,7 @@ class BatchFirstForgotten(nn.Module):
         return self.wo(y.transpose(0, 1).contiguous().view(x.shape))
 
 
-@wrong("multi-head", "no-output-projection", passes="shapes weights")
+@wrong("multi-head", "no-output-projection", passes="shapes weights gradients")
 class NothingMixesTheHeads(nn.Module):
     def __init__(self, dim, heads=8):
         super().__init__()
@@ -666,7 +666,7 @@ class ResidualAdded(Heads):
         return x + super().forward(x)
 
 
-@wrong("multi-head", "heads-averaged", passes="parameters gradients")
+@wrong("multi-head", "heads-averaged", passes="parameters values gradients")
 class AveragedMaps(Heads):
     def forward(self, x):
         y = super().weights(x) @ self.split(self.to_v(x))
@@ -705,7 +705,7 @@ class ListOfProjections(nn.Module):
         return self.layers[3](y.transpose(1, 2).flatten(2))
 
 
-@wrong("multi-head", "detached", passes="shapes parameters weights values")
+@wrong("multi-head", "unused-parameter", passes="shapes parameters weights values")
 class WeightsDetached(Heads):
     def forward(self, x):
         y = self.weights(x).detach() @ self.split(self.to_v(x))
@@ -843,7 +843,7 @@ class DownTheColumns(Convolution):
         return self.proj(x).transpose(2, 3).flatten(2).transpose(1, 2)
 
 
-@wrong("patch-embedding", "channels-averaged")
+@wrong("patch-embedding", "channels-averaged", passes="shape")
 class GreyPatches(nn.Module):
     def __init__(self, in_channels, patch, dim):
         super().__init__()

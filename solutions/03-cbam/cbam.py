@@ -1,0 +1,626 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 · CBAM: which channels, and where?
+#
+# **Paper:** S. Woo, J. Park, J.-Y. Lee, I. S. Kweon, *CBAM: Convolutional Block Attention Module*, ECCV 2018
+# ([arXiv:1807.06521](https://arxiv.org/abs/1807.06521)).
+#
+# | | |
+# | --- | --- |
+# | **After this lesson you can** | build a channel gate and a spatial gate, put them one after the other, find a bug that never crashes, and measure where a network looks |
+# | **Time** | about 85 minutes |
+# | **You need** | lesson 02 (squeeze-and-excitation) |
+# | **Points** | 26 |
+#
+# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise checks
+# it, as often as you like.
+
+# %%
+# %load_ext attention_lab.grading
+
+# %%
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from attention_lab import data, figures, training
+from attention_lab.grading import check, hint
+from attention_lab.networks import create
+from attention_lab.networks.small import SmallCNN
+from attention_lab.networks.selfie import SelfieSegmentation
+from attention_lab.table import Table
+
+# %% [markdown]
+# ## 1. A picture first
+#
+# In lesson 02 a whole channel was opened or shut. Now we also ask **where** in the image. A gate for every *position*
+# needs a short description of every position.
+#
+# CBAM takes two numbers: the **average** over all channels at this position, and the **maximum**. Here they are for two
+# photographs, in the first block of a real network (the video-call network of lesson 02, 16 channels). Bright is large.
+
+# %% tags=["demo"]
+network = SelfieSegmentation()
+photos = torch.stack([data.photo(name, size=256) for name in ("astronaut", "coffee")])
+with torch.no_grad():
+    features = network.encoder[0](network.stem(photos))  # (2, 16, 64, 64)
+average, largest = features.mean(1, keepdim=True), features.amax(1, keepdim=True)
+
+
+def grey(maps):
+    """Each map from black (its smallest value) to white (its largest), as large as the photographs."""
+    low, high = maps.amin((2, 3), keepdim=True), maps.amax((2, 3), keepdim=True)
+    return F.interpolate((maps - low) / (high - low), size=256).expand(-1, 3, -1, -1)
+
+
+rows = torch.stack([photos, grey(average), grey(largest)], 1).flatten(0, 1)
+figures.gallery(rows, ["photograph", "average", "maximum"] * 2)
+
+# %% [markdown]
+# The two maps differ. The average says how much *all* channels see at a position. The maximum says how strongly the *one*
+# most excited channel responds: a thin bright rim is enough. CBAM uses both, because each knows something that the other
+# has lost.
+#
+# ## 2. The mechanism
+#
+# CBAM is two gates, one after the other.
+#
+# ```mermaid
+# flowchart LR
+#     x["x<br/>(N, C, H, W)"] --> avg["average over H, W<br/>(N, C)"]
+#     x --> max["maximum over H, W<br/>(N, C)"]
+#     avg --> mlp["one shared MLP<br/>C → C / r → C"]
+#     max --> mlp
+#     mlp --> sum["sum, sigmoid<br/>gate (N, C, 1, 1)"]
+#     x --> times(("×"))
+#     sum --> times
+#     times --> refined["x'<br/>(N, C, H, W)"]
+# ```
+#
+# ```mermaid
+# flowchart LR
+#     refined["x'<br/>(N, C, H, W)"] --> avg2["average over C<br/>(N, 1, H, W)"]
+#     refined --> max2["maximum over C<br/>(N, 1, H, W)"]
+#     avg2 --> stack["stacked<br/>(N, 2, H, W)"]
+#     max2 --> stack
+#     stack --> conv["7×7 convolution, BN, sigmoid<br/>gate (N, 1, H, W)"]
+#     refined --> times2(("×"))
+#     conv --> times2
+#     times2 --> out["output<br/>(N, C, H, W)"]
+# ```
+#
+# | step | in the paper | in the code | shape |
+# | --- | --- | --- | --- |
+# | **channel gate** | $M_c(x) = \sigma\left(\mathrm{MLP}(\mathrm{avg}(x)) + \mathrm{MLP}(\mathrm{max}(x))\right)$ | `ChannelAttention.weights(x)` | `(N, C, 1, 1)` |
+# | **refine** | $x' = M_c(x)\,x$ | `ChannelAttention.forward(x)` | `(N, C, H, W)` |
+# | **spatial gate** | $M_s(x') = \sigma\left(f^{7\times7}([\mathrm{avg}(x');\mathrm{max}(x')])\right)$ | `SpatialAttention.weights(x)` | `(N, 1, H, W)` |
+# | **refine** | $\mathrm{output} = M_s(x')\,x'$ | `SpatialAttention.forward(x)` | `(N, C, H, W)` |
+#
+# - $\mathrm{avg}$ and $\mathrm{max}$ in the first line run over **positions**. In the third line they run over **channels**.
+# - $\mathrm{MLP}(z) = W_1\,\mathrm{ReLU}(W_0 z)$ has $C/r$ hidden units, as in SE. It is **shared**: the same two matrices for
+#   the average and for the maximum.
+# - $[\,\cdot\,;\,\cdot\,]$ stacks two maps along the channel axis. $f^{7\times7}$ is a convolution with a 7×7 kernel.
+# - $\sigma$ is the sigmoid, both times. Channels do not compete, and positions do not compete.
+#
+# **Scores → normaliser → combination**, twice.
+
+# %% [markdown]
+# ## 3. Exercise: channel attention
+#
+# **What and why.** An SE block with two squeezes. **Difficulty** ●●○○ · **20 minutes** · **8 points**
+#
+# - `ChannelAttention(channels, reduction=16)`
+# - `weights(x)`: `(N, C, H, W)` → `(N, C, 1, 1)`, the gate of each channel
+# - `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`, `x` times its gates
+#
+# `nn.Linear` or a 1×1 convolution, with or without biases: all are right.
+#
+# If you are stuck, run `hint("channel-attention")` in a cell of your own, or unfold:
+#
+# <!-- hints: channel-attention -->
+
+# %% nbgrader={"grade": false, "grade_id": "channel-attention", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class ChannelAttention(nn.Module):
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, channels // reduction),
+            nn.ReLU(),
+            nn.Linear(channels // reduction, channels),
+        )
+        ### END SOLUTION
+
+    def weights(self, x):
+        """(N, C, H, W) -> (N, C, 1, 1): the gate of each channel, between 0 and 1."""
+        ### BEGIN SOLUTION
+        average = x.mean((2, 3))
+        largest = x.amax((2, 3))
+        gate = torch.sigmoid(self.mlp(average) + self.mlp(largest))
+        return gate[:, :, None, None]
+        ### END SOLUTION
+
+    def forward(self, x):
+        """(N, C, H, W) -> (N, C, H, W): x, every channel times its gate."""
+        ### BEGIN SOLUTION
+        return x * self.weights(x)
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "channel-attention-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("channel-attention-shapes", ChannelAttention)
+
+# %% nbgrader={"grade": true, "grade_id": "channel-attention-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("channel-attention-parameters", ChannelAttention)
+
+# %% nbgrader={"grade": true, "grade_id": "channel-attention-values", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("channel-attention-values", ChannelAttention)
+
+# %% nbgrader={"grade": true, "grade_id": "channel-attention-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("channel-attention-gradients", ChannelAttention)
+
+# %% [markdown]
+# **Is it enough to add first and then apply the MLP once?** No. The ReLU stands in between, and
+# $\mathrm{ReLU}(a + b) \ne \mathrm{ReLU}(a) + \mathrm{ReLU}(b)$ as soon as the signs differ.
+
+# %%
+a, b = torch.tensor(3.0), torch.tensor(-2.0)
+print(f"ReLU(a + b) = {torch.relu(a + b):.0f},   ReLU(a) + ReLU(b) = {torch.relu(a) + torch.relu(b):.0f}")
+
+# %% [markdown]
+# ## 4. Exercise: spatial attention
+#
+# **What and why.** One gate for every position, the same for all channels. **Difficulty** ●●○○ · **20 minutes** ·
+# **8 points**
+#
+# - `SpatialAttention(kernel_size=7)`
+# - `weights(x)`: `(N, C, H, W)` → `(N, 1, H, W)`, the gate of each position
+# - `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`, `x` times its gates
+#
+# Take the authors' published code as your model, not the paper's equation: a convolution **without bias**, then
+# `nn.BatchNorm2d(1)`, then the sigmoid. Why the normalisation is there, you see below. Stack average and maximum in the
+# order you like. `kernel_size` is odd; the gate must be as large as the map.
+#
+# <!-- hints: spatial-attention -->
+
+# %% nbgrader={"grade": false, "grade_id": "spatial-attention", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class SpatialAttention(nn.Module):
+    def __init__(self, kernel_size=7):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.norm = nn.BatchNorm2d(1)
+        ### END SOLUTION
+
+    def weights(self, x):
+        """(N, C, H, W) -> (N, 1, H, W): the gate of each position, between 0 and 1."""
+        ### BEGIN SOLUTION
+        average = x.mean(1, keepdim=True)
+        largest = x.amax(1, keepdim=True)
+        maps = torch.cat([average, largest], dim=1)
+        return torch.sigmoid(self.norm(self.conv(maps)))
+        ### END SOLUTION
+
+    def forward(self, x):
+        """(N, C, H, W) -> (N, C, H, W): x, every position times its gate."""
+        ### BEGIN SOLUTION
+        return x * self.weights(x)
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "spatial-attention-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("spatial-attention-shapes", SpatialAttention)
+
+# %% nbgrader={"grade": true, "grade_id": "spatial-attention-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("spatial-attention-parameters", SpatialAttention)
+
+# %% nbgrader={"grade": true, "grade_id": "spatial-attention-values", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+check("spatial-attention-values", SpatialAttention)
+
+# %% nbgrader={"grade": true, "grade_id": "spatial-attention-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("spatial-attention-gradients", SpatialAttention)
+
+# %% [markdown]
+# **Why the batch normalisation?** The convolution adds up $2 \cdot 7 \cdot 7 = 98$ products. Feature maps grow and shrink
+# during training, and the maxima of ReLU features are never negative. So the scores can become large, and nearly all of
+# one sign. The sigmoid of a large score is almost exactly 0 or 1, and its slope is almost 0: such a gate is stuck.
+#
+# Batch normalisation brings the scores back to mean 0 and variance 1 before it learns a scale of its own. This also makes
+# a bias in the convolution useless: the mean is subtracted anyway. The cell counts stuck gates, for features of growing
+# size, without and with the normalisation.
+
+# %%
+_ = torch.manual_seed(0)
+features = torch.rand(16, 32, 14, 14)
+plain = nn.Conv2d(2, 1, 7, padding=3, bias=False)
+yours = SpatialAttention()
+
+
+def stuck(gate):
+    return ((gate < 0.02) | (gate > 0.98)).float().mean()
+
+
+for size in (1, 10, 100):
+    x = size * features
+    maps = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+    without = torch.sigmoid(plain(maps))
+    print(f"features up to {size:>3}: {stuck(without):4.0%} of the gates are stuck without BN, {stuck(yours.weights(x)):4.0%} with it")
+
+# %% [markdown]
+# ## 5. Exercise: CBAM
+#
+# **What and why.** Put your two parts together, in the paper's order: **channels first**, then positions. The spatial gate
+# looks at the refined map $x'$, not at $x$. **Difficulty** ●○○○ · **10 minutes** · **4 points**
+#
+# - `CBAM(channels, reduction=16, kernel_size=7)`
+# - `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`
+#
+# <!-- hints: cbam -->
+
+# %% nbgrader={"grade": false, "grade_id": "cbam", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class CBAM(nn.Module):
+    def __init__(self, channels, reduction=16, kernel_size=7):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.channel = ChannelAttention(channels, reduction)
+        self.spatial = SpatialAttention(kernel_size)
+        ### END SOLUTION
+
+    def forward(self, x):
+        """(N, C, H, W) -> (N, C, H, W): channels gated first, then positions."""
+        ### BEGIN SOLUTION
+        return self.spatial(self.channel(x))
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "cbam-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("cbam-parameters", CBAM)
+
+# %% nbgrader={"grade": true, "grade_id": "cbam-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("cbam-values", CBAM)
+
+# %% [markdown]
+# **Surprise.** A fresh SE block lets half of the signal through. Your CBAM has two gates in a row. What is left?
+
+# %%
+_ = torch.manual_seed(0)
+x = torch.rand(8, 64, 14, 14)
+left = CBAM(64)(x).mean() / x.mean()
+print(f"a fresh CBAM lets {left:.0%} of the signal through")
+
+# %% [markdown]
+# Like SE, the block stands at the end of a residual branch, **before** the addition (`se_residual` of lesson 02). There, a
+# branch that starts small is easy to train: the skip connection carries $x$ around it.
+#
+# ## 6. What does it cost?
+#
+# The channel part costs what SE costs. The spatial part adds almost nothing. These lines count your modules, and
+# ResNet-50 without and with each block. The paper prints 25.56M, 28.09M and 28.09M.
+
+# %%
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+print(f"{'C':>5} {'channel attention':>18} {'spatial attention':>18}")
+for channels in (64, 256, 1024):
+    print(f"{channels:>5} {count(ChannelAttention(channels)):>18,} {count(SpatialAttention()):>18,}")
+
+# %%
+with torch.device("meta"):
+    sizes = {name: sum(p.numel() for p in create(name).parameters()) for name in ("resnet50", "se_resnet50", "cbam_resnet50")}
+for name, size in sizes.items():
+    print(f"{name:14} {size:>11,} parameters")
+print(f"the spatial gates of all 16 blocks: {sizes['cbam_resnet50'] - sizes['se_resnet50']:,} parameters")
+
+# %% [markdown]
+# ## 7. Exercise: debug it
+#
+# **What and why.** These two modules come from a tutorial on the web. They return the **gate**, and do not multiply it
+# with `x`. They follow the paper's equation, without batch normalisation. Two mistakes stop the program, but not for every
+# input. One mistake stops nothing: the module trains, and no message ever tells you.
+# **Difficulty** ●●●○ · **20 minutes** · **6 points**
+
+# %%
+class BrokenChannelAttentionModule(nn.Module):
+    def __init__(self, in_channels, ratio=16):
+        super().__init__()
+        self.maxpool = nn.AdaptiveMaxPool2d(1)
+        self.avgpool = nn.AdaptiveMaxPool2d(1)
+        self.sharedMLP = nn.Sequential(
+            nn.Conv2d(in_channels, in_channels // ratio, stride=1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(in_channels // ratio, in_channels, 1, bias=False),
+        )
+        self.sigmoid = nn.Sigmoid()
+
+    def forward(self, x):
+        maxpool_output = self.sharedMLP(self.maxpool(x))
+        avgpool_output = self.sharedMLP(self.avgpool(x))
+        return self.sigmoid(maxpool_output + avgpool_output)
+
+
+class BrokenSpatialAttentionModule(nn.Module):
+    def __init__(self, kernel_size=7):
+        super().__init__()
+        assert kernel_size in (3, 7), "kernel size must be 3 or 7"
+        padding = 3 if kernel_size == 7 else 1
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=padding, bias=False)
+        self.sigmoid = nn.Sigmoid()
+
+    def forward(self, x):
+        max_output, _ = torch.max(x, dim=1)
+        avg_output = torch.mean(x, dim=1)
+        x = torch.cat([max_output, avg_output], dim=1)
+        x = self.conv(x)
+        return self.sigmoid(x)
+
+
+def attempt(what, build, *shape):
+    try:
+        print(f"{what}: gate {tuple(build()(torch.randn(*shape)).shape)} for x {shape}")
+    except Exception as error:
+        print(f"{what}: {type(error).__name__}: {error}")
+
+
+attempt("channel", lambda: BrokenChannelAttentionModule(64), 2, 64, 8, 8)
+for images in (1, 2, 3):
+    attempt(f"spatial, {images} images", BrokenSpatialAttentionModule, images, 64, 8, 8)
+
+# %% [markdown]
+# Look at the line with two images. It does not crash. But is `(1, 16, 8)` the gate of two images?
+#
+# Write both repaired modules here:
+#
+# - `ChannelAttentionModule(in_channels, ratio=16)`, `forward(x)`: `(N, C, H, W)` → `(N, C, 1, 1)`, the gate
+# - `SpatialAttentionModule(kernel_size=7)`, `forward(x)`: `(N, C, H, W)` → `(N, 1, H, W)`, the gate
+#
+# <!-- hints: debug-cbam -->
+
+# %% nbgrader={"grade": false, "grade_id": "debug-cbam", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class ChannelAttentionModule(nn.Module):
+    def __init__(self, in_channels, ratio=16):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.maxpool = nn.AdaptiveMaxPool2d(1)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.sharedMLP = nn.Sequential(
+            nn.Conv2d(in_channels, in_channels // ratio, 1, bias=False),
+            nn.ReLU(),
+            nn.Conv2d(in_channels // ratio, in_channels, 1, bias=False),
+        )
+        self.sigmoid = nn.Sigmoid()
+        ### END SOLUTION
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        maxpool_output = self.sharedMLP(self.maxpool(x))
+        avgpool_output = self.sharedMLP(self.avgpool(x))
+        return self.sigmoid(maxpool_output + avgpool_output)
+        ### END SOLUTION
+
+
+class SpatialAttentionModule(nn.Module):
+    def __init__(self, kernel_size=7):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.sigmoid = nn.Sigmoid()
+        ### END SOLUTION
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        max_output, _ = torch.max(x, dim=1, keepdim=True)
+        avg_output = torch.mean(x, dim=1, keepdim=True)
+        maps = torch.cat([max_output, avg_output], dim=1)
+        return self.sigmoid(self.conv(maps))
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "debug-cbam-channel-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("debug-cbam-channel-runs", ChannelAttentionModule)
+
+# %% nbgrader={"grade": true, "grade_id": "debug-cbam-channel-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("debug-cbam-channel-values", ChannelAttentionModule)
+
+# %% nbgrader={"grade": true, "grade_id": "debug-cbam-spatial-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("debug-cbam-spatial-runs", SpatialAttentionModule)
+
+# %% nbgrader={"grade": true, "grade_id": "debug-cbam-spatial-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("debug-cbam-spatial-values", SpatialAttentionModule)
+
+# %% [markdown]
+# **How do you find a bug that never crashes?** Write down what must be true, and test it. Here: *the gate must notice the
+# average.* Lower the smallest value of every channel. The maximum stays, the average falls, so the gates must move.
+
+# %%
+_ = torch.manual_seed(0)
+x = torch.rand(2, 64, 8, 8)
+lower = x.clone()
+lower[x == x.amin((2, 3), keepdim=True)] = -50  # the maxima are still the same
+gate = ChannelAttentionModule(64)
+print(f"the gates move by up to {(gate(lower) - gate(x)).abs().max():.2f}; with two maximum pools they would not move")
+
+# %% [markdown]
+# ## 8. See what you built, and measure it: does the gate find the garment?
+#
+# Pictures of attention maps are pretty, and easy to believe. We measure. Each image below holds one garment, and pieces of
+# other garments as clutter. We know the **true mask** of the garment. The network is trained on the class alone; it never
+# sees a mask.
+
+# %% tags=["demo"]
+options = {"size": 28, "scale": (0.45, 0.7), "rotation": 0.0, "photos": False}
+number = 512 if training.fast() else 4096
+train_set = data.scenes(number, split="train", seed=1, **options)
+test_set = data.scenes(number // 4, split="test", seed=2, **options)
+shown = torch.cat([test_set.image[:5], test_set.mask[:5]])
+names = [data.FASHION_CLASSES[label] for label in test_set.label[:5]]
+figures.gallery(shown, names + ["true mask"] * 5)
+
+# %% [markdown]
+# We train five networks, from three seeds each. All have the same four convolutions. The last three convolutions are
+# followed by a block:
+#
+# - **plain**: none;
+# - **CBAM (yours)**: your channel attention, then your spatial attention;
+# - **swapped**: your two parts, positions first;
+# - **average only** and **maximum only**: CBAM with one squeeze in both parts.
+
+# %% tags=["demo"]
+class OneSqueeze(nn.Module):
+    """CBAM with a single statistic, ``pool(x, axes)``, in both gates."""
+
+    def __init__(self, channels, pool, reduction=4):
+        super().__init__()
+        self.pool = pool
+        hidden = channels // reduction
+        self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
+        self.conv = nn.Sequential(nn.Conv2d(1, 1, 7, padding=3, bias=False), nn.BatchNorm2d(1))
+
+    def forward(self, x):
+        x = x * torch.sigmoid(self.mlp(self.pool(x, (2, 3))))[:, :, None, None]
+        return x * torch.sigmoid(self.conv(self.pool(x, 1)[:, None]))
+
+
+def late(block):
+    """The block after the last three convolutions; the first has fewer channels and none."""
+    return lambda channels: nn.Identity() if channels == 8 else block(channels)
+
+
+def cbam(channels):
+    return nn.Sequential(ChannelAttention(channels, 4), SpatialAttention())
+
+
+def swapped(channels):
+    return nn.Sequential(SpatialAttention(), ChannelAttention(channels, 4))
+
+
+comparison = training.compare(
+    {
+        "plain": lambda: SmallCNN(width=8),
+        "CBAM (yours)": lambda: SmallCNN(width=8, attention=late(cbam)),
+        "swapped": lambda: SmallCNN(width=8, attention=late(swapped)),
+        "average only": lambda: SmallCNN(width=8, attention=late(lambda channels: OneSqueeze(channels, torch.mean))),
+        "maximum only": lambda: SmallCNN(width=8, attention=late(lambda channels: OneSqueeze(channels, torch.amax))),
+    },
+    train=(train_set.image, train_set.label),
+    test=(test_set.image, test_set.label),
+    steps=200,
+    lr=1e-2,
+)
+
+
+def spatial_gates(model, images):
+    """The spatial gates of the last three blocks, (N, 1, h, w) each."""
+    with torch.no_grad():
+        inputs = model.features(images)[1:]
+        return [block[1].weights(block[0](x)) for block, x in zip(model.attentions[1:], inputs)]
+
+
+def mean_gate(gate, mask):
+    """The mean gate, each position counted as far as the mask covers it."""
+    return ((gate * mask).sum() / mask.sum()).item()
+
+
+rows = []
+for seed, model in zip(comparison.seeds, comparison.runs["CBAM (yours)"].models):
+    for layer, gate in enumerate(spatial_gates(model, test_set.image), 2):
+        mask = F.adaptive_avg_pool2d(test_set.mask, gate.shape[-2:])
+        mass = (gate * mask).sum((1, 2, 3)) / gate.sum((1, 2, 3))
+        rows.append(
+            [f"{seed}", f"{layer}", f"{mean_gate(gate, mask):.2f}", f"{mean_gate(gate, 1 - mask):.2f}"]
+            + [f"{mass.mean():.0%}", f"{mask.mean():.0%}"]
+        )
+header = ["seed", "convolution", "mean gate inside", "outside", "gate mass inside", "area inside"]
+measured = Table("The spatial gates of your CBAM against the true masks of the test images.", header, rows)
+
+last = spatial_gates(comparison.runs["CBAM (yours)"].models[0], test_set.image[:5])[-1]
+display(comparison, figures.training_curves(comparison), measured, figures.spatial_map(test_set.image[:5], last, names))
+
+# %% [markdown]
+# **Read the first table against its spread.** A difference that is not clearly larger than the ± is luck. Which row would
+# you call better? The most frequent question about CBAM on the web is *why is my accuracy flat, or lower?* Here is a part
+# of the answer: it often is. A fresh CBAM dims the signal, a short training has to undo that, and one seed proves nothing.
+#
+# **Now the second table.** *Mean gate inside* and *outside* say how open the gate is on the garment and beside it. *Gate
+# mass inside* is the share of all gate values that falls on the garment. If the gate looked nowhere in particular, it would
+# equal the *area inside*. Compare the last convolution with the first one in the table, in every seed.
+#
+# **What this shows:** without ever seeing a mask, the last spatial gate opens more on the garment than beside it, in every
+# seed. Earlier gates need not: some do the opposite. **What it does not show:** that the gate makes the network better
+# here, or that the map explains the decision. And the mass inside stays far from 100%: a sigmoid gate dims the rest, it
+# does not cut it out.
+
+# %% [markdown]
+# ## 9. The paper, guided
+#
+# Read sections 3 and 4.1 of the paper. Then answer for yourself before you unfold.
+#
+# <details><summary><b>Why the average and the maximum? Does one not contain the other?</b></summary>
+#
+# No. A channel that responds weakly everywhere and one that responds strongly at a single place can have the same average.
+# The maximum tells them apart. And two channels with the same maximum can have different averages. In the paper's ablation
+# on ImageNet (its section 4.1, table 1), both together are best, and the differences are a few tenths of a percent. On our
+# small task you saw how many seeds such a difference would need.
+#
+# </details>
+#
+# <details><summary><b>Why channels first? What changes when the order is swapped?</b></summary>
+#
+# The spatial gate describes a position by the average and the maximum *over channels*. After the channel gate, useless
+# channels count less in both numbers. The paper tries channel first, spatial first, and both side by side, and finds channel
+# first best (table 3), by a small margin. The equation, at any rate, is not symmetric: the second gate always depends on
+# the first.
+#
+# </details>
+#
+# <details><summary><b>BAM (lesson 04) is by the same authors. When CBAM, when BAM?</b></summary>
+#
+# CBAM stands in *every* residual unit, BAM only between the stages. CBAM multiplies two gates one after the other, BAM adds
+# the two scores and has one gate for every value. BAM's spatial branch has more layers and sees further. Which of them
+# wins depends on the task; measure both.
+#
+# </details>
+#
+# **The course's comparison table, so far**
+
+# %% tags=["demo"]
+figures.mechanism_table("softmax pooling", "SE", "CBAM")
+
+# %% [markdown]
+# **What commonly goes wrong**
+#
+# - Both pooling layers are maxima (or one result is never used). Nothing crashes. Test that the gate notices each statistic.
+# - The average over `dim=1` drops an axis. With two images per batch, two wrongs give something that runs. Use
+#   `keepdim=True`, and test with 1, 2 and 3 images.
+# - The MLP is written twice. Then it is not shared, and the parameter count tells you.
+# - The padding does not fit the kernel. On a 7×7 map with a 7×7 kernel the gate is then 1×1, and broadcasting hides it.
+#
+# **What learners ask**
+#
+# <details><summary><b>My accuracy with CBAM is the same as without. Did I make a mistake?</b></summary>
+#
+# Perhaps not. First check the gates: are they between 0 and 1, and do they differ between images? Then compare several
+# seeds. Gains near zero are common, most of all with small networks and short training.
+#
+# </details>
+#
+# <details><summary><b>May I put CBAM into a pretrained network?</b></summary>
+#
+# Yes, but a fresh block dims its branch, as you saw. Fine-tune, or let it start open. The authors' own ResNet starts the
+# normalisation of the spatial gate with weight 0, so that this gate is 0.5 everywhere at first.
+#
+# </details>
+#
+# **Next:** lesson 04 adds the two scores instead of multiplying the two gates, and looks further around each position.

@@ -1,0 +1,545 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 05 · Selective kernels: how large should the window be?
+#
+# **Paper:** X. Li, W. Wang, X. Hu, J. Yang, *Selective Kernel Networks*, CVPR 2019
+# ([arXiv:1903.06586](https://arxiv.org/abs/1903.06586)).
+#
+# | | |
+# | --- | --- |
+# | **After this lesson you can** | build an SK block, say which parts compete in a softmax, and test whether a block looks at objects as its paper claims |
+# | **Time** | about 75 minutes |
+# | **You need** | lesson 01 (softmax selects), lesson 02 (squeeze); dilated convolutions (lesson 04 shows them) |
+# | **Points** | 18 |
+#
+# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise checks
+# it, as often as you like.
+
+# %%
+# %load_ext attention_lab.grading
+
+# %%
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from attention_lab import data, figures, training
+from attention_lab.grading import check, hint
+from attention_lab.networks import create
+from attention_lab.table import Table
+
+# %% [markdown]
+# ## 1. A picture first
+#
+# A convolution looks through a small window. The window below is always 72 pixels wide. On the left the cat is far away,
+# and the window shows a face. On the right the cat is close, and the same window shows an eye and fur.
+
+# %% tags=["demo"]
+far = data.photo("chelsea", size=256)
+near = F.interpolate(far[None, :, 30:158, 60:188], size=256, mode="bicubic", align_corners=False)[0]
+
+
+def through_the_window(image, row, column, side=72):
+    """The image with all but a window darkened, and what is in the window."""
+    shown = 0.35 * image
+    inside = slice(row, row + side), slice(column, column + side)
+    shown[:, *inside] = image[:, *inside]
+    seen = F.interpolate(image[None, :, *inside], size=256)[0]
+    return shown, seen
+
+
+figures.gallery(
+    torch.stack([*through_the_window(far, 68, 88), *through_the_window(near, 74, 50)]),
+    ["far", "seen in the window", "close", "seen in the window"],
+)
+
+# %% [markdown]
+# A network fixes the size of its windows before it has seen one image. But objects come in all sizes. **Selective
+# kernels** compute with a small and a large window side by side. Then the image decides, channel by channel, how much of
+# each goes on.
+#
+# ## 2. The mechanism
+#
+# ```mermaid
+# flowchart LR
+#     x["x<br/>(N, C, H, W)"] --> u1["3x3, dilation 1<br/>BN, ReLU<br/>U1 (N, C, H, W)"]
+#     x --> u2["3x3, dilation 2<br/>BN, ReLU<br/>U2 (N, C, H, W)"]
+#     u1 --> plus(("+"))
+#     u2 --> plus
+#     plus --> s["average<br/>s (N, C)"]
+#     s --> z["W, BN, ReLU<br/>z (N, d)"]
+#     z --> logits["scores<br/>(N, M, C)"]
+#     logits --> a["softmax over M<br/>weights (N, M, C, 1, 1)"]
+#     u1 --> select(("× and sum<br/>over M"))
+#     u2 --> select
+#     a --> select
+#     select --> out["output<br/>(N, C, H, W)"]
+# ```
+#
+# | step | in the paper | in the code | shape |
+# | --- | --- | --- | --- |
+# | **split** | $U_i = \mathrm{ReLU}(\mathrm{BN}(\mathrm{conv}_i(x)))$, $i = 1 \dots M$ | `branches` convolutions | M times `(N, C, H, W)` |
+# | **fuse** | $U = \sum_i U_i$, $\;s = \frac{1}{HW}\sum_{h,w} U_{h,w}$ | the squeeze of lesson 02 | `(N, C)` |
+# | | $z = \mathrm{ReLU}(\mathrm{BN}(W s))$ | hidden layer of $d = \max(C/r, L)$ units | `(N, d)` |
+# | **select** | $a_{i,c} = \dfrac{\exp(A_{i,c}\, z)}{\sum_j \exp(A_{j,c}\, z)}$ | `weights(x)` | `(N, M, C, 1, 1)` |
+# | | $V_c = \sum_i a_{i,c}\, U_{i,c}$ | `forward(x)` | `(N, C, H, W)` |
+#
+# - $M$ is the number of **branches**. The paper uses 2.
+# - Branch $i$ is a 3×3 convolution of **dilation** $i$: its nine weights lie $i$ pixels apart. So branch 2 covers 5×5 pixels
+#   with nine weights.
+# - The convolutions have $G$ **groups**: the channels are cut into $G$ parts, and each part is convolved by itself. That
+#   saves parameters. The paper uses $G = 32$.
+# - $r$ is the **reduction**, and $L$ the **least width** of the hidden layer. The paper uses 16 and 32.
+# - $A_{i,c}$ is a row of the last layer: it turns $z$ into the score of branch $i$ in channel $c$.
+#
+# In the words of lesson 01: the scores come from two layers, the normaliser is a **softmax over branches**, the
+# combination is a weighted sum. SE asks *how much of this channel?* SK asks *which window for this channel?*
+
+# %% [markdown]
+# ## 3. Exercise: who competes?
+#
+# **What and why.** Every softmax has competitors, and its axis says who they are. Take the wrong axis, and nothing stops:
+# shapes fit, training runs, the block means something else. **Difficulty** ●○○○ · **5 minutes** · **3 points**
+#
+# `branch_softmax(logits)`: `(N, M, C)` → `(N, M, C)`. For each image and each channel, the weights of the `M` branches are
+# positive and sum to 1. You may use `torch.softmax`. Scores of 10,000 must not break it.
+#
+# <!-- hints: branch-softmax -->
+
+# %% nbgrader={"grade": false, "grade_id": "branch-softmax", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def branch_softmax(logits):
+    """(N, M, C) -> (N, M, C): weights that sum to 1 over the M branches, for each channel."""
+    ### BEGIN SOLUTION
+    return torch.softmax(logits, dim=1)
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "branch-softmax-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("branch-softmax-shape", branch_softmax)
+
+# %% nbgrader={"grade": true, "grade_id": "branch-softmax-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("branch-softmax-values", branch_softmax)
+
+# %% [markdown]
+# **Side by side.** One image, two branches, four channels. Left: your softmax. Right: a softmax over the channels. The
+# scores are the same.
+
+# %%
+logits = torch.tensor([[[2.0, 0.0, -1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]])  # (1, 2, 4)
+over_branches = branch_softmax(logits)[0]
+over_channels = logits.softmax(2)[0]
+print("sum over the branches, of each channel:")
+print("  yours        ", [f"{value:.2f}" for value in over_branches.sum(0)])
+print("  over channels", [f"{value:.2f}" for value in over_channels.sum(0)])
+figures.bars(
+    {
+        "over branches:\nbranch 1": over_branches[0],
+        "over branches:\nbranch 2": over_branches[1],
+        "over channels:\nbranch 1": over_channels[0],
+        "over channels:\nbranch 2": over_channels[1],
+    }
+)
+
+# %% [markdown]
+# Read your two plots channel by channel: the two bars of channel 0 sum to 1. Channels 1 and 3 are undecided, because their
+# two scores are equal.
+#
+# Read the other two bar by bar: here the four channels of one branch share a sum of 1. Channel 0 of branch 1 is large
+# *because the other channels are small*. Nobody has chosen between windows. And with 512 channels each gets about 1/512.
+
+# %% [markdown]
+# ## 4. Exercise: the selective kernel block
+#
+# **What and why.** This is the whole block. It takes the place of a 3×3 convolution in a residual unit.
+# **Difficulty** ●●●○ · **25 minutes** · **10 points**
+#
+# - `SelectiveKernel(channels, branches=2, reduction=16, groups=32, min_width=32)`
+# - `weights(x)`: `(N, C, H, W)` → `(N, M, C, 1, 1)`, the share of each branch in each channel
+# - `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`
+# - branch `i = 1 ... M`: a 3×3 convolution of dilation `i`, in `groups` groups, that keeps the size; then BN and ReLU
+# - hidden layer: `max(channels // reduction, min_width)` units, then BN and ReLU
+# - **no layer has a bias** (BN has its own)
+#
+# `BN` is `nn.BatchNorm2d` on maps `(N, C, H, W)` and `nn.BatchNorm1d` on vectors `(N, C)`. Name your layers as you like.
+# One score layer for all branches or one for each: both are right. So are linear layers and 1×1 convolutions.
+#
+# <!-- hints: selective-kernel -->
+
+# %% nbgrader={"grade": false, "grade_id": "selective-kernel", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class SelectiveKernel(nn.Module):
+    def __init__(self, channels, branches=2, reduction=16, groups=32, min_width=32):
+        super().__init__()
+        ### BEGIN SOLUTION
+        hidden = max(channels // reduction, min_width)
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(channels, channels, 3, padding=i, dilation=i, groups=groups, bias=False),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(),
+            )
+            for i in range(1, branches + 1)
+        )
+        self.hidden = nn.Sequential(nn.Linear(channels, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
+        self.scores = nn.Linear(hidden, branches * channels, bias=False)
+        ### END SOLUTION
+
+    def weights(self, x):
+        """(N, C, H, W) -> (N, M, C, 1, 1): the share of each branch in each channel."""
+        ### BEGIN SOLUTION
+        fused = sum(branch(x) for branch in self.branches)
+        z = self.hidden(fused.mean((2, 3)))
+        logits = self.scores(z).unflatten(1, (len(self.branches), -1))
+        return branch_softmax(logits)[:, :, :, None, None]
+        ### END SOLUTION
+
+    def forward(self, x):
+        """(N, C, H, W) -> (N, C, H, W): the sum of the branches, each by its share."""
+        ### BEGIN SOLUTION
+        features = torch.stack([branch(x) for branch in self.branches], dim=1)
+        return (self.weights(x) * features).sum(1)
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "selective-kernel-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("selective-kernel-shapes", SelectiveKernel)
+
+# %% nbgrader={"grade": true, "grade_id": "selective-kernel-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("selective-kernel-parameters", SelectiveKernel)
+
+# %% nbgrader={"grade": true, "grade_id": "selective-kernel-weights", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("selective-kernel-weights", SelectiveKernel)
+
+# %% nbgrader={"grade": true, "grade_id": "selective-kernel-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("selective-kernel-values", SelectiveKernel)
+
+# %% nbgrader={"grade": true, "grade_id": "selective-kernel-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("selective-kernel-gradients", SelectiveKernel)
+
+# %% [markdown]
+# (The solution computes the branches twice, once for the weights and once for the output. That is simple to read. A fast
+# block computes them once.)
+#
+# ## 5. See what you built
+#
+# A fresh block is undecided: its scores are near 0, so each of two branches gets about one half. Here is the share of each
+# branch, channel by channel, for one photograph.
+
+# %%
+_ = torch.manual_seed(0)
+fresh = SelectiveKernel(64).eval()
+with torch.no_grad():
+    weights = fresh.weights(torch.randn(1, 64, 24, 24))
+print("shape:", tuple(weights.shape), "| sums over the branches:", f"{weights.sum(1).min():.2f} to {weights.sum(1).max():.2f}")
+figures.channel_weights(weights[0], ["branch 1 (dilation 1)", "branch 2 (dilation 2)"])
+
+# %% [markdown]
+# The two marks of each channel mirror each other around 0.5: what one branch gains, the other loses.
+#
+# **What does it cost?** Two groups of facts. First, why dilation and groups: the weights of one branch at $C = 256$.
+
+# %%
+channels = 256
+for name, kernel, groups in [("5x5", 5, 1), ("3x3, dilation 2", 3, 1), ("3x3, dilation 2, 32 groups", 3, 32)]:
+    print(f"{name:28} {kernel**2 * channels**2 // groups:>10,} weights")
+yours = sum(p.numel() for p in SelectiveKernel(channels).parameters())
+print(f"{'your whole block':28} {yours:>10,} parameters, one plain 3x3 convolution has {9 * channels**2:,}")
+
+# %% [markdown]
+# So two grouped branches, the hidden layer and the scores together are cheaper than one plain convolution. Second, whole
+# networks, built and counted here. SKNet-50 is a ResNeXt-50 with your block in place of the grouped 3×3 convolution.
+
+# %%
+with torch.device("meta"):
+    sizes = {name: sum(p.numel() for p in create(name).parameters()) for name in ("resnet50", "resnext50_32x4d", "sknet50")}
+for name, size in sizes.items():
+    print(f"{name:16} {size:>11,} parameters")
+
+# %% [markdown]
+# The paper prints 27.5M for SKNet-50.
+#
+# ## 6. Exercise: debug it
+#
+# **What and why.** This block comes from a tutorial on the web. Its text says that the softmax runs "across channels", and
+# its code believes it. Some mistakes stop the program. **Three stay silent**: a wrong softmax, a missing sum, and a layer
+# without what must follow it. **Difficulty** ●●●○ · **20 minutes** · **5 points**
+
+# %%
+class BrokenSKAttentionModule(nn.Module):
+    def __init__(self, in_channels, G, L=32):
+        super().__init__()
+        d = max(int(in_channels / r), L)
+        self.conv3x3 = nn.Sequential(
+            nn.Conv2d(in_channels, in_channels, kernel_size=3, padding=1, groups=G),
+            nn.BatchNorm2d(in_channels),
+            nn.ReLU(inplace=True),
+        )
+        self.conv5x5 = nn.Sequential(
+            nn.Conv2d(in_channels, in_channels, kernel_size=5, padding=2, groups=G),
+            nn.BatchNorm2d(in_channels),
+            nn.ReLU(inplace=True),
+        )
+        self.gp = nn.AvgPool2d(WH)
+        self.fc = nn.Linear(in_channels, d)
+        self.fcs_1 = nn.Linear(d, in_channels)
+        self.fcs_2 = nn.Linear(d, in_channels)
+
+    def forward(self, x):
+        branch1 = self.conv3x3(x)
+        branch2 = self.conv5x5(x)
+        branch_1_2 = torch.cat([branch1, branch2], dim=1)
+
+        branch3 = branch1 + branch2
+        f_gp = self.gp(branch3)
+        f_fc = self.fc(f_gp)
+        f_fcs1 = self.fcs_1(f_fc)
+        f_fcs2 = self.fcs_2(f_fc)
+        attention_vectors = torch.cat([f_fcs1, f_fcs2], dim=1).softmax(dim=1)
+        attention_vectors = attention_vectors.view(attention_vectors.size(0), -1)
+        return attention_vectors * branch_1_2
+
+
+try:
+    BrokenSKAttentionModule(64, G=32)(torch.randn(2, 64, 8, 8))
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+
+# %% [markdown]
+# Write the repaired module here: `SKAttentionModule(in_channels, G=32, L=32, r=16)`, `forward(x)`: `(N, C, H, W)` →
+# `(N, C, H, W)`. As many channels come out as go in.
+#
+# Keep two branches. The second may stay a true 5×5 convolution, as the tutorial has it, or become a dilated 3×3, as in
+# the paper. Biases may stay or go.
+#
+# <!-- hints: debug-sk -->
+
+# %% nbgrader={"grade": false, "grade_id": "debug-sk", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class SKAttentionModule(nn.Module):
+    def __init__(self, in_channels, G=32, L=32, r=16):
+        super().__init__()
+        ### BEGIN SOLUTION
+        d = max(in_channels // r, L)
+        self.conv3x3 = nn.Sequential(
+            nn.Conv2d(in_channels, in_channels, kernel_size=3, padding=1, groups=G),
+            nn.BatchNorm2d(in_channels),
+            nn.ReLU(inplace=True),
+        )
+        self.conv5x5 = nn.Sequential(
+            nn.Conv2d(in_channels, in_channels, kernel_size=5, padding=2, groups=G),
+            nn.BatchNorm2d(in_channels),
+            nn.ReLU(inplace=True),
+        )
+        self.gp = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Sequential(nn.Linear(in_channels, d), nn.BatchNorm1d(d), nn.ReLU(inplace=True))
+        self.fcs_1 = nn.Linear(d, in_channels)
+        self.fcs_2 = nn.Linear(d, in_channels)
+        ### END SOLUTION
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        branch1 = self.conv3x3(x)
+        branch2 = self.conv5x5(x)
+        f_gp = self.gp(branch1 + branch2).flatten(1)
+        f_fc = self.fc(f_gp)
+        scores = torch.stack([self.fcs_1(f_fc), self.fcs_2(f_fc)], dim=1)
+        attention_vectors = scores.softmax(dim=1)[:, :, :, None, None]
+        return attention_vectors[:, 0] * branch1 + attention_vectors[:, 1] * branch2
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "debug-sk-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("debug-sk-runs", SKAttentionModule)
+
+# %% nbgrader={"grade": true, "grade_id": "debug-sk-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("debug-sk-parameters", SKAttentionModule)
+
+# %% nbgrader={"grade": true, "grade_id": "debug-sk-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("debug-sk-values", SKAttentionModule)
+
+# %% [markdown]
+# ## 7. Experiment: does the block follow the size of the object?
+#
+# The paper says: enlarge the object, and the weight of the larger kernel rises (its section 4.3). We test that.
+#
+# The images are garments of four classes, between 7 and 23 pixels wide, in noise. The noise matters: a small window sees
+# little of a large noisy garment, so a large window is worth having.
+
+# %% tags=["demo"]
+def noisy_garments(number, split, seed, scale=(0.3, 0.96)):
+    """Upright garments on black, with noise; their frame is between scale[0] and scale[1] of the 24 pixels."""
+    scenes = data.scenes(number, split, size=24, seed=seed, scale=scale, rotation=0, fragments=0, photos=False)
+    noise = torch.randn(scenes.image.shape, generator=torch.Generator().manual_seed(seed))
+    four = torch.isin(scenes.label, torch.tensor([data.FASHION_CLASSES.index(name) for name in data.CUE_CLASSES]))
+    return (scenes.image + 0.3 * noise)[four], scenes.label[four], scenes.size[four]
+
+
+number = 1000 if training.fast() else 20000
+train_images, train_labels, _ = noisy_garments(number, "train", seed=1)
+test_images, test_labels, test_sizes = noisy_garments(number // 8, "test", seed=2)
+figures.gallery(test_images[:8], [f"{size:.0f} pixels" for size in test_sizes[:8]])
+
+# %% [markdown]
+# The network has two residual units, each with your block. We set the dilation of branch 2 to 3, so that the two windows
+# differ clearly (3 against 7 pixels).
+#
+# **The control.** A second network is the same in all but one thing: *both* branches have dilation 1. It has as many
+# parameters, and its block selects between two equal windows. Whatever rises there has nothing to do with window size.
+
+# %% tags=["demo"]
+class Unit(nn.Module):
+    """x + project(block(x)): a residual unit around your block, whose second branch gets the dilation."""
+
+    def __init__(self, channels, dilation):
+        super().__init__()
+        self.block = SelectiveKernel(channels, reduction=4, groups=1, min_width=16)
+        for layer in self.block.modules():
+            if isinstance(layer, nn.Conv2d) and layer.dilation == (2, 2):
+                layer.dilation = layer.padding = (dilation, dilation)
+        self.project = nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x):
+        return torch.relu(x + self.project(self.block(x)))
+
+
+class Network(nn.Module):
+    """Convolution, unit, convolution, unit, average, linear layer; the convolutions halve the map."""
+
+    def __init__(self, dilation, width=8):
+        super().__init__()
+        self.layers = nn.ModuleList()
+        for before, after in [(1, width), (width, 2 * width)]:
+            convolution = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
+            self.layers.append(nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU()))
+            self.layers.append(Unit(after, dilation))
+        self.classes = nn.Linear(2 * width, 10)
+
+    def weights(self, x):
+        """The branch weights of both units."""
+        found = []
+        for layer in self.layers:
+            if isinstance(layer, Unit):
+                found.append(layer.block.weights(x))
+            x = layer(x)
+        return found
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return self.classes(x.mean((2, 3)))
+
+
+comparison = training.compare(
+    {"dilations 1 and 3": lambda: Network(dilation=3), "control: 1 and 1": lambda: Network(dilation=1)},
+    train=(train_images, train_labels),
+    test=(test_images, test_labels),
+    steps=400,
+    seeds=range(4),
+    lr=1.5e-2,
+)
+
+# The same test garments twice: as small as they come, and as large.
+small = noisy_garments(1000, "test", seed=3, scale=(0.3, 0.3))[0]
+large = noisy_garments(1000, "test", seed=3, scale=(0.96, 0.96))[0]
+
+
+@torch.no_grad()
+def rise(model, unit):
+    """How much the mean weight of branch 2 rises from small to large garments."""
+    before, after = (model.weights(images)[unit][:, 1].mean().item() for images in (small, large))
+    return after - before
+
+
+rises = {
+    (name, unit): [rise(model, unit) for model in run.models] for name, run in comparison.runs.items() for unit in (0, 1)
+}
+table = Table(
+    "Rise of the weight of branch 2 from small to large garments, seed by seed.",
+    ["network", "unit", *(f"seed {seed}" for seed in comparison.seeds), "mean"],
+    [
+        [name, str(unit + 1), *(f"{value:+.2f}" for value in values), f"{sum(values) / len(values):+.2f}"]
+        for (name, unit), values in rises.items()
+    ],
+)
+display(comparison, table)
+
+# %% [markdown]
+# Look at **unit 2** first, and compare the two networks. Then look at unit 1 of the *control*: its weights move too,
+# sometimes up, sometimes down, although there is nothing to choose. Two equal windows learn different filters by chance,
+# and a filter may well like large things. Without the control we might have told a story about unit 1.
+
+# %% tags=["demo"]
+found, control = rises["dilations 1 and 3", 1], rises["control: 1 and 1", 1]
+for name, values in [("dilations 1 and 3", found), ("control", control)]:
+    print(f"unit 2, {name:18} rise of {min(values):+.2f} to {max(values):+.2f}, mean {sum(values) / len(values):+.2f}")
+
+images, _, sizes = noisy_garments(1000, "test", seed=4)
+model = comparison.runs["dilations 1 and 3"].models[0]
+with torch.no_grad():
+    chosen = model.weights(images)[1]
+figures.branch_weights(chosen, sizes, ["dilation 1", "dilation 3"])
+
+# %% [markdown]
+# The picture shows unit 2 of the first seed. Each dot is an image, the lines are means. The two colours mirror each other,
+# because the two weights sum to 1.
+#
+# **What this shows.** Where the windows differ, the block tends to give the larger one more weight for larger objects; where
+# they do not differ, nothing of the kind appears in unit 2. Nobody told the network the size.
+#
+# **What it does not show.** That SK makes the network better: compare the errors of the two networks with their spread. And
+# the paper finds that the effect fades in its highest layers. In our two units we do not see that; two units are too few to
+# say.
+
+# %% [markdown]
+# ## 8. The paper, guided
+#
+# Read sections 3.1 and 4.3. Then answer for yourself before you unfold.
+#
+# <details><summary><b>Must the two weights sum to 1? What would a sigmoid for each branch change?</b></summary>
+#
+# With the softmax they must, in every channel. So the output is always an average of the branches and keeps their scale:
+# the block chooses a *window*. With two sigmoids both branches could be open or both shut: the block would choose a window
+# and a strength at once, as SE does. It would be another block, not a wrong one.
+#
+# </details>
+#
+# <details><summary><b>Why is the sum of the branches squeezed, and not x?</b></summary>
+#
+# The choice should depend on what the windows *found*. The sum holds the answers of both. The input holds neither.
+#
+# </details>
+#
+# <details><summary><b>Why BN and ReLU in the hidden layer? SE has no BN there.</b></summary>
+#
+# The ReLU is what makes two layers more than one matrix. BN keeps the scores in a range in which the softmax is neither flat
+# nor decided for ever. One price: BN over a batch needs more than one image in training, because one number has no
+# variance.
+#
+# </details>
+#
+# **The course's comparison table, so far**
+
+# %% tags=["demo"]
+figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM", "SK")
+
+# %% [markdown]
+# **What commonly goes wrong**
+#
+# - The softmax runs over channels, or over branches and channels together. Ask: *which sums are 1?*
+# - The padding does not grow with the dilation: the branches differ in size and cannot be added.
+# - The weights multiply the *sum* of the branches. As they sum to 1, the block then selects nothing, and trains happily.
+# - One score layer gives all branches the same scores: every weight is $1/M$.
+#
+# **Surprise.** The block has one weight for a channel of the whole image. Two objects of different sizes in one image must
+# share it.
+#
+# **Next:** lesson 06 leaves convolutions: every patch looks at every other patch.

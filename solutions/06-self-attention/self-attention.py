@@ -1,0 +1,751 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 06 · Self-attention: every patch asks all patches
+#
+# **Papers:** A. Vaswani et al., *Attention Is All You Need*, NIPS 2017
+# ([arXiv:1706.03762](https://arxiv.org/abs/1706.03762)): the mechanism. A. Dosovitskiy et al., *An Image is Worth 16x16
+# Words*, ICLR 2021 ([arXiv:2010.11929](https://arxiv.org/abs/2010.11929)): the **Vision Transformer** (ViT), which applies
+# it to images.
+#
+# | | |
+# | --- | --- |
+# | **After this lesson you can** | write self-attention, explain every factor in it, build and train a small vision transformer, and predict its cost |
+# | **Time** | about 90 minutes |
+# | **You need** | lesson 01 (softmax, temperature, select); `nn.Module`, `nn.Linear`, `view` and `transpose` in PyTorch |
+# | **Points** | 27 |
+#
+# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise checks
+# it, as often as you like.
+
+# %%
+# %load_ext attention_lab.grading
+
+# %%
+import math
+import time
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+from torch.nn import functional as F
+
+from attention_lab import data, figures, training
+from attention_lab.grading import check, hint
+from attention_lab.networks.dinov2 import DINOv2
+
+# %% [markdown]
+# ## 1. A picture first
+#
+# In lesson 01 you saw where a vision transformer, DINOv2, looks. Here is the promise again, with another photograph. The
+# network cut it into 32×32 patches. To describe the whole image, six **heads** in its last layer each gave every patch a
+# weight.
+
+# %% tags=["demo"]
+figures.attention_heads(data.photo("chelsea", 448), data.dinov2_attention("chelsea")[[11]], ["layer 12"])
+
+# %% [markdown]
+# And what does it know about each patch? Every patch has a feature vector of 384 numbers. We give like vectors like
+# colours (their three principal components as red, green and blue).
+
+# %% tags=["demo"]
+names = ["chelsea", "astronaut", "coffee"]
+photos = [data.photo(name, 224) for name in names]
+features = [F.interpolate(data.dinov2_pca(name)[None], 224)[0] for name in names]
+figures.gallery(torch.stack(photos + features), names + ["its patch features", "", ""])
+
+# %% [markdown]
+# The cat, the woman, the cup: each is one region. No human marked objects for this network. Patches found out about each
+# other and agreed. They did that with **self-attention**, layer by layer. Today you build all of it.
+#
+# ## 2. The mechanism
+#
+# A **token** is a vector that stands for one patch. Each token makes three vectors of itself:
+#
+# - a **query**: what am I looking for?
+# - a **key**: what do I have to offer?
+# - a **value**: what do I hand over?
+#
+# ```mermaid
+# flowchart LR
+#     x["tokens x<br/>(N, L, dim)"] --> q["queries Q<br/>(N, L, d)"]
+#     x --> k["keys K<br/>(N, L, d)"]
+#     x --> v["values V<br/>(N, L, d)"]
+#     q --> s["scores Q Kᵀ / √d<br/>(N, L, L)"]
+#     k --> s
+#     s --> a["softmax over keys:<br/>weights A<br/>(N, L, L)"]
+#     a --> mix(("A V"))
+#     v --> mix
+#     mix --> out["output<br/>(N, L, d)"]
+# ```
+#
+# $$A = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt d}\right)\qquad \mathrm{output} = AV$$
+#
+# | in the paper | in the code | meaning |
+# | --- | --- | --- |
+# | $L$ | `length` | number of tokens |
+# | $d$ | `q.shape[-1]` | width of a query and of a key |
+# | $Q, K, V$ | `q`, `k`, `v` | queries, keys, values, one row for each token |
+# | $QK^\top/\sqrt d$ | `scores` | row $i$, column $j$: how well key $j$ fits query $i$ |
+# | $A$ | `weights` | row $i$: how query $i$ distributes its attention; it sums to 1 |
+#
+# You know this pattern: **scores → normaliser → combination**. It is `select` of lesson 01, once for each token. SE gated
+# channels with a sigmoid: they did not compete. Here positions compete, in a softmax.
+
+# %% [markdown]
+# ## 3. Why divide by √d?
+#
+# A score is a sum of $d$ products. The wider the tokens, the larger the sum. We measure: random queries and keys, 64 keys
+# for a query. What is the spread of the scores? How many keys does a query attend to?
+#
+# For the second question we take the **entropy** of the weights, as a number of keys: $\exp(-\sum_j a_j \log a_j)$. If all
+# 64 keys have the same weight, it is 64. If one key has all the weight, it is 1.
+
+# %% tags=["demo"]
+def keys_attended(weights):
+    """(..., L) weights -> how many keys they are spread over, on average."""
+    return torch.exp(-(weights * weights.clamp_min(1e-30).log()).sum(-1)).mean().item()
+
+
+generator = torch.Generator().manual_seed(0)
+widths = [4, 16, 64, 256, 1024]
+spread, bare, scaled = [], [], []
+print(f"{'d':>5} {'variance of q·k':>16} {'keys attended, q·k':>19} {'keys attended, q·k/√d':>22}")
+for d in widths:
+    q = torch.randn(500, 1, d, generator=generator)
+    k = torch.randn(500, 64, d, generator=generator)
+    scores = (q @ k.mT)[:, 0]
+    spread.append(scores.var().item())
+    bare.append(keys_attended(scores.softmax(-1)))
+    scaled.append(keys_attended((scores / math.sqrt(d)).softmax(-1)))
+    print(f"{d:>5} {spread[-1]:>16.1f} {bare[-1]:>19.1f} {scaled[-1]:>22.1f}")
+
+# %% tags=["demo"]
+@figures.in_style
+def draw_spread():
+    drawn = Figure(figsize=(7, 2.6), layout="compressed")
+    left, right = drawn.subplots(1, 2)
+    left.loglog(widths, spread, marker="o", color=figures.COLOURS[0], label="measured")
+    left.loglog(widths, widths, color=figures.GREY, linestyle="--", label="variance = d")
+    left.set(xlabel="d", ylabel="variance of q·k")
+    right.semilogx(widths, bare, marker="o", color=figures.COLOURS[1], label="softmax(q·k)")
+    right.semilogx(widths, scaled, marker="s", color=figures.COLOURS[2], label="softmax(q·k / √d)")
+    right.set(xlabel="d", ylabel="keys attended to, of 64", ylim=(0, 64))
+    left.legend()
+    right.legend(loc="center right")
+    return figures.Picture(drawn, "The variance follows d. Keys attended to: few for large d without the root, many with it.")
+
+
+draw_spread()
+
+# %% [markdown]
+# The variance is $d$: a sum of $d$ products, each with variance 1. Without the root, wide tokens choose **one** key. Such a
+# softmax has hardly any gradient, so nothing is learned. With the root, the width no longer matters. So $\sqrt d$ is a
+# **temperature** (lesson 01), chosen so that training can begin. Larger would be too flat, smaller too peaked.
+
+# %% [markdown]
+# ## 4. Exercise: scaled dot-product attention
+#
+# **What and why.** The heart of every transformer, in about five lines. **Difficulty** ●●○○ · **15 minutes** · **6 points**
+#
+# `scaled_dot_product_attention(q, k, v, mask=None)` → `(output, weights)`
+#
+# - `q`, `k`, `v`: `(..., L, d)`. There may be any number of axes in front (images, heads).
+# - `output`: `(..., L, d)`; `weights`: `(..., L, L)`, each row sums to 1.
+# - `mask`: boolean, broadcasts to `(..., L, L)`. **True = this query may attend to this key.** Each query has at least one
+#   key that is allowed.
+#
+# Do not call `F.scaled_dot_product_attention`: you compare with it afterwards. `softmax` from PyTorch is fine.
+#
+# If you are stuck, run `hint("scaled-dot-product")` in a cell of your own, or unfold:
+#
+# <!-- hints: scaled-dot-product -->
+
+# %% nbgrader={"grade": false, "grade_id": "scaled-dot-product", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def scaled_dot_product_attention(q, k, v, mask=None):
+    """(..., L, d) queries, keys, values -> output (..., L, d) and weights (..., L, L)."""
+    ### BEGIN SOLUTION
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    weights = torch.softmax(scores, dim=-1)
+    return weights @ v, weights
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "scaled-dot-product-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("scaled-dot-product-shapes", scaled_dot_product_attention)
+
+# %% nbgrader={"grade": true, "grade_id": "scaled-dot-product-weights", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("scaled-dot-product-weights", scaled_dot_product_attention)
+
+# %% nbgrader={"grade": true, "grade_id": "scaled-dot-product-output", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("scaled-dot-product-output", scaled_dot_product_attention)
+
+# %% nbgrader={"grade": true, "grade_id": "scaled-dot-product-mask", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("scaled-dot-product-mask", scaled_dot_product_attention)
+
+# %% [markdown]
+# **Is it the real thing?** PyTorch has the same function, written for speed. Compare yourself, without and with a mask.
+
+# %%
+q, k, v = torch.randn(3, 2, 4, 10, 16, generator=torch.Generator().manual_seed(0)).unbind(0)
+causal = torch.ones(10, 10).tril().bool()  # a token may attend to itself and to those before it
+for name, mask in (("no mask", None), ("causal mask", causal)):
+    output, weights = scaled_dot_product_attention(q, k, v, mask)
+    difference = (output - F.scaled_dot_product_attention(q, k, v, attn_mask=mask)).abs().max()
+    print(f"{name:12} largest difference to PyTorch: {difference:.0e}, rows sum to {weights.sum(-1).mean():.3f}")
+
+# %% [markdown]
+# (Differences near 1e-7 are rounding. In `nn.MultiheadAttention`, by the way, a boolean mask means the opposite: True =
+# may **not** attend.)
+#
+# **See what you built.** No network yet: we cut a photograph into 16×16 patches and take the mean colour of a patch, minus
+# the mean of all patches, as query, key and value at once. What does one patch attend to?
+
+# %% tags=["demo"]
+photo = data.photo("coffee", 256)
+colours = F.avg_pool2d(photo, 16).flatten(1).T  # (256 patches, 3 colours)
+tokens = (colours - colours.mean(0)) / colours.std(0)
+cup, table = (8, 7), (14, 2)
+pictures = []
+for place in (cup, table):
+    _, weights = scaled_dot_product_attention(tokens * 2, tokens, tokens)
+    pictures.append(figures.query_attention(photo, weights[place[0] * 16 + place[1]].view(1, 16, 16), place))
+display(*pictures)
+
+# %% [markdown]
+# A patch attends to patches that look like it, wherever they are. A convolution could not do that: it sees only
+# neighbours. Raw colours are a poor key, of course. The projections of the next exercise **learn** what to look for.
+
+# %% [markdown]
+# ## 5. Exercise: several heads
+#
+# **What and why.** One softmax finds one kind of thing. So the width is cut into `heads` parts, and each attends on its
+# own. This is the block that you find in every vision transformer. **Difficulty** ●●●○ · **25 minutes** · **8 points**
+#
+# $$\mathrm{head}_i = \mathrm{attention}(xW^Q_i,\; xW^K_i,\; xW^V_i)\qquad
+# \mathrm{output} = \mathrm{concat}(\mathrm{head}_1, \dots, \mathrm{head}_h)\,W^O$$
+#
+# - `MultiHeadSelfAttention(dim, heads=8)`; a head has width $d$ = `dim // heads`
+# - `weights(x)`: `(N, L, dim)` → `(N, heads, L, L)`
+# - `forward(x)`: `(N, L, dim)` → `(N, L, dim)`
+#
+# All $W^Q_i$ together are one `dim × dim` matrix; so are the keys' and the values'. Four separate layers, or one of `dim`
+# → `3 * dim` for queries, keys and values: both are right. So are biases or none. Do not use `nn.MultiheadAttention`.
+#
+# `attend(x)` is a helper that both may call: it splits into heads and attends. It is not checked; write it another way if
+# you like.
+#
+# Take care with shapes: `(N, L, dim)` becomes `(N, heads, L, d)` in **two** steps. A single `view` would mix tokens, without
+# any error.
+#
+# <!-- hints: multi-head -->
+
+# %% nbgrader={"grade": false, "grade_id": "multi-head", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class MultiHeadSelfAttention(nn.Module):
+    def __init__(self, dim, heads=8):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.heads = heads
+        self.query = nn.Linear(dim, dim)
+        self.key = nn.Linear(dim, dim)
+        self.value = nn.Linear(dim, dim)
+        self.output = nn.Linear(dim, dim)
+        ### END SOLUTION
+
+    def attend(self, x):
+        """(N, L, dim) -> output (N, heads, L, d) and weights (N, heads, L, L)."""
+        ### BEGIN SOLUTION
+        n, length, dim = x.shape
+
+        def split(t):
+            return t.view(n, length, self.heads, dim // self.heads).transpose(1, 2)
+
+        return scaled_dot_product_attention(split(self.query(x)), split(self.key(x)), split(self.value(x)))
+        ### END SOLUTION
+
+    def weights(self, x):
+        """(N, L, dim) -> (N, heads, L, L): how much each token (row) takes from each token (column)."""
+        ### BEGIN SOLUTION
+        return self.attend(x)[1]
+        ### END SOLUTION
+
+    def forward(self, x):
+        """(N, L, dim) -> (N, L, dim): the heads' outputs side by side, projected."""
+        ### BEGIN SOLUTION
+        output, _ = self.attend(x)
+        return self.output(output.transpose(1, 2).flatten(2))
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "multi-head-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("multi-head-shapes", MultiHeadSelfAttention)
+
+# %% nbgrader={"grade": true, "grade_id": "multi-head-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("multi-head-parameters", MultiHeadSelfAttention)
+
+# %% nbgrader={"grade": true, "grade_id": "multi-head-weights", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("multi-head-weights", MultiHeadSelfAttention)
+
+# %% nbgrader={"grade": true, "grade_id": "multi-head-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("multi-head-values", MultiHeadSelfAttention)
+
+# %% nbgrader={"grade": true, "grade_id": "multi-head-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("multi-head-gradients", MultiHeadSelfAttention)
+
+# %% [markdown]
+# **What does it cost?** Four matrices of `dim × dim`, however many heads. The paper's width is 512.
+
+# %%
+for heads in (1, 8, 64):
+    yours = sum(p.numel() for p in MultiHeadSelfAttention(512, heads).parameters())
+    print(f"{heads:>3} heads: {yours:,} parameters")
+print(f"4 · 512² = {4 * 512**2:,};  PyTorch's own: {sum(p.numel() for p in nn.MultiheadAttention(512, 8).parameters()):,}")
+
+# %% [markdown]
+# **Surprise.** Self-attention does not know the order of its tokens. Shuffle the patches of an image, and the outputs are
+# the same, shuffled. To this block an image is a **bag** of patches.
+
+# %%
+_ = torch.manual_seed(0)
+attention = MultiHeadSelfAttention(32, heads=4)
+x = torch.randn(1, 9, 32)
+shuffle = torch.randperm(9)
+difference = (attention(x[:, shuffle]) - attention(x)[:, shuffle]).abs().max()
+print(f"first shuffle, then attend  -  first attend, then shuffle: {difference:.0e}")
+
+# %% [markdown]
+# So there are two things left to do: make tokens from an image, and tell each token where it stands.
+#
+# ## 6. Exercise: from an image to tokens
+#
+# **What and why.** A transformer takes a sequence. The Vision Transformer cuts the image into squares and maps each to a
+# vector, with one linear layer for all of them. **Difficulty** ●●○○ · **10 minutes** · **4 points**
+#
+# `PatchEmbedding(in_channels, patch, dim)`, `forward(x)`: `(N, C, H, W)` → `(N, L, dim)` with $L = (H / p)(W / p)$ and
+# $p$ = `patch`, which divides `H` and `W`. Order of the tokens: row by row, like reading (**row-major**). No class token, no
+# positions here.
+#
+# <!-- hints: patch-embedding -->
+
+# %% nbgrader={"grade": false, "grade_id": "patch-embedding", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class PatchEmbedding(nn.Module):
+    def __init__(self, in_channels, patch, dim):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.projection = nn.Conv2d(in_channels, dim, kernel_size=patch, stride=patch)
+        ### END SOLUTION
+
+    def forward(self, x):
+        """(N, C, H, W) -> (N, L, dim): a token for each patch, row by row."""
+        ### BEGIN SOLUTION
+        return self.projection(x).flatten(2).transpose(1, 2)
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "patch-embedding-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("patch-embedding-shape", PatchEmbedding)
+
+# %% nbgrader={"grade": true, "grade_id": "patch-embedding-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("patch-embedding-parameters", PatchEmbedding)
+
+# %% nbgrader={"grade": true, "grade_id": "patch-embedding-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("patch-embedding-values", PatchEmbedding)
+
+# %% [markdown]
+# ## 7. Exercise: positions
+#
+# **What and why.** We add to each token a vector that says where it stands. The paper of 2017 takes waves, slow and fast
+# ones. A Vision Transformer **learns** its positions instead: one vector of parameters for each place. We take the waves,
+# because they need no training. **Difficulty** ●●○○ · **10 minutes** · **4 points**
+#
+# $$P_{p,\,2i} = \sin\frac{p}{10000^{2i/\mathrm{dim}}}\qquad P_{p,\,2i+1} = \cos\frac{p}{10000^{2i/\mathrm{dim}}}
+# \qquad i = 0, \dots, \mathrm{dim}/2 - 1$$
+#
+# `sinusoidal_positions(length, dim)` → `(length, dim)`; `dim` is even, positions $p$ count from 0. Sines and cosines
+# alternate.
+#
+# <!-- hints: positions -->
+
+# %% nbgrader={"grade": false, "grade_id": "positions", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def sinusoidal_positions(length, dim):
+    """-> (length, dim): a row for each position, sine and cosine of dim / 2 frequencies in turn."""
+    ### BEGIN SOLUTION
+    positions = torch.arange(length, dtype=torch.float32)[:, None]
+    frequencies = 10000 ** (-torch.arange(0, dim, 2, dtype=torch.float32) / dim)
+    table = torch.zeros(length, dim)
+    table[:, 0::2] = torch.sin(positions * frequencies)
+    table[:, 1::2] = torch.cos(positions * frequencies)
+    return table
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "positions-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("positions-shape", sinusoidal_positions)
+
+# %% nbgrader={"grade": true, "grade_id": "positions-pairs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("positions-pairs", sinusoidal_positions)
+
+# %% nbgrader={"grade": true, "grade_id": "positions-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("positions-values", sinusoidal_positions)
+
+# %% [markdown]
+# **See what you built.** Left: your table. Right: how alike two positions are (their dot product). Near positions are
+# alike, and only the **distance** counts: every diagonal has one colour.
+
+# %% tags=["demo"]
+@figures.in_style
+def draw_positions(positions):
+    drawn = Figure(figsize=(7, 2.8), layout="compressed")
+    maps = {"P": (positions, "feature"), "P Pᵀ": (positions @ positions.T, "position")}
+    for axes, (title, (map_, across)) in zip(drawn.subplots(1, 2), maps.items()):
+        image = axes.imshow(map_, cmap=figures.MAP, aspect="auto", interpolation="nearest")
+        drawn.colorbar(image, ax=axes)
+        axes.grid(False)
+        axes.set(title=title, xlabel=across, ylabel="position")
+    return figures.Picture(drawn, "Left: waves, fast in the first features, slow in the last. Right: a band along the diagonal.")
+
+
+draw_positions(sinusoidal_positions(50, 64))
+
+# %% [markdown]
+# ## 8. Exercise: the encoder block
+#
+# **What and why.** A transformer is a stack of equal blocks. In the first half of a block tokens **exchange**. In the
+# second half each token **thinks alone**, with a small network of two layers (**MLP**).
+# **Difficulty** ●●○○ · **10 minutes** · **5 points**
+#
+# ```mermaid
+# flowchart LR
+#     x["x"] --> n1["LayerNorm"] --> a["multi-head<br/>self-attention"] --> p1(("+"))
+#     x -- "skip connection" --> p1
+#     p1 --> n2["LayerNorm"] --> m["linear, GELU, linear<br/>dim → mlp_ratio · dim → dim"] --> p2(("+"))
+#     p1 -- "skip connection" --> p2
+#     p2 --> out["output"]
+# ```
+#
+# $$x' = x + \mathrm{MSA}(\mathrm{LN}(x))\qquad \mathrm{output} = x' + \mathrm{MLP}(\mathrm{LN}(x'))$$
+#
+# `EncoderBlock(dim, heads=8, mlp_ratio=4)`, `forward(x)`: `(N, L, dim)` → `(N, L, dim)`. Use your
+# `MultiHeadSelfAttention`, two `nn.LayerNorm(dim)`, two `nn.Linear` with biases and `nn.GELU()` between them. The
+# normalisation stands **before** each half (**pre-norm**). The paper of 2017 had it after the addition (post-norm), which is
+# harder to train when there are many blocks.
+#
+# <!-- hints: encoder-block -->
+
+# %% nbgrader={"grade": false, "grade_id": "encoder-block", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class EncoderBlock(nn.Module):
+    def __init__(self, dim, heads=8, mlp_ratio=4):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.norm1 = nn.LayerNorm(dim)
+        self.attention = MultiHeadSelfAttention(dim, heads)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, mlp_ratio * dim), nn.GELU(), nn.Linear(mlp_ratio * dim, dim))
+        ### END SOLUTION
+
+    def forward(self, x):
+        """(N, L, dim) -> (N, L, dim): tokens exchange, then each thinks alone."""
+        ### BEGIN SOLUTION
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "encoder-block-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("encoder-block-shape", EncoderBlock)
+
+# %% nbgrader={"grade": true, "grade_id": "encoder-block-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("encoder-block-parameters", EncoderBlock)
+
+# %% nbgrader={"grade": true, "grade_id": "encoder-block-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("encoder-block-values", EncoderBlock)
+
+# %% nbgrader={"grade": true, "grade_id": "encoder-block-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("encoder-block-gradients", EncoderBlock)
+
+# %% [markdown]
+# ## 9. Experiment: a small vision transformer
+#
+# You have all the parts. The task is the one of lesson 02: two garments, and a bar at the far edge that says which one to
+# name (bar → the bright one, no bar → the dark one). Whoever ignores the bar is wrong in more than a third of the images.
+
+# %% tags=["demo"]
+number = 512 if training.fast() else 8192
+train_set = data.cue_scenes(number, split="train", seed=1)
+test_set = data.cue_scenes(number // 4, split="test", seed=2)
+figures.gallery(test_set.image[:8], [data.FASHION_CLASSES[label] for label in test_set.label[:8]])
+
+# %% [markdown]
+# The network cuts 32×32 pixels into 16 patches of 8×8 pixels and has two of your blocks. At the end it averages the tokens
+# (a Vision Transformer reads a **class token** instead; the average works as well here). Three versions, three seeds each:
+#
+# - **attention**: all your parts;
+# - **no positions**: the same, but nobody tells a token where it stands;
+# - **no attention**: the first half of each block is switched off. Tokens meet only in the final average.
+
+# %% tags=["demo"]
+class TinyViT(nn.Module):
+    """Images (N, 1, 32, 32) -> logits (N, 10)."""
+
+    def __init__(self, attend=True, place=True, patch=8, dim=32, depth=2, heads=4):
+        super().__init__()
+        self.embedding = PatchEmbedding(1, patch, dim)
+        self.register_buffer("positions", 0.1 * place * sinusoidal_positions((32 // patch) ** 2, dim))
+        self.blocks = nn.ModuleList(EncoderBlock(dim, heads, mlp_ratio=2) for _ in range(depth))
+        self.classify = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 10))
+        if not attend:
+            for block in self.blocks:
+                switch_off(block, dim, heads)
+
+    def forward(self, x):
+        tokens = self.embedding((x - 0.5) / 0.25) + self.positions
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.classify(tokens.mean(1))
+
+
+class Nothing(nn.Module):
+    def forward(self, x):
+        return torch.zeros_like(x)
+
+
+def switch_off(block, dim, heads):
+    """Put a module that returns zeros in the place of the block's self-attention, whatever it is called."""
+    for name, module in block.named_children():
+        if isinstance(module, MultiHeadSelfAttention):
+            setattr(block, name, Nothing())
+
+
+comparison = training.compare(
+    {
+        "attention": lambda: TinyViT(),
+        "no positions": lambda: TinyViT(place=False),
+        "no attention": lambda: TinyViT(attend=False),
+    },
+    train=(train_set.image, train_set.label),
+    test=(test_set.image, test_set.label),
+    steps=400,
+    lr=6e-3,
+)
+display(comparison, figures.training_curves(comparison))
+
+# %% [markdown]
+# **What this shows.** Compare the rows with the spread between seeds. Without attention a patch of a garment never hears of
+# the bar, and an average at the end is too late. With attention the news crosses the image in one step: for a transformer
+# nothing is far away.
+#
+# **What it does not show.** Positions make little or no difference here: look at the first two rows. A bright bar is a bright
+# bar, wherever it stands, so this task can be solved by a bag of patches. Here is one that cannot: two garments side by
+# side, **name the left one**.
+
+# %% tags=["demo"]
+def pairs(split, number, seed):
+    """Two garments side by side (number, 1, 28, 56) and the class of the left one."""
+    generator = torch.Generator().manual_seed(seed)
+    images, labels = data.fashion(split)
+    left, right = torch.randint(len(images), (2, number), generator=generator)
+    return torch.cat([images[left], images[right]], dim=3), labels[left]
+
+
+class PairViT(TinyViT):
+    """The same network for (N, 1, 28, 56), in 8 patches of 14x14 pixels."""
+
+    def __init__(self, place):
+        super().__init__(patch=14)
+        self.positions = 0.1 * place * sinusoidal_positions(8, 32)
+
+
+left_or_right = training.compare(
+    {"positions": lambda: PairViT(True), "no positions": lambda: PairViT(False)},
+    train=pairs("train", number, seed=1),
+    test=pairs("test", number // 4, seed=2),
+    steps=300,
+    lr=6e-3,
+)
+left_or_right
+
+# %% [markdown]
+# Without positions the network may know both garments, but it must guess which one stands at the left. When you read that a
+# transformer "needs" positions, ask: does the **task**?
+#
+# **See what you trained.** One patch of a garment asks: which patches answer? A row is a head of the last block. Above the
+# maps stand the largest weights; an even distribution would give each of 16 patches 0.06.
+
+# %% tags=["demo"]
+def last_attention(model, x):
+    """(N, heads, L, L): the weights of the last block, taken where its self-attention is called."""
+    found = []
+    block = model.blocks[-1]
+    attention = next(m for m in block.modules() if isinstance(m, MultiHeadSelfAttention))
+    hook = attention.register_forward_pre_hook(lambda module, inputs: found.append(module.weights(inputs[0])))
+    with torch.no_grad():
+        model(x)
+    hook.remove()
+    return found[0]
+
+
+place = (2, 1)
+with_bar = test_set.image[test_set.cue][:1]
+weights = last_attention(comparison.runs["attention"].models[0], with_bar)
+figures.query_attention(with_bar[0], weights[0, :, place[0] * 4 + place[1]].view(4, 4, 4), place)
+
+# %% [markdown]
+# One image is an anecdote. So we measure over all test images: how much of a garment patch's attention goes to the top row,
+# where the bar is? It has a quarter of the patches, so an even distribution gives 0.25. We take the head that does it most.
+
+# %% tags=["demo"]
+for seed, model in zip(comparison.seeds, comparison.runs["attention"].models):
+    weights = last_attention(model, test_set.image)
+    to_the_top = weights[:, :, 8:, :4].sum(-1).mean(-1)  # from the lower half, where the garments are
+    bar, no_bar = (to_the_top[test_set.cue == cue].mean(0) for cue in (True, False))
+    head = int(bar.argmax())
+    print(f"seed {seed}: head {head + 1} gives the top row {bar[head]:.2f} with a bar, {no_bar[head]:.2f} without")
+
+# %% [markdown]
+# Read the numbers before you draw conclusions, also those that do not fit a nice story: the first block may have carried
+# the news already, and then the last one does not need to ask. The authors of the Vision Transformer, too, call such maps a
+# rough, qualitative idea.
+
+# %% [markdown]
+# ## 10. What does it cost?
+#
+# Every token asks every token: $L^2$ scores. How does time grow with $L$? We measure your function and fit a power:
+# time $\propto L^p$.
+
+# %% tags=["demo"]
+def milliseconds(length, repeats=3):
+    """The shortest of a few calls of your function, for one head of width 64."""
+    q, k, v = torch.randn(3, 1, 1, length, 64).unbind(0)
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        scaled_dot_product_attention(q, k, v)
+        times.append(1000 * (time.perf_counter() - start))
+    return min(times[1:])
+
+
+lengths = [256, 512, 1024, 2048] if training.fast() else [256, 512, 1024, 2048, 4096]
+times = [milliseconds(length) for length in lengths]
+x, y = torch.tensor([lengths, times]).log().unbind(0)
+power = float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
+fitted = (y.mean() + power * (x - x.mean())).exp()
+
+
+@figures.in_style
+def draw_cost():
+    drawn = Figure(figsize=(4.6, 2.8), layout="compressed")
+    axes = drawn.subplots()
+    axes.loglog(lengths, times, "o", color=figures.COLOURS[0], label="measured")
+    axes.loglog(lengths, fitted, color=figures.COLOURS[1], label=f"L to the power {power:.1f}")
+    axes.set(xlabel="tokens L", ylabel="milliseconds")
+    axes.legend()
+    return figures.Picture(drawn, f"Time of attention against the number of tokens: L to the power {power:.1f}.")
+
+
+draw_cost()
+
+# %% [markdown]
+# The power should be near 2. (Timings differ from run to run. For small $L$ fixed costs hide the growth, for large $L$ the
+# computer's memory is the limit.)
+#
+# Now in terms of the image. Side $S$ pixels, patch $p$: $L = (S/p)^2$ tokens. So the scores grow with the **square of the
+# number of pixels**, the fourth power of the side. A block of width $C$ takes $12LC^2$ multiply-adds in its layers and
+# $2L^2C$ in the two products $QK^\top$ and $AV$.
+
+# %%
+C, p = 768, 16  # ViT-B/16
+print(f"{'image':>11} {'tokens':>7} {'layers':>9} {'products':>9}  share of the products")
+for side in (224, 448, 896, 1792):
+    L = (side // p) ** 2
+    layers, products = 12 * L * C**2, 2 * L**2 * C
+    print(f"{side:>5} x {side:<5} {L:>5} {layers / 1e9:>8.1f}G {products / 1e9:>8.1f}G  {products / (layers + products):.0%}")
+
+# %% [markdown]
+# At 224 pixels the products are cheap. At high resolution they take over. That is why Swin (windows) and others limit who
+# may ask whom.
+
+# %% [markdown]
+# ## 11. Optional: your attention in a real network
+#
+# **This cell needs a file that is not part of the course (88 MB).** Your `MultiHeadSelfAttention` is the same mechanism as
+# in DINOv2. So its trained weights fit into your class. Download `dinov2_vits14_pretrain.pth` from
+# [github.com/facebookresearch/dinov2](https://github.com/facebookresearch/dinov2) (ViT-S/14 distilled, without registers)
+# and write its path below. Without the file, the cell only says so.
+#
+# Your class fits if it has four `nn.Linear` layers (or one for queries, keys and values together, and one for the output),
+# with biases.
+
+# %% tags=["demo"]
+path = Path("dinov2_vits14_pretrain.pth")
+if path.exists():
+    vit = DINOv2(torch.load(path, map_location="cpu", weights_only=True), attention=MultiHeadSelfAttention)
+    with torch.no_grad():
+        weights = vit.weights(data.photo("chelsea", 448)[None])[0]
+    display(figures.attention_heads(data.photo("chelsea", 448), weights[[11]], ["layer 12, your class"]))
+    recorded = data.dinov2_attention("chelsea")[11]
+    print(f"largest difference to the recorded weights: {(weights[11] - recorded).abs().max():.4f}")
+else:
+    print(f"There is no {path} in this folder: nothing to do. The lesson is complete without it.")
+
+# %% [markdown]
+# ## 12. The papers, guided
+#
+# Read section 3.2 of *Attention Is All You Need* and section 3.1 of *An Image is Worth 16x16 Words*. Think first, then unfold.
+#
+# <details><summary><b>Softmax over positions here, sigmoid over channels in SE. Why not the other way round?</b></summary>
+#
+# Here each token makes **one** summary of all tokens: a weighted average. Its weights must sum to 1, or the output would
+# grow with the number of tokens. SE makes no summary: it keeps all channels and turns each up or down.
+#
+# </details>
+#
+# <details><summary><b>Does a head with width d = dim / heads see only its part of the token?</b></summary>
+#
+# No. The projections come **before** the cut: each of the $d$ features of a head is computed from all `dim` features of
+# the token. That is why cutting first and projecting each part alone is a mistake.
+#
+# </details>
+#
+# <details><summary><b>The Vision Transformer needs far more images than a ResNet. Why?</b></summary>
+#
+# A convolution knows two things before training: neighbours belong together, and a thing looks the same everywhere.
+# Self-attention must learn both from data. The paper's own conclusion (section 4.3): on ImageNet alone it is behind ResNets
+# of its size, with a hundred times more images it is ahead.
+#
+# </details>
+#
+# **The course's comparison table, so far**
+
+# %% tags=["demo"]
+figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM", "SK", "self-attention")
+
+# %% [markdown]
+# **What commonly goes wrong**
+#
+# - Heads are split by `view(N, heads, L, d)`. It runs, it even trains, and it mixes tokens. Test with equal tokens: the
+#   output must be equal too.
+# - The scores are divided by the root of `dim`, not of a head's width.
+# - The softmax runs over the wrong axis. Ask: *which sums are 1?*
+# - A mask is read the wrong way round. Ask: *what does True mean here?*
+#
+# **Questions learners ask**
+#
+# - *Why transpose and not only view?* `view` keeps the order of the numbers in memory. Only `transpose` exchanges axes.
+# - *Where are sine and cosine in ViT?* Nowhere: its positions are learned parameters. Both ways work.
+# - *Pre-norm or post-norm?* Pre-norm: the skip connection then carries `x` itself from the first block to the last.
+# - *Do attention maps show what matters?* They show what was mixed, in one layer. Not what the network did with it.
+#
+# **Next:** lesson 07 attends to a place by looking there: it moves and zooms the image.
