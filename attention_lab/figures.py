@@ -421,6 +421,7 @@ def gallery(images: Float[Tensor, "N C H W"], titles: Sequence[str]) -> Picture:
     for place, image, title in zip(axes.flat, images, titles):
         place.imshow(image)
         place.set_title(title)
+        place.add_patch(Rectangle((0, 0), 1, 1, transform=place.transAxes, fill=False, edgecolor=GREY, linewidth=0.8))
     told = ": " + ", ".join(filter(None, titles)) if any(titles) else ""
     return Picture(figure, f"{len(images)} images side by side{told}.")
 
@@ -434,11 +435,12 @@ def bars(rows: dict[str, Float[Tensor, "L"]]) -> Picture:
     if not rows:
         raise ValueError("rows must hold at least one vector")
     figure, axes = _figure(2.3 * len(rows), 1.9, 1, len(rows))
+    top = max(1, max(float(row.max()) for row in rows.values())) * 1.15
+    low = min(0, min(float(row.min()) for row in rows.values())) * 1.25
     for place, (name, row) in zip(axes.flat, rows.items()):
         drawn = place.bar(range(len(row)), _numbers(row), color=COLOURS[0])
         place.bar_label(drawn, fmt="%.2f", fontsize=7, padding=1)
-        place.set(title=name, xticks=range(len(row)))
-        place.margins(y=0.18)
+        place.set(title=name, xticks=range(len(row)), ylim=(low, top))
         place.axhline(0, color=GREY, linewidth=0.8)
     words = "; ".join(f"{name}: " + ", ".join(f"{value:.2f}" for value in row.tolist()) for name, row in rows.items())
     return Picture(figure, f"Bars. {words}.")
@@ -447,8 +449,7 @@ def bars(rows: dict[str, Float[Tensor, "L"]]) -> Picture:
 def mechanism_table(*names: str) -> Table:
     """The course's one comparison of mechanisms, as far as the lessons have come.
 
-    C channels, r reduction, M branches in G groups, L positions or tokens, H x W the map; cost in multiply-adds for one
-    image, beside the C H W that a gate takes.
+    C channels, r reduction, M branches in G groups, L positions or tokens, H x W the map.
 
     Raises: ValueError for a mechanism that the table does not know.
     """
@@ -456,14 +457,15 @@ def mechanism_table(*names: str) -> Table:
         raise ValueError(f"names must be among {', '.join(MECHANISMS)}, got {', '.join(sorted(unknown))}")
     header = ("mechanism", "what is weighted", "scores", "normaliser", "combination", "parameters", "cost")
     return Table(
-        "Attention = weights from the features, combined with the features.",
+        "Attention = weights from the features, combined with the features. Cost: multiply-adds for one image, to compute the "
+        "weights; combining them costs one for each of the C H W features.",
         header,
         [(name, *MECHANISMS[name]) for name in names],
     )
 
 
 MECHANISMS = {
-    "softmax pooling": ("positions", "one score a position", "softmax", "weighted average", "those of the scores", "C L"),
+    "softmax pooling": ("positions", "one score a position", "softmax", "weighted average", "C", "C L"),
     "SE": ("channels", "two layers on the average", "sigmoid", "multiply", "2 C²/r", "2 C²/r"),
     "CBAM": (
         "channels, then positions",

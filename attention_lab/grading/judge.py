@@ -42,10 +42,12 @@ class Report:
         return all(row.passed for row in self.rows)
 
     @property
-    def unwritten(self) -> bool:
-        """Whether all that fails is a stub that was not filled in."""
+    def stub(self) -> str | None:
+        """The function that was not yet written, if that is all that fails."""
         problems = [row.problem for row in self.rows if not row.passed]
-        return bool(problems) and all(p is not None and p.kind == "NotImplementedError" for p in problems)
+        if problems and all(p is not None and p.kind == "NotImplementedError" for p in problems):
+            return problems[0].message
+        return None
 
 
 def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
@@ -67,12 +69,14 @@ def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
 def judge(exercise: Exercise, check: str, questions: list[Question], observations: list[Observation]) -> Report:
     """The verdict on one check of an exercise, given what an answer did with the questions."""
     case = Case(exercise, questions, observations)
-    rows = tuple(case.row(asked) for asked in exercise.checks[check].properties)
+    properties = exercise.checks[check].properties
+    rows = tuple(case.row(asked) for asked in properties)
     report = Report(f"{exercise.key}-{check}", exercise.checks[check].points, rows, None)
-    if report.passed or report.unwritten:
+    if report.passed or report.stub:
         return report
     plain = (row.meaning for row in rows if row.meaning)
-    return Report(report.id, report.points, rows, case.misconception() or next(plain, None))
+    on = {name for asked, row in zip(properties, rows) if not row.passed for name in asked.on or exercise.probes}
+    return Report(report.id, report.points, rows, case.misconception(on) or next(plain, None))
 
 
 class Case:
@@ -119,7 +123,8 @@ class Case:
 
     def row(self, asked: Property) -> Row:
         """The property on the first probe where it fails."""
-        for question, got, expected in zip(self.questions, self.observations, self.expected):
+        tested = 0
+        for question, got, expected in zip(self.questions, self.observations, self.expected, strict=True):
             if asked.on and question.name not in asked.on:
                 continue
             problem = got.problems.get("build") or got.problems.get(asked.record)
@@ -127,27 +132,31 @@ class Case:
                 return Row(asked.name, False, str(problem), "no error", problem)
             if failure := asked.failure(got, expected, question):
                 return Row(asked.name, False, failure.got, failure.expected, meaning=failure.meaning)
+            tested += 1
+        if not tested:
+            raise RuntimeError(f"{asked.name} of {self.exercise.key} was asked on no probe: nothing may pass untested")
         return Row(asked.name, True)
 
-    def misconception(self) -> Misconception | None:
-        """The first misconception that does on every question what this answer did; none if that is right."""
-        if self.does_the_same(self.expected):
+    def misconception(self, on: set[str]) -> Misconception | None:
+        """The first misconception that does on these probes what this answer did; none if that is right."""
+        if self.does_the_same(self.expected, on):
             return None
         for misconception in self.exercise.misconceptions:
             wrong = (version for form in self.exercise.forms for version in self.versions(misconception.wrong(form)))
-            if any(self.does_the_same(self.of(version)) for version in wrong):
+            if any(self.does_the_same(self.of(version), on) for version in wrong):
                 return misconception
         return None
 
-    def does_the_same(self, wrong: Iterable[Observation]) -> bool:
+    def does_the_same(self, wrong: Iterable[Observation], on: set[str]) -> bool:
         return all(
-            symptoms(got) == symptoms(other)
+            question.name not in on
+            or symptoms(got) == symptoms(other)
             and got.keys == other.keys
             and any(
                 all(record in values and close(values[record], value) for record, value in other.candidates[0].items())
                 for values in got.candidates
             )
-            for got, other in zip(self.observations, wrong)
+            for question, got, other in zip(self.questions, self.observations, wrong, strict=True)
         )
 
 

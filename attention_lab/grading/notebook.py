@@ -1,7 +1,6 @@
 """What a lesson's cells call: ``check``, ``hint`` and ``points``, and an IPython extension that keeps stub errors short."""
 
 import sys
-import traceback
 from collections import Counter
 from typing import Any
 
@@ -10,12 +9,13 @@ from . import report as reports
 from .exercise import Exercise
 from .exercises import EXERCISES, LESSONS
 from .judge import Report, ask, judge
-from .observe import observe
+from .observe import observe, stub_name
 
 hints_given: Counter[str] = Counter()
 points_earned: dict[str, int] = {}
 
 
+STUB = "{} is still a stub: write it where it is defined, then run this again."
 FRESH = (
     "Points of the checks that you ran since the kernel started. Grading runs your notebook from the top in a new kernel "
     "and asks with fresh random numbers; texts are read by your instructor."
@@ -44,8 +44,8 @@ def check(id: str, answer: Any) -> None:
     observations = [observe(answer, question, exercise.records) for question in questions]
     report = judge(exercise, name, questions, observations)
     points_earned[report.id] = report.points if report.passed else 0
-    if report.unwritten:
-        raise NotImplementedError(f"{exercise.id} is still a stub: write it in the cell above, then run this again.")
+    if report.stub:
+        raise NotImplementedError(STUB.format(report.stub))
     show(report)
     if not report.passed:
         raise CheckFailed(reports.text(report))
@@ -111,8 +111,7 @@ def load_ipython_extension(shell: Any) -> None:
     """``%load_ext attention_lab.grading``: a NotImplementedError takes one line that names the stub, not forty."""
 
     def in_one_line(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
-        stub = traceback.extract_tb(trace)[-1].name
-        message = str(error) or f"{stub} is still a stub: write it, then run this again."
+        message = str(error) or STUB.format(stub_name(error))
         shell._showtraceback(kind, error, [f"NotImplementedError: {message}"])
 
     shell.set_custom_exc((NotImplementedError,), in_one_line)

@@ -80,7 +80,8 @@ class Problem:
     line: str = ""
 
     def __str__(self) -> str:
-        return f"{self.kind}{f' in `{self.line}`' if self.line else ''}: {self.message}"
+        where = f" in `{self.line}`" if self.line else ""
+        return f"{self.kind}{where}: {self.message}" if self.kind else self.message
 
 
 @dataclass
@@ -137,7 +138,7 @@ def observe_in(
     dtype: torch.dtype, answer: Any, question: Question, records: tuple[str, ...], brief: bool
 ) -> Observation:
     seen = Observation(candidates=[{}])
-    with quiet(), torch.random.fork_rng(devices=[]), caught(seen, "build", OutOfTime), limits():
+    with quiet(), one_thread(), torch.random.fork_rng(devices=[]), caught(seen, "build", OutOfTime), limits():
         torch.manual_seed(question.seed)
         inputs = built(question.inputs, dtype)
         if inspect.isclass(answer):
@@ -149,7 +150,7 @@ def observe_in(
             runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
             observe_runs(runs, [lambda: None], inputs, seen, brief, question.differentiates)
         else:
-            raise NotAnAnswer(f"a class or a function was expected, not {describe(answer)}")
+            raise NotAnAnswer(f"pass your class or function itself, without brackets, not {describe(answer)}")
     return seen
 
 
@@ -457,11 +458,18 @@ def caught(seen: Observation, stage: str, *also: type[BaseException]) -> Iterato
         yield
     except (Exception, SystemExit, *also) as error:
         told = isinstance(error, NotAnAnswer | OutOfTime)
+        stub = isinstance(error, NotImplementedError)
         seen.problems[stage] = Problem(
             kind="" if told else type(error).__name__,
-            message=str(error).strip().split("\n")[0],
-            line="" if told else learners_line(error),
+            message=stub_name(error) if stub else str(error).strip().split("\n")[0],
+            line="" if told or stub else learners_line(error),
         )
+
+
+def stub_name(error: BaseException) -> str:
+    """The function that raised the error: a stub that was never written."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code.co_qualname.rpartition("<locals>.")[2]
 
 
 def learners_line(error: BaseException) -> str:

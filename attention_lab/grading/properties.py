@@ -43,8 +43,8 @@ DETACHED = Misconception(
 )
 UNUSED = Misconception(
     "unused-parameter",
-    "a layer is declared, but its result never reaches the output",
-    "Which line of forward uses each of your layers?",
+    "a layer is declared, but no gradient comes back to it from the output",
+    "Which line of forward uses each of your layers? Does a detach or no_grad stand between?",
     "every parameter must receive a gradient",
 )
 CHANGES_INPUT = Misconception(
@@ -193,6 +193,7 @@ def images_apart(on: tuple[str, ...] = ()) -> Property:
         first = got.candidates[0]["output"][:1]
         if close(got.alone, first):
             return None
-        return Failure("image 1 depends on image 2", "each image on its own", IMAGES_MIXED)
+        meaning = UNREGISTERED if got.unregistered else IMAGES_MIXED  # eval() does not reach an unregistered BN
+        return Failure("image 1 depends on image 2", "each image on its own", meaning)
 
     return Property("images kept apart", failure, on=on)

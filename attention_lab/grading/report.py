@@ -13,6 +13,8 @@ def headline(report: Report) -> str:
     if report.passed:
         return f"{report.id}: all is well, {points(report)}."
     first = next(row for row in report.rows if not row.passed)
+    if first.problem:
+        return f"{report.id}: {first.problem}"
     return f"{report.id}: {first.name}: got {first.got}, expected {first.expected}."
 
 

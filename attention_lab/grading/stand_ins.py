@@ -15,6 +15,9 @@ class StandIn:
     arguments: tuple[Any, ...] = ()
     seed: int = 0
 
+    def __str__(self) -> str:
+        return self.name
+
     def build(self) -> Any:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
@@ -62,4 +65,45 @@ def convolution(channels: int) -> nn.Module:
     return nn.Conv2d(channels, channels, 3, padding=1)
 
 
-BUILDERS = {"convolution": convolution, "gate": Gate}
+def stack(*layers: tuple) -> nn.Sequential:
+    """Layers of torch.nn one after the other: (name, arguments ...), with a dictionary of keywords at the end if any.
+
+    ("Sequential", layer, ...) is a stack in the stack.
+    """
+    built = []
+    for name, *arguments in layers:
+        keywords = arguments.pop() if arguments and isinstance(arguments[-1], dict) else {}
+        make = stack if name == "Sequential" else getattr(nn, name)
+        built.append(make(*arguments, **keywords))
+    return nn.Sequential(*built)
+
+
+def frozen(*layers: tuple) -> nn.Sequential:
+    """A stack whose first layer is not trained."""
+    made = stack(*layers)
+    made[0].requires_grad_(False)
+    return made
+
+
+def repeated(times: int, *layers: tuple) -> nn.Sequential:
+    """The same stack, with the same parameters, called several times."""
+    return nn.Sequential(*[stack(*layers)] * times)
+
+
+def against_class_0(*layers: tuple) -> nn.Sequential:
+    """A stack in which every input of the last, linear layer speaks against class 0."""
+    made = stack(*layers)
+    with torch.no_grad():
+        made[-1].weight[0] = -made[-1].weight[0].abs() - 0.1
+    return made
+
+
+BUILDERS = {
+    "convolution": convolution,
+    "gate": Gate,
+    "Gate": lambda: Gate,
+    "stack": stack,
+    "frozen": frozen,
+    "repeated": repeated,
+    "against class 0": against_class_0,
+}

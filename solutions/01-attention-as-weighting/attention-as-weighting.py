@@ -16,10 +16,10 @@
 # **Attention = a distribution of weights, computed from the features, then combined with the features.** Every lesson of
 # this course is one way to do that. This lesson gives you the frame.
 #
-# **Papers:** the temperature comes from G. Hinton, O. Vinyals, J. Dean, *Distilling the Knowledge in a Neural Network*,
-# 2015 ([arXiv:1503.02531](https://arxiv.org/abs/1503.02531)); the weighted average, as attention, from D. Bahdanau,
-# K. Cho, Y. Bengio, *Neural Machine Translation by Jointly Learning to Align and Translate*, ICLR 2015
-# ([arXiv:1409.0473](https://arxiv.org/abs/1409.0473)).
+# **Papers:** a softmax with a temperature in networks: G. Hinton, O. Vinyals, J. Dean, *Distilling the Knowledge in a Neural
+# Network*, 2015, section 2 ([arXiv:1503.02531](https://arxiv.org/abs/1503.02531)); the weighted average as attention:
+# D. Bahdanau, K. Cho, Y. Bengio, *Neural Machine Translation by Jointly Learning to Align and Translate*, ICLR 2015,
+# section 3.1 ([arXiv:1409.0473](https://arxiv.org/abs/1409.0473)).
 #
 # | | |
 # | --- | --- |
@@ -45,10 +45,13 @@ from attention_lab.grading import check, hint, points
 # %% [markdown]
 # ## 1. A picture first
 #
-# A vision transformer called DINOv2 looked at this photograph. It cut the image into small square **patches**. To
-# describe the image as a whole, it averaged the features of all patches, but not equally: each patch got a **weight**.
-# Each layer has six **heads**, which means: six such averages side by side, each with weights of its own. Bright patches
-# have large weights.
+# A network called DINOv2 looked at this photograph. (It is a vision transformer; you build one in lesson 06.) It cut the
+# image into small square **patches** and described each patch by a vector of numbers, its **features**. To describe the
+# image as a whole, it averaged the features of all patches, but not equally: each patch got a **weight**.
+#
+# The network has twelve layers, one after the other. Each has six **heads**: six such averages side by side, each with
+# weights of its own. The colour is the weight of a patch, divided by the largest weight of that head; `max` above a picture
+# is that largest weight.
 
 # %% tags=["demo"]
 figures.attention_heads(
@@ -56,7 +59,7 @@ figures.attention_heads(
 )
 
 # %% [markdown]
-# Look at the last layer. One head weighs the hair, one the collar, one the background. Nobody marked these parts for the
+# Look at the last layer. Some heads weigh the hair, some the collar, one the background. Nobody marked these parts for the
 # network. The weights were computed **from the features themselves**. In lesson 06 you build this mechanism. Today we
 # build its heart: scores become weights, weights combine features.
 #
@@ -79,7 +82,9 @@ figures.attention_heads(
 # | **weights** $w$ | what is attended to? | `weights(x)` |
 # | **combination** | what happens with the weights? | `forward(x)` |
 #
-# There are two normalisers, and you should always know which one you have:
+# Where do the scores come from? Usually from a small layer that looks at the features. In this lesson they are given.
+#
+# There are two normalisers, and you should always know which one you have. Take five positions with a score each:
 #
 # - **softmax selects.** The weights sum to 1. If one rises, the others fall.
 # - **sigmoid gates.** Each weight is between 0 and 1, whatever the others do.
@@ -106,7 +111,8 @@ print(f"sigmoid: {scores.sigmoid().max():.2f} for the best, sum {scores.sigmoid(
 # - $s_i$ is `scores` along the axis `dim`, and $w_i$ is what you return, in the same shape.
 # - $T$ is `temperature`. A large $T$ makes all scores look alike: flat weights. A small $T$ makes the best one win.
 #
-# Do not use `torch.softmax`. Your function must survive scores of 10,000. (What is $e^{10000}$ for a computer?)
+# Please write it with `exp`, not with `torch.softmax`. It must survive scores of 10,000. (What is $e^{10000}$ for a
+# computer?)
 #
 # If you are stuck, run `hint("temperature-softmax")` in a cell of your own, or unfold:
 #
@@ -179,18 +185,18 @@ check("select-one-position", select)
 # ## 5. Exercise: recalibrate
 #
 # **What and why.** To *gate* means: multiply every feature by its own weight. The map keeps its shape; parts of it become
-# quieter. SE, CBAM and BAM all end with this line. **Difficulty** ●○○○ · **10 minutes** · **4 points**
+# quieter. The next three lessons all end with this line. **Difficulty** ●○○○ · **10 minutes** · **4 points**
 #
 # $$y = \sigma(\ell)\, x$$
 #
 # `recalibrate(x, logits)`: `x` is `(N, C, H, W)`. The **logits** $\ell$ are scores before a sigmoid. Their shape says
-# *what* is weighted:
+# *what* is weighted. $\sigma(\ell) = 1 / (1 + e^{-\ell})$ is the sigmoid.
 #
 # | shape of `logits` | what is weighted | you meet it in |
 # | --- | --- | --- |
-# | `(N, C, 1, 1)` | channels | SE, lesson 02 |
-# | `(N, 1, H, W)` | positions | CBAM, lesson 03 |
-# | `(N, C, H, W)` | every value | BAM, lesson 04 |
+# | `(N, C, 1, 1)` | channels | squeeze-and-excitation (SE), lesson 02 |
+# | `(N, 1, H, W)` | positions | convolutional block attention (CBAM), lesson 03 |
+# | `(N, C, H, W)` | every value | bottleneck attention (BAM), lesson 04 |
 #
 # <!-- hints: recalibrate -->
 
@@ -214,8 +220,8 @@ check("recalibrate-open-and-closed", recalibrate)
 # %% [markdown]
 # ## 6. See what you built
 #
-# Take a photograph as `x`: three channels (red, green, blue) and many positions. The same function, with logits of three
-# shapes, does three different things.
+# Take a photograph as `x`: three channels (red, green, blue) and many positions. The same function, with logits of two
+# shapes, does two different things.
 
 # %%
 photo = data.photo("coffee", size=192)[None]
@@ -303,10 +309,10 @@ display(comparison, figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for 
 # The pictures show where one of the trained selections looks: above each garment of a test bag stands its weight. The
 # network never saw a mark on the negative garment, only the class of the whole bag.
 #
-# **What this shows.** Compare the rows with the spread between seeds. In the average, one garment drowns among 24 others.
-# The selection learns to weigh it alone, and the rest of the network then sees one clean vector. The gate could learn to
-# close 24 of 25 gates, but the average that follows still divides by 25, so what is left is small, and training it is
-# harder: some seeds stay behind.
+# **What this shows.** Compare the rows with the spread between seeds. In the average, the garment that matters is 1/25 of
+# the vector, mixed with 24 others. The selection learns to weigh it alone, and the rest of the network then sees one clean
+# vector. The gate could learn to close 24 of 25 gates, but the average that follows still divides by 25, so what is left is
+# small. That is a likely reason why it gains little here; we did not test it further.
 #
 # **What it does not show.** That selecting is better in general. Here exactly one part mattered, which is what a softmax
 # is made for. If five garments mattered, they would have to share the weight.
@@ -326,7 +332,7 @@ display(comparison, figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for 
 # %% [markdown]
 # ## 9. The papers, guided
 #
-# Think first, then unfold.
+# Read the two sections named at the top. Think first, then unfold.
 #
 # <details><summary><b>Does a softmax with T → 0 choose exactly one position? And T → ∞?</b></summary>
 #

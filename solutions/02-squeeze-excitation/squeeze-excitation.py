@@ -30,23 +30,26 @@
 # %load_ext attention_lab.grading
 
 # %%
+import sys
+import traceback
+
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from attention_lab import data, figures, training
 from attention_lab.grading import check, hint, points
-from attention_lab.networks import create
+from attention_lab.networks import count_macs, create
 from attention_lab.networks.selfie import SelfieSegmentation
 from attention_lab.networks.small import SmallCNN
 
 # %% [markdown]
 # ## 1. A picture first
 #
-# Here is a small network that people use every day: it finds the person in a video call. Someone trained it, and it has
-# six SE blocks inside. We show it photographs and look into one block.
+# Here is a small network that people use every day: it finds the person in a video call. It was trained by others, and six
+# of its blocks are SE blocks, those with the numbers 1 and 4 to 8. We show it photographs and look into the last one.
 #
-# Below, each grey line is one **channel** of a feature map in its last block. The three marks on it are the **gates** that
+# Below, each grey line is one **channel** of a feature map in block 8. The three marks on it are the **gates** that
 # the network computed for this channel in three photographs: 1 lets the channel through, 0 shuts it.
 
 # %% tags=["demo"]
@@ -88,7 +91,7 @@ figures.channel_weights(gates["block 8"], names)
 # - $x_c$ is channel $c$ of the feature map, $C$ the number of channels.
 # - $r$ is the **reduction**. The hidden layer has $C/r$ units. The paper takes $r = 16$.
 # - $W_1$ has shape $C/r \times C$, and $W_2$ has shape $C \times C/r$.
-# - $\sigma$ is the sigmoid: every gate lies between 0 and 1, and no gate depends on the sum of the others.
+# - $\sigma$ is the sigmoid: every gate lies between 0 and 1, and the gates need not sum to 1.
 #
 # You know this pattern from lesson 01: **scores → normaliser → combination**. The scores come from the two layers, the
 # normaliser is a sigmoid, the combination is a product.
@@ -172,7 +175,7 @@ check("squeeze-excitation-gradients", SqueezeExcitation)
 
 # %% [markdown]
 # **Surprise.** A fresh block does not start open. Its weights are small, so its scores are near 0, and
-# $\sigma(0) = 0.5$: every channel starts at half strength.
+# $\sigma(0) = 0.5$: every channel starts at about half strength.
 
 # %%
 _ = torch.manual_seed(0)
@@ -205,8 +208,23 @@ more = sizes["se_resnet50"] - sizes["resnet50"]
 print(f"SE adds      {more:>11,}, that is {more / sizes['resnet50']:.1%}")
 
 # %% [markdown]
-# The paper prints 25.6M and 28.1M. Most of the addition sits in the last stage, where $C = 2048$ and the cost grows with
-# $C^2$. The multiply-adds hardly change: the two layers run once per image, not once per pixel.
+# The paper prints 25.6M and 28.1M. Where does the addition sit, and what does it cost in time? A **multiply-add** is one
+# multiplication and one addition; convolutions and linear layers are little else.
+
+# %%
+with torch.device("meta"):
+    image = torch.empty(1, 3, 224, 224)
+    networks = {name: create(name) for name in ("resnet50", "se_resnet50")}
+costs = {name: count_macs(network, image) for name, network in networks.items()}
+for name, cost in costs.items():
+    print(f"{name:12} {cost / 1e9:.3f} billion multiply-adds for one image")
+for number, stages in enumerate(zip(*(network.stages for network in networks.values())), 1):
+    plain, gated = (sum(p.numel() for p in stage.parameters()) for stage in stages)
+    print(f"stage {number}: SE adds {gated - plain:>9,} parameters, {(gated - plain) / more:.0%} of all")
+
+# %% [markdown]
+# The last stage takes the most, because there $C = 2048$ and the cost grows with $C^2$. The multiply-adds hardly change: the
+# two layers run once per image, not once per pixel.
 
 # %% [markdown]
 # ## 6. Exercise: where the block sits
@@ -221,8 +239,9 @@ print(f"SE adds      {more:>11,}, that is {more / sizes['resnet50']:.1%}")
 #     x -- "skip connection" --> plus --> out["output"]
 # ```
 #
-# `se_residual(x, branch, se)`: `branch` and `se` are modules that keep the shape `(N, C, H, W)`. Return the output of the
-# residual unit, before its last ReLU. If all gates were 0, the output should be `x`.
+# `se_residual(x, branch, se)`: `branch` and `se` are modules that keep the shape `(N, C, H, W)`. `se` is a block like yours:
+# `se(u)` already is `u` times its gates. Return the output of the residual unit. (A ResNet applies a ReLU after the addition;
+# leave it out.) If all gates were 0, the output should be `x`.
 #
 # <!-- hints: se-residual -->
 
@@ -261,11 +280,12 @@ for start in (0.0, 4.0):
 # %% [markdown]
 # ## 7. See what you built: gates in a real network
 #
-# Back to the video-call network. Its blocks stand one after the other. How different are the gates of two photographs,
-# early and late?
+# Back to the video-call network. Its blocks stand one after the other. How much do the gates differ from photograph to
+# photograph, early and late?
 #
-# For each block we take the gates of all ten photographs. For each channel we measure how much its gate varies from
-# photograph to photograph (standard deviation), and average over the channels.
+# Each picture below is one block: a row for each of our ten photographs, a column for each channel, the colour is the gate.
+# Stripes from top to bottom mean: the same gates for every photograph. The bars measure it: for each channel the standard
+# deviation of its gate between the photographs, averaged over the channels.
 
 # %% tags=["demo"]
 all_names = data.photo_names()
@@ -276,13 +296,13 @@ figures.gates_by_layer(all_gates, all_names)
 # %% [markdown]
 # The bars grow with depth, though not at every step: late gates depend more on the image. The paper finds for ImageNet that
 # early gates are much the same for all classes and later ones differ between classes. Ours is a weaker statement: one small
-# network, ten photographs. Another crop of the same photograph moves its late gates too.
+# network, ten photographs, no classes.
 
 # %% [markdown]
 # ## 8. Exercise: debug it
 #
-# **What and why.** This block comes from a tutorial on the web. It has five mistakes: some stop the program, one of them
-# does worse and throws the squeeze away without a word. **Difficulty** ●●○○ · **15 minutes** · **5 points**
+# **What and why.** This block comes from a tutorial on the web. It has five mistakes. One of them throws the squeeze away,
+# and the error appears only on a later line. **Difficulty** ●●○○ · **15 minutes** · **5 points**
 
 # %%
 class BrokenSEAttentionModule(nn.Module):
@@ -308,8 +328,8 @@ class BrokenSEAttentionModule(nn.Module):
 
 try:
     BrokenSEAttentionModule(64)(torch.randn(2, 64, 8, 8))
-except Exception as error:
-    print(f"{type(error).__name__}: {error}")
+except Exception:
+    traceback.print_exc(limit=-1, file=sys.stdout)
 
 # %% [markdown]
 # Write the repaired module here, with the same arguments: `SEAttentionModule(in_channels, reduction=16)`,
@@ -365,14 +385,14 @@ test_set = data.cue_scenes(number // 4, split="test", seed=2)
 figures.gallery(train_set.image[:8], [data.FASHION_CLASSES[label] for label in train_set.label[:8]])
 
 # %% [markdown]
-# The small network below has four 3×3 convolutions. A unit near the bottom of the image cannot see the bar at the top.
-# We train three versions of it, with several seeds each:
+# The small network below has four 3×3 convolutions. A unit of its last one sees a window of 19 of the 32 rows, so near the
+# bottom of the image it cannot see the bar at the top. We train three versions of the network, from three seeds each:
 #
 # - **plain**: no attention;
 # - **no squeeze**: a gate with the same two layers, computed at every position alone (1×1 convolutions, no pooling);
 # - **SE**: your block.
 #
-# The only difference between the second and the third is the squeeze.
+# A gate stands after each of the four convolutions. The only difference between the second and the third is the squeeze.
 
 # %% tags=["demo"]
 class GateWithoutSqueeze(nn.Module):
@@ -402,12 +422,12 @@ display(comparison, figures.training_curves(comparison))
 
 # %% [markdown]
 # Compare the rows with the spread between seeds. With the squeeze, every position learns about the bar, through its
-# gates. Without it, the network has as many parameters and as many gates, but no news from the top edge.
+# gates. Without it, the network has as many parameters and even more gates (one for each position), but no news from the top
+# edge.
 #
 # **What this shows:** global information through channel gates can decide a task. **What it does not show:** that SE
-# makes any network better. We built this task so that the squeeze is needed. On small cluttered images without such a
-# cue, our own trials found no gain that was larger than the spread between seeds. The paper's gains are on ImageNet, with
-# deep networks and long training.
+# makes any network better. We built this task so that the squeeze is needed. Lesson 08 compares the mechanisms on images
+# without such a cue. The paper's gains are on ImageNet, with deep networks and long training.
 
 # %% [markdown]
 # ## 10. The paper, guided
@@ -423,8 +443,9 @@ display(comparison, figures.training_curves(comparison))
 #
 # <details><summary><b>Why two layers with a bottleneck, and not one?</b></summary>
 #
-# One full layer costs $C^2$ parameters. Two layers with reduction $r$ cost $2C^2/r$: eight times fewer at $r = 16$. And
-# the ReLU between them lets the gate depend on *combinations* of channels, which one linear map cannot do.
+# One full layer costs $C^2$ parameters. Two layers with reduction $r$ cost $2C^2/r$: eight times fewer at $r = 16$. And the
+# ReLU between them makes the scores a non-linear function of the averages, for example "open only if channels 3 and 7 are
+# both strong".
 #
 # </details>
 #

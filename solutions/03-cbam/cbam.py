@@ -37,8 +37,8 @@ from torch.nn import functional as F
 from attention_lab import data, figures, training
 from attention_lab.grading import check, hint
 from attention_lab.networks import create
-from attention_lab.networks.small import SmallCNN
 from attention_lab.networks.selfie import SelfieSegmentation
+from attention_lab.networks.small import SmallCNN
 from attention_lab.table import Table
 
 # %% [markdown]
@@ -328,8 +328,8 @@ print(f"the spatial gates of all 16 blocks: {sizes['cbam_resnet50'] - sizes['se_
 # ## 7. Exercise: debug it
 #
 # **What and why.** These two modules come from a tutorial on the web. They return the **gate**, and do not multiply it
-# with `x`. They follow the paper's equation, without batch normalisation. Two mistakes stop the program, but not for every
-# input. One mistake stops nothing: the module trains, and no message ever tells you.
+# with `x`. They follow the paper's equation, without batch normalisation. One mistake stops the program at once. One stops
+# it for some batch sizes only. And one stops nothing: the module trains, and no message ever tells you.
 # **Difficulty** ●●●○ · **20 minutes** · **6 points**
 
 # %%
@@ -552,6 +552,9 @@ display(comparison, figures.training_curves(comparison), measured, figures.spati
 # **Read the first table against its spread.** A difference that is not clearly larger than the ± is luck. Which row would
 # you call better? The most frequent question about CBAM on the web is *why is my accuracy flat, or lower?* Here is a part
 # of the answer: it often is. A fresh CBAM dims the signal, a short training has to undo that, and one seed proves nothing.
+#
+# **Look at the picture.** It shows the last spatial gate for five test images: yellow is open. Does it open on the clutter
+# too?
 #
 # **Now the second table.** *Mean gate inside* and *outside* say how open the gate is on the garment and beside it. *Gate
 # mass inside* is the share of all gate values that falls on the garment. If the gate looked nowhere in particular, it would

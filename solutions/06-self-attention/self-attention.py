@@ -15,8 +15,8 @@
 #
 # **Papers:** A. Vaswani et al., *Attention Is All You Need*, NIPS 2017
 # ([arXiv:1706.03762](https://arxiv.org/abs/1706.03762)): the mechanism. A. Dosovitskiy et al., *An Image is Worth 16x16
-# Words*, ICLR 2021 ([arXiv:2010.11929](https://arxiv.org/abs/2010.11929)): the **Vision Transformer** (ViT), which applies
-# it to images.
+# Words*, ICLR 2021 ([arXiv:2010.11929](https://arxiv.org/abs/2010.11929)): the **Vision Transformer** (ViT), which
+# applies it to images.
 #
 # | | |
 # | --- | --- |
@@ -25,8 +25,8 @@
 # | **You need** | lesson 01 (softmax, temperature, select); `nn.Module`, `nn.Linear`, `view` and `transpose` in PyTorch |
 # | **Points** | 27 |
 #
-# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise checks
-# it, as often as you like.
+# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
+# checks it, as often as you like.
 
 # %%
 # %load_ext attention_lab.grading
@@ -48,9 +48,9 @@ from attention_lab.networks.dinov2 import DINOv2
 # %% [markdown]
 # ## 1. A picture first
 #
-# In lesson 01 you saw where a vision transformer, DINOv2, looks. Here is the promise again, with another photograph. The
-# network cut it into 32×32 patches. To describe the whole image, six **heads** in its last layer each gave every patch a
-# weight.
+# In lesson 01 you saw where a vision transformer, DINOv2, looks. Here is the promise again, with another photograph.
+# The network cut it into 32×32 patches. To describe the whole image, six **heads** in its last layer each gave every
+# patch a weight.
 
 # %% tags=["demo"]
 figures.attention_heads(data.photo("chelsea", 448), data.dinov2_attention("chelsea")[[11]], ["layer 12"])
@@ -66,8 +66,8 @@ features = [F.interpolate(data.dinov2_pca(name)[None], 224)[0] for name in names
 figures.gallery(torch.stack(photos + features), names + ["its patch features", "", ""])
 
 # %% [markdown]
-# The cat, the woman, the cup: each is one region. No human marked objects for this network. Patches found out about each
-# other and agreed. They did that with **self-attention**, layer by layer. Today you build all of it.
+# The cat, the woman, the cup: each is one region. No human marked objects for this network. Patches found out about
+# each other and agreed. They did that with **self-attention**, layer by layer. Today you build all of it.
 #
 # ## 2. The mechanism
 #
@@ -100,17 +100,17 @@ figures.gallery(torch.stack(photos + features), names + ["its patch features", "
 # | $QK^\top/\sqrt d$ | `scores` | row $i$, column $j$: how well key $j$ fits query $i$ |
 # | $A$ | `weights` | row $i$: how query $i$ distributes its attention; it sums to 1 |
 #
-# You know this pattern: **scores → normaliser → combination**. It is `select` of lesson 01, once for each token. SE gated
-# channels with a sigmoid: they did not compete. Here positions compete, in a softmax.
+# You know this pattern: **scores → normaliser → combination**. It is `select` of lesson 01, once for each token. SE
+# gated channels with a sigmoid: they did not compete. Here positions compete, in a softmax.
 
 # %% [markdown]
 # ## 3. Why divide by √d?
 #
-# A score is a sum of $d$ products. The wider the tokens, the larger the sum. We measure: random queries and keys, 64 keys
-# for a query. What is the spread of the scores? How many keys does a query attend to?
+# A score is a sum of $d$ products. The wider the tokens, the larger the sum. We measure: random queries and keys, 64
+# keys for a query. What is the spread of the scores? How many keys does a query attend to?
 #
-# For the second question we take the **entropy** of the weights, as a number of keys: $\exp(-\sum_j a_j \log a_j)$. If all
-# 64 keys have the same weight, it is 64. If one key has all the weight, it is 1.
+# For the second question we take the **entropy** of the weights, as a number of keys: $\exp(-\sum_j a_j \log a_j)$. If
+# all 64 keys have the same weight, it is 64. If one key has all the weight, it is 1.
 
 # %% tags=["demo"]
 def keys_attended(weights):
@@ -144,27 +144,28 @@ def draw_spread():
     right.set(xlabel="d", ylabel="keys attended to, of 64", ylim=(0, 64))
     left.legend()
     right.legend(loc="center right")
-    return figures.Picture(drawn, "The variance follows d. Keys attended to: few for large d without the root, many with it.")
+    return figures.Picture(drawn, "The variance follows d. Keys attended to: few at large d without the root.")
 
 
 draw_spread()
 
 # %% [markdown]
-# The variance is $d$: a sum of $d$ products, each with variance 1. Without the root, wide tokens choose **one** key. Such a
-# softmax has hardly any gradient, so nothing is learned. With the root, the width no longer matters. So $\sqrt d$ is a
-# **temperature** (lesson 01), chosen so that training can begin. Larger would be too flat, smaller too peaked.
+# The variance is $d$: a sum of $d$ products, each with variance 1. Without the root, wide tokens choose **one** key.
+# Such a softmax has hardly any gradient, so nothing is learned. With the root, the width no longer matters. So $\sqrt
+# d$ is a **temperature** (lesson 01), chosen so that training can begin. Larger would be too flat, smaller too peaked.
 
 # %% [markdown]
 # ## 4. Exercise: scaled dot-product attention
 #
-# **What and why.** The heart of every transformer, in about five lines. **Difficulty** ●●○○ · **15 minutes** · **6 points**
+# **What and why.** The heart of every transformer, in about five lines. **Difficulty** ●●○○ · **15 minutes** · **6
+# points**
 #
 # `scaled_dot_product_attention(q, k, v, mask=None)` → `(output, weights)`
 #
 # - `q`, `k`, `v`: `(..., L, d)`. There may be any number of axes in front (images, heads).
 # - `output`: `(..., L, d)`; `weights`: `(..., L, L)`, each row sums to 1.
-# - `mask`: boolean, broadcasts to `(..., L, L)`. **True = this query may attend to this key.** Each query has at least one
-#   key that is allowed.
+# - `mask`: boolean, broadcasts to `(..., L, L)`. **True = this query may attend to this key.** Each query has at least
+#   one key that is allowed.
 #
 # Do not call `F.scaled_dot_product_attention`: you compare with it afterwards. `softmax` from PyTorch is fine.
 #
@@ -211,8 +212,8 @@ for name, mask in (("no mask", None), ("causal mask", causal)):
 # (Differences near 1e-7 are rounding. In `nn.MultiheadAttention`, by the way, a boolean mask means the opposite: True =
 # may **not** attend.)
 #
-# **See what you built.** No network yet: we cut a photograph into 16×16 patches and take the mean colour of a patch, minus
-# the mean of all patches, as query, key and value at once. What does one patch attend to?
+# **See what you built.** No network yet: we cut a photograph into 16×16 patches and take the mean colour of a patch,
+# minus the mean of all patches, as query, key and value at once. What does one patch attend to?
 
 # %% tags=["demo"]
 photo = data.photo("coffee", 256)
@@ -242,14 +243,15 @@ display(*pictures)
 # - `weights(x)`: `(N, L, dim)` → `(N, heads, L, L)`
 # - `forward(x)`: `(N, L, dim)` → `(N, L, dim)`
 #
-# All $W^Q_i$ together are one `dim × dim` matrix; so are the keys' and the values'. Four separate layers, or one of `dim`
-# → `3 * dim` for queries, keys and values: both are right. So are biases or none. Do not use `nn.MultiheadAttention`.
+# All $W^Q_i$ together are one `dim × dim` matrix; so are the keys' and the values'. Four separate layers, or one of
+# `dim` → `3 * dim` for queries, keys and values: both are right. So are biases or none. Do not use
+# `nn.MultiheadAttention`.
 #
-# `attend(x)` is a helper that both may call: it splits into heads and attends. It is not checked; write it another way if
-# you like.
+# `attend(x)` is a helper that both may call: it splits into heads and attends. It is not checked; write it another way
+# if you like.
 #
-# Take care with shapes: `(N, L, dim)` becomes `(N, heads, L, d)` in **two** steps. A single `view` would mix tokens, without
-# any error.
+# Take care with shapes: `(N, L, dim)` becomes `(N, heads, L, d)` in **two** steps. A single `view` would mix tokens,
+# without any error.
 #
 # <!-- hints: multi-head -->
 
@@ -312,11 +314,12 @@ check("multi-head-gradients", MultiHeadSelfAttention)
 for heads in (1, 8, 64):
     yours = sum(p.numel() for p in MultiHeadSelfAttention(512, heads).parameters())
     print(f"{heads:>3} heads: {yours:,} parameters")
-print(f"4 · 512² = {4 * 512**2:,};  PyTorch's own: {sum(p.numel() for p in nn.MultiheadAttention(512, 8).parameters()):,}")
+torchs = sum(p.numel() for p in nn.MultiheadAttention(512, 8).parameters())
+print(f"4 · 512² = {4 * 512**2:,};  PyTorch's own: {torchs:,}")
 
 # %% [markdown]
-# **Surprise.** Self-attention does not know the order of its tokens. Shuffle the patches of an image, and the outputs are
-# the same, shuffled. To this block an image is a **bag** of patches.
+# **Surprise.** Self-attention does not know the order of its tokens. Shuffle the patches of an image, and the outputs
+# are the same, shuffled. To this block an image is a **bag** of patches.
 
 # %%
 _ = torch.manual_seed(0)
@@ -331,12 +334,12 @@ print(f"first shuffle, then attend  -  first attend, then shuffle: {difference:.
 #
 # ## 6. Exercise: from an image to tokens
 #
-# **What and why.** A transformer takes a sequence. The Vision Transformer cuts the image into squares and maps each to a
-# vector, with one linear layer for all of them. **Difficulty** ●●○○ · **10 minutes** · **4 points**
+# **What and why.** A transformer takes a sequence. The Vision Transformer cuts the image into squares and maps each to
+# a vector, with one linear layer for all of them. **Difficulty** ●●○○ · **10 minutes** · **4 points**
 #
 # `PatchEmbedding(in_channels, patch, dim)`, `forward(x)`: `(N, C, H, W)` → `(N, L, dim)` with $L = (H / p)(W / p)$ and
-# $p$ = `patch`, which divides `H` and `W`. Order of the tokens: row by row, like reading (**row-major**). No class token, no
-# positions here.
+# $p$ = `patch`, which divides `H` and `W`. Order of the tokens: row by row, like reading (**row-major**). No class
+# token, no positions here.
 #
 # <!-- hints: patch-embedding -->
 
@@ -367,9 +370,9 @@ check("patch-embedding-values", PatchEmbedding)
 # %% [markdown]
 # ## 7. Exercise: positions
 #
-# **What and why.** We add to each token a vector that says where it stands. The paper of 2017 takes waves, slow and fast
-# ones. A Vision Transformer **learns** its positions instead: one vector of parameters for each place. We take the waves,
-# because they need no training. **Difficulty** ●●○○ · **10 minutes** · **4 points**
+# **What and why.** We add to each token a vector that says where it stands. The paper of 2017 takes waves, slow and
+# fast ones. A Vision Transformer **learns** its positions instead: one vector of parameters for each place. We take the
+# waves, because they need no training. **Difficulty** ●●○○ · **10 minutes** · **4 points**
 #
 # $$P_{p,\,2i} = \sin\frac{p}{10000^{2i/\mathrm{dim}}}\qquad P_{p,\,2i+1} = \cos\frac{p}{10000^{2i/\mathrm{dim}}}
 # \qquad i = 0, \dots, \mathrm{dim}/2 - 1$$
@@ -415,7 +418,7 @@ def draw_positions(positions):
         drawn.colorbar(image, ax=axes)
         axes.grid(False)
         axes.set(title=title, xlabel=across, ylabel="position")
-    return figures.Picture(drawn, "Left: waves, fast in the first features, slow in the last. Right: a band along the diagonal.")
+    return figures.Picture(drawn, "Left: waves, fast in the first features, slow in the last. Right: a bright diagonal.")
 
 
 draw_positions(sinusoidal_positions(50, 64))
@@ -440,8 +443,8 @@ draw_positions(sinusoidal_positions(50, 64))
 #
 # `EncoderBlock(dim, heads=8, mlp_ratio=4)`, `forward(x)`: `(N, L, dim)` → `(N, L, dim)`. Use your
 # `MultiHeadSelfAttention`, two `nn.LayerNorm(dim)`, two `nn.Linear` with biases and `nn.GELU()` between them. The
-# normalisation stands **before** each half (**pre-norm**). The paper of 2017 had it after the addition (post-norm), which is
-# harder to train when there are many blocks.
+# normalisation stands **before** each half (**pre-norm**). The paper of 2017 had it after the addition (post-norm),
+# which is harder to train when there are many blocks.
 #
 # <!-- hints: encoder-block -->
 
@@ -479,8 +482,9 @@ check("encoder-block-gradients", EncoderBlock)
 # %% [markdown]
 # ## 9. Experiment: a small vision transformer
 #
-# You have all the parts. The task is the one of lesson 02: two garments, and a bar at the far edge that says which one to
-# name (bar → the bright one, no bar → the dark one). Whoever ignores the bar is wrong in more than a third of the images.
+# You have all the parts. The task is the one of lesson 02: two garments, and a bar at the far edge that says which one
+# to name (bar → the bright one, no bar → the dark one). Whoever ignores the bar is wrong in more than a third of the
+# images.
 
 # %% tags=["demo"]
 number = 512 if training.fast() else 8192
@@ -489,8 +493,9 @@ test_set = data.cue_scenes(number // 4, split="test", seed=2)
 figures.gallery(test_set.image[:8], [data.FASHION_CLASSES[label] for label in test_set.label[:8]])
 
 # %% [markdown]
-# The network cuts 32×32 pixels into 16 patches of 8×8 pixels and has two of your blocks. At the end it averages the tokens
-# (a Vision Transformer reads a **class token** instead; the average works as well here). Three versions, three seeds each:
+# The network cuts 32×32 pixels into 16 patches of 8×8 pixels and has two of your blocks. At the end it averages the
+# tokens (a Vision Transformer reads a **class token** instead; the average works as well here). Three versions, three
+# seeds each:
 #
 # - **attention**: all your parts;
 # - **no positions**: the same, but nobody tells a token where it stands;
@@ -503,7 +508,7 @@ class TinyViT(nn.Module):
     def __init__(self, attend=True, place=True, patch=8, dim=32, depth=2, heads=4):
         super().__init__()
         self.embedding = PatchEmbedding(1, patch, dim)
-        self.register_buffer("positions", 0.1 * place * sinusoidal_positions((32 // patch) ** 2, dim))
+        self.register_buffer("positions", place * sinusoidal_positions((32 // patch) ** 2, dim))
         self.blocks = nn.ModuleList(EncoderBlock(dim, heads, mlp_ratio=2) for _ in range(depth))
         self.classify = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 10))
         if not attend:
@@ -543,13 +548,13 @@ comparison = training.compare(
 display(comparison, figures.training_curves(comparison))
 
 # %% [markdown]
-# **What this shows.** Compare the rows with the spread between seeds. Without attention a patch of a garment never hears of
-# the bar, and an average at the end is too late. With attention the news crosses the image in one step: for a transformer
-# nothing is far away.
+# **What this shows.** Compare the rows with the spread between seeds. Without attention a patch of a garment never
+# hears of the bar, and an average at the end is too late. With attention the news crosses the image in one step: for a
+# transformer nothing is far away.
 #
-# **What it does not show.** Positions make little or no difference here: look at the first two rows. A bright bar is a bright
-# bar, wherever it stands, so this task can be solved by a bag of patches. Here is one that cannot: two garments side by
-# side, **name the left one**.
+# **What it does not show.** Positions make little or no difference here: look at the first two rows. A bright bar is a
+# bright bar, wherever it stands, so this task can be solved by a bag of patches. Here is one that cannot: two garments
+# side by side, **name the left one**.
 
 # %% tags=["demo"]
 def pairs(split, number, seed):
@@ -565,7 +570,7 @@ class PairViT(TinyViT):
 
     def __init__(self, place):
         super().__init__(patch=14)
-        self.positions = 0.1 * place * sinusoidal_positions(8, 32)
+        self.positions = place * sinusoidal_positions(8, 32)
 
 
 left_or_right = training.compare(
@@ -578,11 +583,11 @@ left_or_right = training.compare(
 left_or_right
 
 # %% [markdown]
-# Without positions the network may know both garments, but it must guess which one stands at the left. When you read that a
-# transformer "needs" positions, ask: does the **task**?
+# Without positions the network may know both garments, but it must guess which one stands at the left. When you read
+# that a transformer "needs" positions, ask: does the **task**?
 #
-# **See what you trained.** One patch of a garment asks: which patches answer? A row is a head of the last block. Above the
-# maps stand the largest weights; an even distribution would give each of 16 patches 0.06.
+# **See what you trained.** One patch of a garment asks: which patches answer? A row is a head of the last block. Above
+# the maps stand the largest weights; an even distribution would give each of 16 patches 0.06.
 
 # %% tags=["demo"]
 def last_attention(model, x):
@@ -603,8 +608,9 @@ weights = last_attention(comparison.runs["attention"].models[0], with_bar)
 figures.query_attention(with_bar[0], weights[0, :, place[0] * 4 + place[1]].view(4, 4, 4), place)
 
 # %% [markdown]
-# One image is an anecdote. So we measure over all test images: how much of a garment patch's attention goes to the top row,
-# where the bar is? It has a quarter of the patches, so an even distribution gives 0.25. We take the head that does it most.
+# One image is an anecdote. So we measure over all test images: how much of a garment patch's attention goes to the top
+# row, where the bar is? It has a quarter of the patches, so an even distribution gives 0.25. We take the head that does
+# it most.
 
 # %% tags=["demo"]
 for seed, model in zip(comparison.seeds, comparison.runs["attention"].models):
@@ -615,9 +621,9 @@ for seed, model in zip(comparison.seeds, comparison.runs["attention"].models):
     print(f"seed {seed}: head {head + 1} gives the top row {bar[head]:.2f} with a bar, {no_bar[head]:.2f} without")
 
 # %% [markdown]
-# Read the numbers before you draw conclusions, also those that do not fit a nice story: the first block may have carried
-# the news already, and then the last one does not need to ask. The authors of the Vision Transformer, too, call such maps a
-# rough, qualitative idea.
+# Read the numbers before you draw conclusions, also those that do not fit a nice story: the first block may have
+# carried the news already, and then the last one does not need to ask. The authors of the Vision Transformer, too, call
+# such maps a rough, qualitative idea.
 
 # %% [markdown]
 # ## 10. What does it cost?
@@ -658,12 +664,12 @@ def draw_cost():
 draw_cost()
 
 # %% [markdown]
-# The power should be near 2. (Timings differ from run to run. For small $L$ fixed costs hide the growth, for large $L$ the
-# computer's memory is the limit.)
+# The power should be near 2. (Timings differ from run to run. For small $L$ fixed costs hide the growth, for large $L$
+# the computer's memory is the limit.)
 #
-# Now in terms of the image. Side $S$ pixels, patch $p$: $L = (S/p)^2$ tokens. So the scores grow with the **square of the
-# number of pixels**, the fourth power of the side. A block of width $C$ takes $12LC^2$ multiply-adds in its layers and
-# $2L^2C$ in the two products $QK^\top$ and $AV$.
+# Now in terms of the image. Side $S$ pixels, patch $p$: $L = (S/p)^2$ tokens. So the scores grow with the **square of
+# the number of pixels**, the fourth power of the side. A block of width $C$ takes $12LC^2$ multiply-adds in its layers
+# and $2L^2C$ in the two products $QK^\top$ and $AV$.
 
 # %%
 C, p = 768, 16  # ViT-B/16
@@ -671,22 +677,23 @@ print(f"{'image':>11} {'tokens':>7} {'layers':>9} {'products':>9}  share of the 
 for side in (224, 448, 896, 1792):
     L = (side // p) ** 2
     layers, products = 12 * L * C**2, 2 * L**2 * C
-    print(f"{side:>5} x {side:<5} {L:>5} {layers / 1e9:>8.1f}G {products / 1e9:>8.1f}G  {products / (layers + products):.0%}")
+    share = products / (layers + products)
+    print(f"{side:>5} x {side:<5} {L:>5} {layers / 1e9:>8.1f}G {products / 1e9:>8.1f}G  {share:.0%}")
 
 # %% [markdown]
-# At 224 pixels the products are cheap. At high resolution they take over. That is why Swin (windows) and others limit who
-# may ask whom.
+# At 224 pixels the products are cheap. At high resolution they take over. That is why Swin (windows) and others limit
+# who may ask whom.
 
 # %% [markdown]
 # ## 11. Optional: your attention in a real network
 #
-# **This cell needs a file that is not part of the course (88 MB).** Your `MultiHeadSelfAttention` is the same mechanism as
-# in DINOv2. So its trained weights fit into your class. Download `dinov2_vits14_pretrain.pth` from
-# [github.com/facebookresearch/dinov2](https://github.com/facebookresearch/dinov2) (ViT-S/14 distilled, without registers)
-# and write its path below. Without the file, the cell only says so.
+# **This cell needs a file that is not part of the course (88 MB).** Your `MultiHeadSelfAttention` is the same mechanism
+# as in DINOv2. So its trained weights fit into your class. Download `dinov2_vits14_pretrain.pth` from
+# [github.com/facebookresearch/dinov2](https://github.com/facebookresearch/dinov2) (ViT-S/14 distilled, without
+# registers) and write its path below. Without the file, the cell only says so.
 #
-# Your class fits if it has four `nn.Linear` layers (or one for queries, keys and values together, and one for the output),
-# with biases.
+# Your class fits if it has four `nn.Linear` layers (or one for queries, keys and values together, and one for the
+# output), with biases.
 
 # %% tags=["demo"]
 path = Path("dinov2_vits14_pretrain.pth")
@@ -703,12 +710,13 @@ else:
 # %% [markdown]
 # ## 12. The papers, guided
 #
-# Read section 3.2 of *Attention Is All You Need* and section 3.1 of *An Image is Worth 16x16 Words*. Think first, then unfold.
+# Read section 3.2 of *Attention Is All You Need* and section 3.1 of *An Image is Worth 16x16 Words*. Think first, then
+# unfold.
 #
 # <details><summary><b>Softmax over positions here, sigmoid over channels in SE. Why not the other way round?</b></summary>
 #
-# Here each token makes **one** summary of all tokens: a weighted average. Its weights must sum to 1, or the output would
-# grow with the number of tokens. SE makes no summary: it keeps all channels and turns each up or down.
+# Here each token makes **one** summary of all tokens: a weighted average. Its weights must sum to 1, or the output
+# would grow with the number of tokens. SE makes no summary: it keeps all channels and turns each up or down.
 #
 # </details>
 #
@@ -722,8 +730,8 @@ else:
 # <details><summary><b>The Vision Transformer needs far more images than a ResNet. Why?</b></summary>
 #
 # A convolution knows two things before training: neighbours belong together, and a thing looks the same everywhere.
-# Self-attention must learn both from data. The paper's own conclusion (section 4.3): on ImageNet alone it is behind ResNets
-# of its size, with a hundred times more images it is ahead.
+# Self-attention must learn both from data. The paper's section 4.3: pretrained on ImageNet alone, large transformers
+# fall behind ResNets; pretrained on 300 million images, they overtake them.
 #
 # </details>
 #

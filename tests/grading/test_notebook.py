@@ -117,7 +117,7 @@ def test_a_stub_is_reported_as_not_yet_written():
             super().__init__()
             raise NotImplementedError()
 
-    with pytest.raises(NotImplementedError, match="squeeze-excitation is still a stub"):
+    with pytest.raises(NotImplementedError, match=r"Stub.__init__ is still a stub"):
         check(CHECK, Stub)
 
 
@@ -202,4 +202,4 @@ def test_stub_errors_take_one_line_in_a_notebook():
         "shell.run_cell('softmax(1)')\n"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert shown.strip() == "NotImplementedError: softmax is still a stub: write it, then run this again."
+    assert shown.strip() == "NotImplementedError: softmax is still a stub: write it where it is defined, then run this again."

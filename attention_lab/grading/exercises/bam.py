@@ -740,6 +740,15 @@ def crash(init=None, forward=None):
 
 def init_without_self(right: type[nn.Module]) -> type[nn.Module]:
     class Wrong(nn.Module):
+        def __init__(in_channels, ratio):  # noqa: N805
+            super().__init__()
+            self.pool = nn.AdaptiveAvgPool2d(1)  # noqa: F821
+
+    return Wrong
+
+
+def init_without_self_but_a_default(right: type[nn.Module]) -> type[nn.Module]:
+    class Wrong(nn.Module):
         def __init__(in_channels, ratio=16):  # noqa: N805
             super().__init__()
             self.pool = nn.AdaptiveAvgPool2d(1)  # noqa: F821
@@ -806,6 +815,13 @@ DEBUG_CHANNEL = Exercise(
             "What does Python pass to a method as its first argument?",
             "def __init__(self, in_channels, ratio=16)",
             init_without_self,
+        ),
+        Misconception(
+            "init-without-self",
+            "__init__ has no self, so the first argument takes its place",
+            "What does Python pass to a method as its first argument?",
+            "def __init__(self, in_channels, ratio=16)",
+            init_without_self_but_a_default,
         ),
         OUTPUT_UNKNOWN,
         Misconception(

@@ -56,6 +56,13 @@ SQUEEZE_EXERCISE = Exercise(
             lambda right: lambda x: x.mean((2, 3), keepdim=True),
         ),
         Misconception(
+            "batch-axis-lost",
+            "squeeze() also removes the batch axis when there is one image",
+            "What is left of (1, C, 1, 1) after squeeze()?",
+            SQUEEZE,
+            lambda right: lambda x: x.mean((2, 3), keepdim=True).squeeze(),
+        ),
+        Misconception(
             "over-channels",
             "the average runs over the channels, not over the positions",
             "Which axes of (N, C, H, W) are positions?",
@@ -365,6 +372,13 @@ SE_RESIDUAL = Exercise(
             lambda right: lambda x, branch, se: x + branch(se(x)),
         ),
         Misconception(
+            "gated-twice",
+            "the branch is multiplied by itself: se(u) already returns u times its gates",
+            "What does se return: gates, or a gated map?",
+            RESIDUAL,
+            lambda right: lambda x, branch, se: x + branch(x) * se(branch(x)),
+        ),
+        Misconception(
             "no-skip",
             "the skip connection is missing",
             "Where is x added?",
@@ -475,8 +489,8 @@ DEBUG_SE = Exercise(
     },
     misconceptions=DEBUG_MISCONCEPTIONS + DEBUG_GATES,
     hints=(
-        "Run the module and read the last line of the error: it names a line of `forward`. Repair that line, run again. "
-        "Not every mistake stops the program.",
+        "Run the module and read the error: it names a line of `forward`. Repair that line, run again. The line that stops "
+        "is not always the line that is wrong.",
         "Write the shape behind every line of `forward`: `(N, C, H, W)` -> pool -> `(N, C, 1, 1)` -> `(N, C)` -> two "
         "layers -> `(N, C)` -> `(N, C, 1, 1)`. On which lines is the variable on the right still `x`?",
         "```\ntake N and C from the shape of x (it has four entries)\ny = pool of x\ny = y as (N, C)\ny = fc of y\n"

@@ -83,6 +83,13 @@ TEMPERATURE_SOFTMAX = Exercise(
             lambda right: lambda scores, dim=-1, temperature=1.0: torch.softmax(scores / temperature, -1),
         ),
         Misconception(
+            "keepdim-missing",
+            "the sum lost its axis, so it does not line up with the exponentials",
+            "Which shape has the sum over the last axis of (3, 7)? Against which axis does it then broadcast?",
+            TEMPERATURE,
+            lambda right: lambda scores, dim=-1, temperature=1.0: scores / scores.sum(dim),
+        ),
+        Misconception(
             "not-normalised",
             "the exponentials are never divided by their sum",
             "What do your weights sum to?",
@@ -100,8 +107,9 @@ TEMPERATURE_SOFTMAX = Exercise(
         ),
     ),
     hints=(
-        "The weights are positive and sum to 1 along `dim`. First make every number positive, then divide. "
-        "And what is `exp(10000)`?",
+        "First make every number positive, then divide by their sum along `dim`. `exp(10000)` is `inf`: but multiplying all "
+        "powers by one constant does not change the weights. What must you subtract from every score so that the largest "
+        "power is 1?",
         r"With $m=\max_j s_j$ along `dim`: "
         r"$\;w_i = \dfrac{\exp\left((s_i-m)/T\right)}{\sum_j \exp\left((s_j-m)/T\right)}$. "
         "Maximum and sum keep their dimension (`keepdim=True`), so that shapes `(3, 7)` and `(3, 1)` fit.",
@@ -257,7 +265,8 @@ RECALIBRATE_EXERCISE = Exercise(
         ),
     ),
     hints=(
-        "Turn every logit into a number between 0 and 1, then multiply. Broadcasting does the rest.",
+        "Which function turns any real number into one between 0 and 1? What should a weight of 1 do to `x`, and a weight of "
+        "0?",
         r"$y = \sigma(\ell)\, x$ with $\sigma(\ell) = 1 / (1 + e^{-\ell})$. A gate of shape `(N, C, 1, 1)` times `x` "
         "of shape `(N, C, H, W)` has shape `(N, C, H, W)`.",
         "```\ngate = sigmoid of logits\nreturn x times gate\n```",

@@ -148,7 +148,7 @@ class MaxPool(Channel):
         return F.adaptive_max_pool2d(x, 1).flatten(1)
 
 
-@wrong("channel-gate", "no-squeeze", passes="parameters gradients")
+@wrong("channel-gate", "no-squeeze", passes="shapes parameters gradients")
 class NoPooling(nn.Module):
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -401,7 +401,7 @@ class GateInside(Spatial):
         return torch.sigmoid(super().forward(x))
 
 
-@wrong("spatial-gate", "a-map-for-each-channel", passes="gradients")
+@wrong("spatial-gate", "a-map-for-each-channel", passes="shapes gradients")
 class MapForEachChannel(Spatial):
     def __init__(self, channels, reduction=16, dilation=4):
         super().__init__(channels, reduction, dilation, maps=channels)

@@ -500,7 +500,7 @@ class WithASkip(Base):
         return x + super().forward(x)
 
 
-@wrong("selective-kernel", "unregistered", passes="shapes")
+@wrong("selective-kernel", "unregistered", passes="shapes gradients")
 class PlainListOfBranches(Base):
     def build(self, channels, branches, groups, d):
         self.convs = [self.branch(channels, i, groups) for i in range(1, branches + 1)]

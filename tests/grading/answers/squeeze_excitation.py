@@ -38,6 +38,11 @@ def pooled_not_flattened(x):
     return F.adaptive_avg_pool2d(x, 1)
 
 
+@wrong("squeeze", "batch-axis-lost")
+def squeezed_too_far(x):
+    return F.adaptive_avg_pool2d(x, 1).squeeze()
+
+
 @wrong("squeeze", "over-channels")
 def over_channels(x):
     return x.mean(1)
@@ -336,6 +341,12 @@ def gate_on_the_skip(x, branch, se):
 @wrong("se-residual", "gate-before-the-branch", passes="shape")
 def gate_first(x, branch, se):
     return x + branch(se(x))
+
+
+@wrong("se-residual", "gated-twice", passes="shape")
+def gated_twice(x, branch, se):
+    u = branch(x)
+    return x + u * se(u)
 
 
 @wrong("se-residual", "no-skip", passes="shape")

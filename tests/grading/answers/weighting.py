@@ -62,6 +62,18 @@ def always_the_last_axis(scores, dim=-1, temperature=1.0):
     return e / e.sum(-1, keepdim=True)
 
 
+@wrong("temperature-softmax", "keepdim-missing")
+def sum_without_keepdim(scores, dim=-1, temperature=1.0):
+    e = torch.exp(scores / temperature)
+    return e / e.sum(dim)
+
+
+@wrong("temperature-softmax", "temperature-multiplied", passes="values")
+def multiplied_and_unstable(scores, dim=-1, temperature=1.0):
+    e = torch.exp(scores * temperature)
+    return e / e.sum(dim, keepdim=True)
+
+
 @wrong("temperature-softmax", "whole-tensor")
 def summed_over_everything(scores, dim=-1, temperature=1.0):
     z = scores / temperature

@@ -1,0 +1,854 @@
+"""Lesson 08, attention in networks: count-parameters, count-macs, attention-bottleneck, grad-cam."""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from ...networks import count_macs, count_parameters
+from ..exercise import Check, Exercise, Misconception, Probe, normal
+from ..properties import between, gradients, images_apart, leaves_input_alone, parameters, repeatable, shape, values
+from ..stand_ins import Part, StandIn
+
+TRAINED = "sum of p.numel() over the distinct parameters p with p.requires_grad"
+MACS = "multiply-adds of a layer = numbers it puts out x weights of one filter"
+UNIT = "output = ReLU(shortcut(x) + attention(branch(x))) (He et al. 2016, figure 5; Hu et al. 2018, figure 3)"
+SHORTCUT = "shortcut(x) = x, or a 1x1 convolution with BN where the shape changes (He et al. 2016, equation 2)"
+CAM = "ReLU(sum_k alpha_k A_k), alpha_k = mean over positions of dy/dA_k (Selvaraju et al. 2017, equations 1 and 2)"
+
+
+def size(g: Generator, low: int = 5, high: int = 9) -> int:
+    return int(torch.randint(low, high + 1, (), generator=g))
+
+
+# count-parameters
+
+
+def network(g: Generator) -> StandIn:
+    a, b = size(g), size(g, 10, 14)
+    inner = ("Sequential", ("Conv2d", a, b, 3), ("BatchNorm2d", b), ("ReLU",))
+    return StandIn("stack", (("Conv2d", 3, a, 3, {"bias": False}), inner, ("Flatten",), ("Linear", b, 4)))
+
+
+def partly_frozen(g: Generator) -> StandIn:
+    a, b = size(g), size(g, 10, 14)
+    return StandIn("frozen", (("Linear", 7, a), ("ReLU",), ("Linear", a, b), ("BatchNorm1d", b)))
+
+
+def with_itself_inside(g: Generator) -> StandIn:
+    a, b = size(g), size(g, 10, 14)
+    return StandIn("repeated", (3, ("Linear", a, b), ("GELU",), ("Linear", b, a)))
+
+
+def counting(count: Callable[[nn.Module], int]):
+    return lambda right: count
+
+
+COUNT_PARAMETERS = Exercise(
+    id="count-parameters",
+    forms=(count_parameters,),
+    probes={
+        "network": Probe(lambda g: (network(g),)),
+        "partly frozen": Probe(lambda g: (partly_frozen(g),)),
+        "repeated": Probe(lambda g: (with_itself_inside(g),)),
+    },
+    checks={
+        "network": Check(1, (values(on=("network",), name="number of a whole network"),)),
+        "trainable": Check(
+            1,
+            (
+                values(on=("partly frozen",), name="number with a frozen layer"),
+                values(on=("repeated",), name="number with a layer used three times"),
+            ),
+        ),
+    },
+    misconceptions=(
+        Misconception(
+            "frozen-counted",
+            "frozen parameters are counted too",
+            "Which parameters does an optimiser change?",
+            TRAINED,
+            counting(lambda model: sum(p.numel() for p in model.parameters())),
+        ),
+        Misconception(
+            "buffers-counted",
+            "buffers are counted too: running means and variances are not trained",
+            "Does the optimiser see everything in the state_dict?",
+            TRAINED,
+            counting(lambda model: sum(t.numel() for t in model.state_dict().values())),
+        ),
+        Misconception(
+            "tensors-counted",
+            "the tensors are counted, not the numbers in them",
+            "How many numbers has a matrix of 3 x 4?",
+            TRAINED,
+            counting(lambda model: sum(1 for p in model.parameters() if p.requires_grad)),
+        ),
+        Misconception(
+            "tensors-counted",
+            "the tensors are counted, not the numbers in them",
+            "How many numbers has a matrix of 3 x 4?",
+            TRAINED,
+            counting(lambda model: sum(1 for p in model.parameters())),
+        ),
+        Misconception(
+            "rows-counted",
+            "only the first axis of each parameter is counted",
+            "What does len() of a matrix give?",
+            TRAINED,
+            counting(lambda model: sum(len(p) for p in model.parameters() if p.requires_grad)),
+        ),
+        Misconception(
+            "biases-left-out",
+            "biases are left out",
+            "Which names do the parameters of a linear layer have?",
+            TRAINED,
+            counting(
+                lambda model: sum(
+                    p.numel() for name, p in model.named_parameters() if p.requires_grad and "bias" not in name
+                )
+            ),
+        ),
+        Misconception(
+            "twice-for-shared",
+            "a layer that is used several times is counted several times",
+            "How many copies of a shared weight does the optimiser change?",
+            TRAINED,
+            counting(lambda model: sum(parameters_by_use(model))),
+        ),
+        Misconception(
+            "top-layers-only",
+            "only the parameters of the model itself are counted, not those of its submodules",
+            "Which layers are inside the layers?",
+            TRAINED,
+            counting(lambda model: sum(p.numel() for p in model.parameters(recurse=False) if p.requires_grad)),
+        ),
+    ),
+    hints=(
+        "A model can list its parameters. Each of them knows how many numbers it has, and whether it is trained.",
+        r"$\sum_p \mathrm{numel}(p)$ over the parameters $p$ of the model for which `requires_grad` is true. "
+        "`parameters()` lists a shared one once, and no buffers.",
+        "```\ntotal = 0\nfor each parameter of the model:\n    if it requires a gradient: add its number of elements\n"
+        "return total\n```",
+    ),
+)
+
+
+def parameters_by_use(model: nn.Module):
+    for name, p in model.named_parameters(remove_duplicate=False):
+        if p.requires_grad:
+            yield p.numel()
+
+
+# count-macs
+
+
+def macs(
+    layer_macs: Callable[[nn.Module, Tensor, Tensor], int],
+    kinds: tuple[type[nn.Module], ...] = (nn.Conv2d, nn.Linear),
+    layers: Callable[[nn.Module], object] = nn.Module.modules,
+    once: bool = False,
+):
+    """A misconception about what one call of one layer costs, or about which layers and calls count."""
+
+    def answer(model: nn.Module, x: Tensor) -> int:
+        found: list[tuple[nn.Module, int]] = []
+        hooks = [
+            layer.register_forward_hook(lambda layer, x, y: found.append((layer, layer_macs(layer, x[0], y))))
+            for layer in layers(model)
+            if isinstance(layer, kinds)
+        ]
+        model(x)
+        for hook in hooks:
+            hook.remove()
+        return sum(dict(found).values()) if once else sum(number for _, number in found)
+
+    return lambda right: answer
+
+
+def right_macs(layer: nn.Module, x: Tensor, y: Tensor) -> int:
+    return y.numel() * layer.weight[0].numel()
+
+
+def of_convolutions(convolution_macs: Callable[[nn.Module, Tensor, Tensor], int]):
+    return macs(lambda layer, x, y: (convolution_macs if isinstance(layer, nn.Conv2d) else right_macs)(layer, x, y))
+
+
+def of_linear_layers(linear_macs: Callable[[nn.Module, Tensor, Tensor], int]):
+    return macs(lambda layer, x, y: (linear_macs if isinstance(layer, nn.Linear) else right_macs)(layer, x, y))
+
+
+def convolutions(g: Generator) -> tuple:
+    a, b = size(g), size(g, 10, 14)
+    return (
+        StandIn(
+            "stack",
+            (
+                ("Conv2d", 3, a, 3, {"stride": 2, "padding": 1}),
+                ("BatchNorm2d", a),
+                ("ReLU",),
+                ("Sequential", ("Conv2d", a, b, (1, 3)), ("ReLU",), ("Conv2d", b, 4, 1, {"bias": False})),
+            ),
+        ),
+        normal(g, 2, 3, 9, 14),
+    )
+
+
+def grouped(g: Generator) -> tuple:
+    a = 4 * size(g, 2, 4)
+    layers = (
+        ("Conv2d", 3, a, 1, {"bias": False}),
+        ("Conv2d", a, 2 * a, 3, {"groups": 4, "bias": False}),
+        ("Conv2d", 2 * a, 2 * a, 3, {"groups": 2 * a, "bias": False, "dilation": 2, "padding": 2}),
+    )
+    return StandIn("stack", layers), normal(g, 1, 3, 7, 6)
+
+
+def linear_layers(g: Generator) -> tuple:
+    a = size(g)
+    return StandIn("stack", (("Linear", 6, a), ("LayerNorm", a), ("GELU",), ("Linear", a, 4))), normal(g, 3, 5, 6)
+
+
+def called_twice(g: Generator) -> tuple:
+    a = size(g)
+    return StandIn("repeated", (2, ("Conv2d", a, a, 3, {"padding": 1}), ("ReLU",))), normal(g, 2, a, 5, 4)
+
+
+COUNT_MACS = Exercise(
+    id="count-macs",
+    forms=(count_macs,),
+    probes={
+        "convolutions": Probe(convolutions),
+        "groups": Probe(grouped),
+        "linear layers": Probe(linear_layers),
+        "called twice": Probe(called_twice),
+    },
+    checks={
+        "convolutions": Check(2, (values(on=("convolutions",), name="multiply-adds of convolutions"), repeatable())),
+        "groups": Check(1, (values(on=("groups",), name="multiply-adds of convolutions in groups"),)),
+        "linear": Check(2, (values(on=("linear layers",), name="multiply-adds of linear layers"),)),
+        "calls": Check(1, (values(on=("called twice",), name="multiply-adds of a layer called twice"),)),
+    },
+    misconceptions=(
+        Misconception(
+            "groups-ignored",
+            "a filter in a grouped convolution is taken to see all input channels",
+            "How many input channels does one filter see when there are 4 groups?",
+            MACS,
+            of_convolutions(lambda layer, x, y: y.numel() * layer.in_channels * layer.weight[0, 0].numel()),
+        ),
+        Misconception(
+            "biases-counted",
+            "biases are counted: an addition is no multiply-add of the convention",
+            "Does a bias multiply anything?",
+            MACS,
+            macs(
+                lambda layer, x, y: y.numel() * (layer.weight[0].numel() + (layer.bias is not None)),
+            ),
+        ),
+        Misconception(
+            "twice",
+            "a multiply-add is counted as two operations",
+            "Is a multiply-add one step or two? Which does the statement count?",
+            MACS,
+            macs(lambda layer, x, y: 2 * right_macs(layer, x, y)),
+        ),
+        Misconception(
+            "input-size",
+            "the size of the layer's input is used, not of its output",
+            "How often is a filter with stride 2 applied?",
+            MACS,
+            of_convolutions(lambda layer, x, y: x[:, 0].numel() * layer.weight.numel()),
+        ),
+        Misconception(
+            "one-image",
+            "only one image of the batch is counted",
+            "How many images does x hold?",
+            MACS,
+            macs(lambda layer, x, y: y[0].numel() * layer.weight[0].numel()),
+        ),
+        Misconception(
+            "each-weight-once",
+            "each weight is counted once, though a filter is used at every position",
+            "How often is one weight multiplied in one pass?",
+            MACS,
+            macs(lambda layer, x, y: layer.weight.numel()),
+        ),
+        Misconception(
+            "tokens-ignored",
+            "a linear layer is counted once an image, though it is applied to every token",
+            "How many numbers does the layer put out for (N, L, d)?",
+            MACS,
+            of_linear_layers(lambda layer, x, y: len(y) * layer.weight.numel()),
+        ),
+        Misconception(
+            "tokens-ignored",
+            "a linear layer is counted once an image, though it is applied to every token",
+            "How many numbers does the layer put out for (N, L, d)?",
+            MACS,
+            of_linear_layers(lambda layer, x, y: layer.weight.numel()),
+        ),
+        Misconception(
+            "no-linear-layers",
+            "linear layers are not counted",
+            "Which kinds of layer get a hook?",
+            MACS,
+            macs(right_macs, kinds=(nn.Conv2d,)),
+        ),
+        Misconception(
+            "kernel-ignored",
+            "the area of the kernel is left out",
+            "How many weights has one filter of 3 x 3 over C channels?",
+            MACS,
+            of_convolutions(lambda layer, x, y: y.numel() * layer.in_channels // layer.groups),
+        ),
+        Misconception(
+            "channels-ignored",
+            "the input channels are left out",
+            "How many weights has one filter of 3 x 3 over C channels?",
+            MACS,
+            of_convolutions(lambda layer, x, y: y.numel() * layer.weight[0, 0].numel()),
+        ),
+        Misconception(
+            "top-layers-only",
+            "layers inside of layers get no hook",
+            "What is the difference between children() and modules()?",
+            MACS,
+            macs(right_macs, layers=nn.Module.children),
+        ),
+        Misconception(
+            "once-each",
+            "a layer that is called twice is counted once",
+            "How often does your hook run, and what does it do with the number of the first call?",
+            MACS,
+            macs(right_macs, once=True),
+        ),
+        Misconception(
+            "normalisation-counted",
+            "normalisations are counted too; the convention leaves them out",
+            "Which kinds of layer get a hook?",
+            MACS,
+            macs(right_macs, kinds=(nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.LayerNorm)),
+        ),
+    ),
+    hints=(
+        "For every number that a layer puts out, it multiplies and adds one filter's weights. A forward hook shows you a "
+        "layer and its output.",
+        r"Convolution: $N \cdot C_{out} H_{out} W_{out} \cdot \frac{C_{in}}{G} k_h k_w$. Linear: every output number takes "
+        r"$d_{in}$. Both are (number of outputs) × (number of weights in `weight[0]`).",
+        "```\ntotal = 0\nhook of a layer and its output: add (elements of the output) times (elements of weight[0])\n"
+        "for every module inside the model, at any depth:\n    if it is a convolution or a linear layer: register the hook\n"
+        "run the model on x\nremove the hooks\nreturn total\n```",
+    ),
+)
+
+
+# attention-bottleneck
+
+
+class Unit(nn.Module):
+    """The bottleneck in parts that a form or a misconception can exchange."""
+
+    stride_in_3x3 = False
+    expansion = 4
+
+    def __init__(self, in_channels: int, width: int, stride: int = 1, attention: Callable | None = None):
+        super().__init__()
+        self.channels = self.expansion * width
+        self.build(in_channels, width, *((1, stride) if self.stride_in_3x3 else (stride, 1)))
+        self.gate = self.attend(attention, width) if attention else nn.Identity()
+        same = stride == 1 and in_channels == self.channels
+        self.shortcut = self.bridge(in_channels, stride, same)
+
+    def build(self, in_channels: int, width: int, first: int, second: int) -> None:
+        self.branch = nn.Sequential(
+            nn.Conv2d(in_channels, width, 1, first, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, second, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, self.channels, 1, bias=False),
+            nn.BatchNorm2d(self.channels),
+        )
+
+    def attend(self, attention: Callable, width: int) -> nn.Module:
+        return attention(self.channels)
+
+    def bridge(self, in_channels: int, stride: int, same: bool) -> nn.Module:
+        if same:
+            return nn.Identity()
+        conv = nn.Conv2d(in_channels, self.channels, 1, stride, bias=False)
+        return nn.Sequential(conv, nn.BatchNorm2d(self.channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.shortcut(x) + self.gate(self.branch(x))).relu()
+
+
+class UnitWithStrideIn3x3(Unit):
+    stride_in_3x3 = True
+
+
+def unit(**methods):
+    return lambda right: type("Wrong", (right,), methods)
+
+
+def always_bridged(self, in_channels: int, stride: int, same: bool) -> nn.Module:
+    return Unit.bridge(self, in_channels, stride, False)
+
+
+def never_bridged(self, in_channels: int, stride: int, same: bool) -> nn.Module:
+    return nn.Identity()
+
+
+def bridged_without_stride(self, in_channels: int, stride: int, same: bool) -> nn.Module:
+    return Unit.bridge(self, in_channels, 1, same)
+
+
+def bridged_without_norm(self, in_channels: int, stride: int, same: bool) -> nn.Module:
+    return nn.Identity() if same else nn.Conv2d(in_channels, self.channels, 1, stride, bias=False)
+
+
+def bridged_for_stride_only(self, in_channels: int, stride: int, same: bool) -> nn.Module:
+    return Unit.bridge(self, in_channels, stride, stride == 1)
+
+
+def both_strided(self, in_channels: int, width: int, first: int, second: int) -> None:
+    Unit.build(self, in_channels, width, first * second, first * second)
+
+
+def no_inner_relus(self, in_channels: int, width: int, first: int, second: int) -> None:
+    Unit.build(self, in_channels, width, first, second)
+    self.branch = nn.Sequential(*(layer for layer in self.branch if not isinstance(layer, nn.ReLU)))
+
+
+def relu_at_the_end(self, in_channels: int, width: int, first: int, second: int) -> None:
+    Unit.build(self, in_channels, width, first, second)
+    self.branch.append(nn.ReLU())
+
+
+def gate_inside(self, attention: Callable, width: int) -> nn.Module:
+    gate = attention(width)
+    self.branch.insert(6, gate)
+    return nn.Identity()
+
+
+def gate_before_the_last_norm(self, x: Tensor) -> Tensor:
+    return (self.shortcut(x) + self.branch[-1](self.gate(self.branch[:-1](x)))).relu()
+
+
+ATTENTION_BOTTLENECK = Exercise(
+    id="attention-bottleneck",
+    forms=(Unit, UnitWithStrideIn3x3),
+    probes={
+        "wider": Probe(lambda g: (normal(g, 2, 12, 5, 7),), build=(12, 5, 1, StandIn("Gate"))),
+        "stride 2": Probe(lambda g: (normal(g, 3, 12, 6, 9),), build=(12, 3, 2, StandIn("Gate"))),
+        "same shape": Probe(lambda g: (normal(g, 1, 12, 7, 4),), build=(12, 3, 1, StandIn("Gate"))),
+        "no attention": Probe(lambda g: (normal(g, 2, 8, 7, 5),), build=(8, 3, 2)),
+    },
+    checks={
+        "shapes": Check(1, (shape(), leaves_input_alone())),
+        "parameters": Check(2, (parameters(),)),
+        "values": Check(4, (values(), images_apart(), repeatable())),
+        "gradients": Check(1, (gradients(),)),
+    },
+    misconceptions=(
+        Misconception(
+            "gate-after-the-addition",
+            "the attention stands after the addition: it scales the skip connection too",
+            "If every gate is 0, what is left of x?",
+            UNIT,
+            unit(forward=lambda self, x: self.gate(self.shortcut(x) + self.branch(x)).relu()),
+        ),
+        Misconception(
+            "gate-after-the-relu",
+            "the attention stands after the last ReLU: it scales the skip connection too",
+            "If every gate is 0, what is left of x?",
+            UNIT,
+            unit(forward=lambda self, x: self.gate((self.shortcut(x) + self.branch(x)).relu())),
+        ),
+        Misconception(
+            "gate-on-the-skip",
+            "the attention is on the skip connection, not on the branch",
+            "Which of the two paths is weighted?",
+            UNIT,
+            unit(forward=lambda self, x: (self.gate(self.shortcut(x)) + self.branch(x)).relu()),
+        ),
+        Misconception(
+            "gate-inside",
+            "the attention stands after the 3x3 convolution and has width channels",
+            "How many channels has the end of the branch?",
+            UNIT,
+            unit(attend=gate_inside),
+        ),
+        Misconception(
+            "gate-before-the-last-norm",
+            "the attention stands before the branch's last normalisation",
+            "What is the last thing that happens to the branch before the addition?",
+            UNIT,
+            unit(forward=gate_before_the_last_norm),
+        ),
+        Misconception(
+            "gate-unused",
+            "the attention is built and never called",
+            "Which line of forward calls it?",
+            UNIT,
+            unit(forward=lambda self, x: (self.shortcut(x) + self.branch(x)).relu()),
+        ),
+        Misconception(
+            "no-last-relu",
+            "the ReLU after the addition is missing",
+            "Can the output of a ResNet's unit be negative?",
+            UNIT,
+            unit(forward=lambda self, x: self.shortcut(x) + self.gate(self.branch(x))),
+        ),
+        Misconception(
+            "relu-before-the-addition",
+            "the branch ends in a ReLU: it can only add, never take away",
+            "Can your branch lower a value of x?",
+            UNIT,
+            unit(build=relu_at_the_end),
+        ),
+        Misconception(
+            "relu-before-the-addition",
+            "the branch ends in a ReLU: it can only add, never take away",
+            "Can your branch lower a value of x?",
+            UNIT,
+            unit(
+                build=relu_at_the_end,
+                forward=lambda self, x: self.shortcut(x) + self.gate(self.branch(x)),
+            ),
+        ),
+        Misconception(
+            "no-skip",
+            "the skip connection is missing",
+            "Where is x added?",
+            UNIT,
+            unit(bridge=never_bridged, forward=lambda self, x: self.gate(self.branch(x)).relu()),
+        ),
+        Misconception(
+            "no-inner-relus",
+            "the ReLUs between the convolutions are missing",
+            "What are three linear maps in a row?",
+            "each convolution but the last is followed by BN and ReLU (He et al. 2016, figure 5)",
+            unit(build=no_inner_relus),
+        ),
+        Misconception(
+            "never-bridged",
+            "the shortcut is always x, also where the shapes differ",
+            "Which shape has x, and which the branch?",
+            SHORTCUT,
+            unit(bridge=never_bridged),
+        ),
+        Misconception(
+            "always-bridged",
+            "the shortcut always has a convolution, also where x fits as it is",
+            "When do x and the branch have the same shape?",
+            SHORTCUT,
+            unit(bridge=always_bridged),
+        ),
+        Misconception(
+            "bridged-without-stride",
+            "the shortcut's convolution has no stride, so its map stays large",
+            "Which size has the map of the branch when stride is 2?",
+            SHORTCUT,
+            unit(bridge=bridged_without_stride),
+        ),
+        Misconception(
+            "bridged-without-norm",
+            "the shortcut's convolution has no normalisation",
+            "What follows every convolution of a ResNet?",
+            SHORTCUT,
+            unit(bridge=bridged_without_norm),
+        ),
+        Misconception(
+            "bridged-for-stride-only",
+            "the shortcut fits the size of the map, but not the number of channels",
+            "Which two things can differ between x and the branch?",
+            SHORTCUT,
+            unit(bridge=bridged_for_stride_only),
+        ),
+        Misconception(
+            "stride-twice",
+            "two convolutions of the branch have the stride: the map shrinks by its square",
+            "Which size has the map of the shortcut?",
+            UNIT,
+            unit(build=both_strided),
+        ),
+        Misconception(
+            "not-expanded",
+            "the branch ends with width channels, not 4 width",
+            "How many channels come out of a bottleneck?",
+            "1x1 to width, 3x3, 1x1 to 4 width (He et al. 2016, figure 5)",
+            unit(expansion=1),
+        ),
+    ),
+    hints=(
+        "Two paths: a branch of three convolutions and a shortcut. The mechanism belongs to one of them, at its end.",
+        r"Branch: `(N, in, H, W)` → 1×1 → `width` → 3×3 → `width` → 1×1 → `4 * width`, each with BN, the first two with "
+        r"ReLU. $y = \mathrm{ReLU}(\mathrm{shortcut}(x) + \mathrm{attention}(\mathrm{branch}(x)))$. The shortcut is `x` if "
+        "`stride` is 1 and `in_channels` is `4 * width`; otherwise a 1×1 convolution with that stride, and BN.",
+        "```\n__init__: branch = conv 1x1 (stride), BN, ReLU, conv 3x3 (padding 1), BN, ReLU, conv 1x1, BN\n"
+        "          attention = attention(4 * width) if one is given, else nothing (nn.Identity)\n"
+        "          shortcut = nothing if the shape stays, else conv 1x1 (stride), BN\n"
+        "forward:  return ReLU of (shortcut of x plus attention of branch of x)\n```",
+    ),
+)
+
+
+# grad-cam
+
+
+def cam(
+    score: Callable[[Tensor, Tensor], Tensor] | None = None,
+    combine: Callable[[Tensor, Tensor], Tensor] | None = None,
+    rectify: Callable[[Tensor], Tensor] = torch.relu,
+    resize: Callable[[Tensor, tuple[int, int]], Tensor] | None = None,
+    normalise: Callable[[Tensor], Tensor] | None = None,
+):
+    """Grad-CAM, right where nothing else is given."""
+
+    def answer(model: nn.Module, layer: nn.Module, x: Tensor, target: Tensor) -> Tensor:
+        kept = []
+        hook = layer.register_forward_hook(lambda layer, given, output: kept.append(output))
+        logits = model(x)
+        hook.remove()
+        maps = kept[0]
+        slope = torch.autograd.grad((score or of_target)(logits, target).sum(), maps)[0]
+        heat = rectify((combine or weighted_sum)(maps, slope))
+        heat = (resize or bilinear)(heat[:, None], x.shape[2:])[:, 0]
+        return (normalise or by_the_maximum)(heat).detach()
+
+    return answer
+
+
+def of_target(logits: Tensor, target: Tensor) -> Tensor:
+    return logits[torch.arange(len(target)), target]
+
+
+def weighted_sum(maps: Tensor, slope: Tensor) -> Tensor:
+    return (slope.mean((2, 3), keepdim=True) * maps).sum(1)
+
+
+def bilinear(heat: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(heat, size, mode="bilinear", align_corners=False)
+
+
+def by_the_maximum(heat: Tensor) -> Tensor:
+    return heat / heat.amax((1, 2), keepdim=True).clamp_min(1e-12)
+
+
+def by_range(heat: Tensor) -> Tensor:
+    low, high = heat.amin((1, 2), keepdim=True), heat.amax((1, 2), keepdim=True)
+    return (heat - low) / (high - low).clamp_min(1e-12)
+
+
+def normalised_before_resizing(heat: Tensor, size: tuple[int, int]) -> Tensor:
+    return bilinear(by_the_maximum(heat[:, 0])[:, None], size)
+
+
+def wrong_cam(**steps):
+    return lambda right: cam(**steps)
+
+
+def resized_last(**steps):
+    """The same mistake in an answer that normalises before it resizes."""
+    return lambda right: cam(resize=normalised_before_resizing, normalise=lambda heat: heat, **steps)
+
+
+def in_both_orders(id: str, name: str, question: str, **steps) -> tuple[Misconception, ...]:
+    return tuple(Misconception(id, name, question, CAM, make(**steps)) for make in (wrong_cam, resized_last))
+
+
+def classifier(seed: int) -> StandIn:
+    layers = (
+        ("Conv2d", 3, 6, 3, {"padding": 1}),
+        ("ReLU",),
+        ("Conv2d", 6, 7, 3, {"stride": 2, "padding": 1}),
+        ("Tanh",),
+        ("Conv2d", 7, 8, 3, {"padding": 1}),
+        ("ReLU",),
+        ("AdaptiveAvgPool2d", 1),
+        ("Flatten",),
+        ("Linear", 8, 5),
+    )
+    return StandIn("stack", layers, seed)
+
+
+def last_layers(seed: int) -> StandIn:
+    layers = (
+        ("Conv2d", 3, 6, 3, {"stride": 2, "padding": 1}),
+        ("ReLU",),
+        ("AdaptiveAvgPool2d", 1),
+        ("Flatten",),
+        ("Linear", 6, 4),
+    )
+    return StandIn("against class 0", layers, seed)
+
+
+def loud(g: Generator, *shape: int) -> Tensor:
+    return 100 * normal(g, *shape)
+
+
+ON_MAPS = ("signed maps", "maps before a ReLU", "one image")
+
+GRAD_CAM = Exercise(
+    id="grad-cam",
+    forms=(cam(), cam(resize=normalised_before_resizing, normalise=lambda heat: heat)),
+    probes={
+        "signed maps": Probe(
+            lambda g: (classifier(1), Part(0, "2"), loud(g, 3, 3, 12, 8), torch.tensor([4, 0, 2])),
+        ),
+        "maps before a ReLU": Probe(
+            lambda g: (classifier(2), Part(0, "4"), loud(g, 2, 3, 8, 14), torch.tensor([1, 3])),
+        ),
+        "one image": Probe(lambda g: (classifier(3), Part(0, "3"), loud(g, 1, 3, 10, 12), torch.tensor([2]))),
+        "nothing speaks for it": Probe(
+            lambda g: (last_layers(4), Part(0, "1"), loud(g, 2, 3, 8, 6), torch.tensor([0, 0])),
+        ),
+    },
+    checks={
+        "shape": Check(1, (shape(on=ON_MAPS), between(0, 1, "output", on=ON_MAPS))),
+        "values": Check(4, (values(on=ON_MAPS), repeatable(), leaves_input_alone())),
+        "nothing": Check(1, (values(on=("nothing speaks for it",), name="a map of zeros where nothing speaks for it"),)),
+    },
+    differentiates=True,
+    misconceptions=(
+        *in_both_orders(
+            "probabilities",
+            "the gradient is taken of the softmax's probability, not of the logit",
+            "Which y does the paper differentiate, before or after the softmax?",
+            score=lambda logits, target: of_target(logits.softmax(1), target),
+        ),
+        *in_both_orders(
+            "predicted-class",
+            "the class with the largest logit is explained, whatever target says",
+            "Where does your code read target?",
+            score=lambda logits, target: logits.amax(1),
+        ),
+        *in_both_orders(
+            "first-target",
+            "all images are explained for the class of the first one",
+            "Which class is asked for in image 2?",
+            score=lambda logits, target: logits[:, target[0]],
+        ),
+        *in_both_orders(
+            "every-target",
+            "the score of an image sums the targets of all images",
+            "What do two index tensors in a row pick, and what does a slice before one pick?",
+            score=lambda logits, target: logits[:, target],
+        ),
+        *in_both_orders(
+            "no-relu",
+            "the ReLU is missing: what speaks against the class is kept",
+            "Can your map be negative before the division?",
+            rectify=lambda heat: heat,
+        ),
+        *in_both_orders(
+            "relu-on-the-gradients",
+            "the ReLU is applied to the gradients, not to the weighted sum",
+            "What happens to a channel that speaks against the class?",
+            combine=lambda maps, slope: weighted_sum(maps, slope.relu()),
+        ),
+        *in_both_orders(
+            "relu-before-the-sum",
+            "the ReLU is applied to each weighted map, before they are summed",
+            "Which of sum and ReLU comes first in equation 2?",
+            combine=lambda maps, slope: (slope.mean((2, 3), keepdim=True) * maps).relu().sum(1),
+        ),
+        *in_both_orders(
+            "gradient-not-averaged",
+            "the gradients are not averaged over the positions before they weigh the maps",
+            "How many alphas does a channel have?",
+            combine=lambda maps, slope: (slope * maps).sum(1),
+        ),
+        *in_both_orders(
+            "largest-gradient",
+            "a channel's weight is its largest gradient, not the mean",
+            "What does 1 / Z sum over i, j mean?",
+            combine=lambda maps, slope: (slope.amax((2, 3), keepdim=True) * maps).sum(1),
+        ),
+        *in_both_orders(
+            "weights-over-channels",
+            "the gradients are averaged over the channels, not over the positions",
+            "Which axes does alpha still have?",
+            combine=lambda maps, slope: (slope.mean(1, keepdim=True) * maps).sum(1),
+        ),
+        *in_both_orders(
+            "maps-unweighted",
+            "the maps are averaged; the gradients are never used",
+            "What does the class change in your map?",
+            combine=lambda maps, slope: maps.mean(1),
+        ),
+        *in_both_orders(
+            "gradients-only",
+            "the gradients are summed; the maps are never used",
+            "Which two things does equation 2 multiply?",
+            combine=lambda maps, slope: slope.sum(1),
+        ),
+        Misconception(
+            "not-resized",
+            "the map has the size of the layer's output, not of the image",
+            "Which shape does the signature promise?",
+            "Grad-CAM maps are resized to the image to be laid over it (Selvaraju et al. 2017, section 3)",
+            wrong_cam(resize=lambda heat, size: heat),
+        ),
+        Misconception(
+            "corners-aligned",
+            "the map is resized with align_corners=True",
+            "Where is the centre of the first pixel?",
+            "F.interpolate(mode='bilinear', align_corners=False)",
+            wrong_cam(resize=lambda heat, size: F.interpolate(heat, size, mode="bilinear", align_corners=True)),
+        ),
+        Misconception(
+            "nearest",
+            "the map is resized by repeating pixels",
+            "Which mode does the statement ask for?",
+            "F.interpolate(mode='bilinear', align_corners=False)",
+            wrong_cam(resize=lambda heat, size: F.interpolate(heat, size)),
+        ),
+        Misconception(
+            "not-normalised",
+            "the map is not divided by its maximum",
+            "Between which numbers must the map lie?",
+            "each image's map is divided by its own maximum",
+            wrong_cam(normalise=lambda heat: heat),
+        ),
+        Misconception(
+            "batch-maximum",
+            "all maps are divided by the largest value of the batch",
+            "Can image 2 change the map of image 1?",
+            "each image's map is divided by its own maximum",
+            wrong_cam(normalise=lambda heat: heat / heat.max().clamp_min(1e-12)),
+        ),
+        Misconception(
+            "minimum-subtracted",
+            "the minimum is subtracted too: something is always 0, even where everything speaks for the class",
+            "What does the ReLU do already?",
+            "each image's map is divided by its own maximum",
+            wrong_cam(normalise=by_range),
+        ),
+        Misconception(
+            "zero-by-zero",
+            "a map of zeros is divided by its maximum: 0 / 0",
+            "What is the maximum when nothing speaks for the class?",
+            "a map of zeros stays a map of zeros",
+            wrong_cam(normalise=lambda heat: heat / heat.amax((1, 2), keepdim=True)),
+        ),
+    ),
+    hints=(
+        "You need two things about the layer: what it put out, and how much the target's logit would grow with each of its "
+        "numbers.",
+        r"$A$ `(N, K, h, w)` is the layer's output, $y$ the sum of the targets' logits. "
+        r"$\alpha_{nk} = \frac{1}{hw}\sum_{ij} \partial y / \partial A_{nkij}$ of shape `(N, K, 1, 1)`. "
+        r"Map: $\mathrm{ReLU}(\sum_k \alpha_k A_k)$ of shape `(N, h, w)`; resize to `(H, W)`; divide each map by its maximum.",
+        "```\nhook the layer: keep its output A\nlogits = model of x; remove the hook\n"
+        "y = sum over the images of their target's logit\ngradient = d y / d A            (torch.autograd.grad)\n"
+        "alpha = mean of gradient over the last two axes, kept\nmap = ReLU of (alpha times A summed over channels)\n"
+        "resize the map to the height and width of x, bilinear\n"
+        "return the map divided by each image's maximum (at least 1e-8)\n```",
+    ),
+)
+
+EXERCISES = (COUNT_PARAMETERS, COUNT_MACS, ATTENTION_BOTTLENECK, GRAD_CAM)
