@@ -4,7 +4,7 @@ import inspect
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -30,24 +30,23 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdict on one check: its properties, the points for them, and the misconception behind a failure if known."""
+    """The verdict on one check.
+
+    points: what it gives if every property holds.
+    rows: the properties.
+    stub: the function that was not yet written, if the check fails and there is one.
+    misconception: what is behind the failure, if known.
+    """
 
     id: str
     points: int
     rows: tuple[Row, ...]
-    misconception: Misconception | None
+    stub: str | None = None
+    misconception: Misconception | None = None
 
     @property
     def passed(self) -> bool:
-        return all(row.passed for row in self.rows)
-
-    @property
-    def stub(self) -> str | None:
-        """The function that was not yet written, if that is all that fails."""
-        problems = [row.problem for row in self.rows if not row.passed]
-        if problems and all(p is not None and p.kind == "NotImplementedError" for p in problems):
-            return problems[0].message
-        return None
+        return bool(self.rows) and all(row.passed for row in self.rows)
 
 
 def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
@@ -71,12 +70,15 @@ def judge(exercise: Exercise, check: str, questions: list[Question], observation
     case = Case(exercise, questions, observations)
     properties = exercise.checks[check].properties
     rows = tuple(case.row(asked) for asked in properties)
-    report = Report(f"{exercise.key}-{check}", exercise.checks[check].points, rows, None)
-    if report.passed or report.stub:
+    report = Report(f"{exercise.key}-{check}", exercise.checks[check].points, rows)
+    if report.passed:
         return report
+    problems = (problem for seen in observations for problem in seen.problems.values())
+    if stub := next((problem.message for problem in problems if problem.kind == "NotImplementedError"), None):
+        return replace(report, stub=stub)
     plain = (row.meaning for row in rows if row.meaning)
     on = {name for asked, row in zip(properties, rows) if not row.passed for name in asked.on or exercise.probes}
-    return Report(report.id, report.points, rows, case.misconception(on) or next(plain, None))
+    return replace(report, misconception=case.misconception(on) or next(plain, None))
 
 
 class Case:

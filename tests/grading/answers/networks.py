@@ -1,0 +1,721 @@
+"""Answers to lesson 08, as learners write them."""
+
+import math
+
+import numpy as np
+import torch
+from bank import right, wrong
+from torch import nn
+from torch.nn import functional as F
+
+from attention_lab.networks import Bottleneck, count_macs, count_parameters
+
+# count-parameters
+
+
+right("count-parameters")(count_parameters)
+
+
+@right("count-parameters")
+def with_a_loop(model):
+    total = 0
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            total += int(np.prod(p.shape))
+    return total
+
+
+@right("count-parameters")
+def with_numpy(model):
+    return sum(np.prod(p.size()) for p in filter(lambda p: p.requires_grad, model.parameters()))
+
+
+@right("count-parameters")
+def as_a_tensor(model):
+    sizes = [p.numel() for p in model.parameters() if p.requires_grad]
+    return torch.tensor(sizes).sum()
+
+
+@wrong("count-parameters", "frozen-counted", passes="network")
+def all_of_them(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+@wrong("count-parameters", "buffers-counted")
+def everything_saved(model):
+    return sum(value.numel() for key, value in model.state_dict().items())
+
+
+@wrong("count-parameters", "tensors-counted")
+def how_many_tensors(model):
+    return len([p for p in model.parameters() if p.requires_grad])
+
+
+@wrong("count-parameters", "tensors-counted")
+def how_many_tensors_at_all(model):
+    return len(list(model.parameters()))
+
+
+@wrong("count-parameters", "rows-counted")
+def first_axis(model):
+    return sum(p.shape[0] for p in model.parameters() if p.requires_grad)
+
+
+@wrong("count-parameters", "biases-left-out")
+def weights_only(model):
+    return sum(p.numel() for n, p in model.named_parameters() if p.requires_grad and not n.endswith("bias"))
+
+
+@wrong("count-parameters", "twice-for-shared", passes="network")
+def name_by_name(model):
+    return sum(p.numel() for _, p in model.named_parameters(remove_duplicate=False) if p.requires_grad)
+
+
+@wrong("count-parameters", "top-layers-only")
+def not_recursive(model):
+    return sum(p.numel() for p in model.parameters(recurse=False) if p.requires_grad)
+
+
+@wrong("count-parameters", None)
+def forgot_the_return(model):
+    sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+# count-macs
+
+
+right("count-macs")(count_macs)
+
+
+@right("count-macs")
+def formula_by_formula(model, x):
+    counts = []
+
+    def conv_hook(module, inputs, output):
+        n, c_out, h, w = output.shape
+        kh, kw = module.kernel_size
+        counts.append(n * c_out * h * w * (module.in_channels // module.groups) * kh * kw)
+
+    def linear_hook(module, inputs, output):
+        counts.append(output.numel() * module.in_features)
+
+    handles = []
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d):
+            handles.append(module.register_forward_hook(conv_hook))
+        elif isinstance(module, nn.Linear):
+            handles.append(module.register_forward_hook(linear_hook))
+    model.eval()
+    with torch.no_grad():
+        model(x)
+    for handle in handles:
+        handle.remove()
+    return sum(counts)
+
+
+@right("count-macs")
+def from_the_flop_counter(model, x):
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        model(x)
+    return counter.get_total_flops() / 2
+
+
+@right("count-macs")
+def hooks_left_behind(model, x):
+    total = {"macs": 0.0}
+
+    def hook(module, _, out):
+        total["macs"] += math.prod(out.shape) * float(module.weight.numel() / module.weight.shape[0])
+
+    for name, module in model.named_modules():
+        if type(module).__name__ in ("Conv2d", "Linear"):
+            module.register_forward_hook(hook)
+    model(x)
+    return np.float64(total["macs"])
+
+
+def hooked(layer_macs, model, x, kinds=(nn.Conv2d, nn.Linear), modules=None):
+    total = 0
+
+    def hook(module, inputs, output):
+        nonlocal total
+        total += layer_macs(module, inputs[0], output)
+
+    handles = [m.register_forward_hook(hook) for m in (modules or model.modules()) if isinstance(m, kinds)]
+    with torch.no_grad():
+        model(x)
+    for handle in handles:
+        handle.remove()
+    return total
+
+
+def conv_macs(m, out):
+    n, c, h, w = out.shape
+    return n * c * h * w * m.in_channels // m.groups * m.kernel_size[0] * m.kernel_size[1]
+
+
+@wrong("count-macs", "groups-ignored", passes="convolutions linear calls")
+def groups_forgotten(model, x):
+    def macs(m, inp, out):
+        if isinstance(m, nn.Linear):
+            return out.numel() * m.in_features
+        return out.numel() * m.in_channels * m.kernel_size[0] * m.kernel_size[1]
+
+    return hooked(macs, model, x)
+
+
+@wrong("count-macs", "biases-counted", passes="groups")
+def with_biases(model, x):
+    def macs(m, inp, out):
+        return out.numel() * m.weight[0].numel() + (out.numel() if m.bias is not None else 0)
+
+    return hooked(macs, model, x)
+
+
+@wrong("count-macs", "twice")
+def flops(model, x):
+    return hooked(lambda m, inp, out: 2 * out.numel() * m.weight[0].numel(), model, x)
+
+
+@wrong("count-macs", "input-size", passes="linear calls")
+def size_of_the_input(model, x):
+    def macs(m, inp, out):
+        if isinstance(m, nn.Linear):
+            return out.numel() * m.in_features
+        n, _, h, w = inp.shape
+        return n * h * w * m.out_channels * m.in_channels // m.groups * m.kernel_size[0] * m.kernel_size[1]
+
+    return hooked(macs, model, x)
+
+
+@wrong("count-macs", "one-image", passes="groups")
+def of_the_first_image(model, x):
+    return hooked(lambda m, inp, out: out[0].numel() * m.weight[0].numel(), model, x)
+
+
+@wrong("count-macs", "each-weight-once")
+def sizes_of_the_weights(model, x):
+    return hooked(lambda m, inp, out: m.weight.numel(), model, x)
+
+
+@wrong("count-macs", "tokens-ignored", passes="convolutions groups calls")
+def linear_once_an_image(model, x):
+    def macs(m, inp, out):
+        if isinstance(m, nn.Linear):
+            return inp.shape[0] * m.in_features * m.out_features
+        return conv_macs(m, out)
+
+    return hooked(macs, model, x)
+
+
+@wrong("count-macs", "tokens-ignored", passes="convolutions groups calls")
+def linear_once(model, x):
+    def macs(m, inp, out):
+        return m.in_features * m.out_features if isinstance(m, nn.Linear) else conv_macs(m, out)
+
+    return hooked(macs, model, x)
+
+
+@wrong("count-macs", "no-linear-layers", passes="convolutions groups calls")
+def convolutions_only(model, x):
+    return hooked(lambda m, inp, out: conv_macs(m, out), model, x, kinds=nn.Conv2d)
+
+
+@wrong("count-macs", "kernel-ignored", passes="linear")
+def kernel_forgotten(model, x):
+    def macs(m, inp, out):
+        return out.numel() * (m.in_features if isinstance(m, nn.Linear) else m.in_channels // m.groups)
+
+    return hooked(macs, model, x)
+
+
+@wrong("count-macs", "channels-ignored", passes="linear")
+def channels_forgotten(model, x):
+    def macs(m, inp, out):
+        return out.numel() * (m.in_features if isinstance(m, nn.Linear) else math.prod(m.kernel_size))
+
+    return hooked(macs, model, x)
+
+
+@wrong("count-macs", "top-layers-only", passes="groups linear")
+def children_only(model, x):
+    return hooked(lambda m, inp, out: out.numel() * m.weight[0].numel(), model, x, modules=model.children())
+
+
+@wrong("count-macs", "once-each", passes="convolutions groups linear")
+def remembered_by_layer(model, x):
+    counts = {}
+
+    def hook(m, inp, out):
+        counts[m] = out.numel() * m.weight[0].numel()
+
+    for m in model.modules():
+        if isinstance(m, (nn.Conv2d, nn.Linear)):
+            m.register_forward_hook(hook)
+    model(x)
+    return sum(counts.values())
+
+
+@wrong("count-macs", "normalisation-counted", passes="groups calls")
+def everything_with_a_weight(model, x):
+    kinds = (nn.Conv2d, nn.Linear, nn.BatchNorm2d, nn.LayerNorm)
+    return hooked(lambda m, inp, out: out.numel() * m.weight[0].numel(), model, x, kinds)
+
+
+# attention-bottleneck
+
+
+@right("attention-bottleneck")
+class LayerByLayer(nn.Module):
+    """As in torchvision: the stride is in the 3x3."""
+
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride=stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * width)
+        self.relu = nn.ReLU(inplace=True)
+        self.attention = attention(4 * width) if attention is not None else None
+        self.downsample = None
+        if stride != 1 or in_channels != 4 * width:
+            self.downsample = nn.Sequential(
+                nn.Conv2d(in_channels, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width)
+            )
+
+    def forward(self, x):
+        identity = x
+        out = self.relu(self.bn1(self.conv1(x)))
+        out = self.relu(self.bn2(self.conv2(out)))
+        out = self.bn3(self.conv3(out))
+        if self.attention is not None:
+            out = self.attention(out)
+        if self.downsample is not None:
+            identity = self.downsample(x)
+        out += identity
+        return self.relu(out)
+
+
+right("attention-bottleneck")(Bottleneck)
+
+
+def conv_bn(i, o, k, s=1):
+    return nn.Sequential(nn.Conv2d(i, o, k, s, k // 2, bias=False), nn.BatchNorm2d(o))
+
+
+@right("attention-bottleneck")
+class OneSequential(nn.Module):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__()
+        out = width * 4
+        self.skip = nn.Sequential() if (stride, in_channels) == (1, out) else conv_bn(in_channels, out, 1, stride)
+        layers = [conv_bn(in_channels, width, 1, stride), nn.ReLU(), conv_bn(width, width, 3), nn.ReLU(), conv_bn(width, out, 1)]
+        if attention:
+            layers.append(attention(out))
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return F.relu(self.body(x) + self.skip(x))
+
+
+@right("attention-bottleneck")
+class ShortcutFirst(nn.Module):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__()
+        make = attention or (lambda channels: nn.Identity())
+        self.gate = make(4 * width)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(c) for c in (4 * width, width, width))
+        self.expand = nn.Conv2d(width, 4 * width, 1, bias=False)
+        self.middle = nn.Conv2d(width, width, 3, 1, 1, bias=False)
+        self.reduce = nn.Conv2d(in_channels, width, 1, stride, bias=False)
+        self.match = None
+        if stride > 1 or in_channels != 4 * width:
+            self.match, self.match_norm = nn.Conv2d(in_channels, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width)
+
+    def forward(self, x):
+        kept = x if self.match is None else self.match_norm(self.match(x))
+        y = self.norms[1](self.reduce(x)).clamp(min=0)
+        y = self.norms[2](self.middle(y)).clamp(min=0)
+        return torch.relu(kept + self.gate(self.norms[0](self.expand(y))))
+
+
+class BottleneckBase(nn.Module):
+    """What most wrong answers get right."""
+
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, width, 1, stride, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, 4 * width, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(4 * width)
+        self.att = attention(4 * width) if attention else nn.Identity()
+        self.skip = nn.Identity()
+        if stride != 1 or in_channels != 4 * width:
+            self.skip = nn.Sequential(
+                nn.Conv2d(in_channels, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width)
+            )
+
+    def branch(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn2(self.conv2(x)))
+        return self.bn3(self.conv3(x))
+
+    def forward(self, x):
+        return F.relu(self.skip(x) + self.att(self.branch(x)))
+
+
+@wrong("attention-bottleneck", "gate-after-the-addition", passes="shapes parameters gradients")
+class GateOnTheSum(BottleneckBase):
+    def forward(self, x):
+        return F.relu(self.att(self.skip(x) + self.branch(x)))
+
+
+@wrong("attention-bottleneck", "gate-after-the-relu", passes="shapes parameters gradients")
+class GateAtTheVeryEnd(BottleneckBase):
+    def forward(self, x):
+        return self.att(F.relu(self.skip(x) + self.branch(x)))
+
+
+@wrong("attention-bottleneck", "gate-on-the-skip", passes="shapes parameters gradients")
+class GateOnTheSkip(BottleneckBase):
+    def forward(self, x):
+        return F.relu(self.att(self.skip(x)) + self.branch(x))
+
+
+@wrong("attention-bottleneck", "gate-inside", passes="shapes gradients")
+class GateAfterThe3x3(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride)
+        if attention:
+            self.att = attention(width)
+
+    def forward(self, x):
+        y = F.relu(self.bn1(self.conv1(x)))
+        y = self.att(F.relu(self.bn2(self.conv2(y))))
+        return F.relu(self.skip(x) + self.bn3(self.conv3(y)))
+
+
+@wrong("attention-bottleneck", "gate-before-the-last-norm", passes="shapes parameters gradients")
+class GateBeforeTheNorm(BottleneckBase):
+    def branch(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn2(self.conv2(x)))
+        return self.bn3(self.att(self.conv3(x)))
+
+    def forward(self, x):
+        return F.relu(self.skip(x) + self.branch(x))
+
+
+@wrong("attention-bottleneck", "gate-unused", passes="shapes parameters")
+class GateForgotten(BottleneckBase):
+    def forward(self, x):
+        return F.relu(self.skip(x) + self.branch(x))
+
+
+@wrong("attention-bottleneck", "no-last-relu", passes="shapes parameters gradients")
+class NoLastReLU(BottleneckBase):
+    def forward(self, x):
+        return self.skip(x) + self.att(self.branch(x))
+
+
+@wrong("attention-bottleneck", "relu-before-the-addition", passes="shapes parameters gradients")
+class ReLUTooEarly(BottleneckBase):
+    def forward(self, x):
+        return self.skip(x) + self.att(F.relu(self.branch(x)))
+
+
+@wrong("attention-bottleneck", "relu-before-the-addition", passes="shapes parameters gradients")
+class ReLUTwice(BottleneckBase):
+    def branch(self, x):
+        return F.relu(super().branch(x))
+
+
+@wrong("attention-bottleneck", "no-skip", passes="shapes")
+class NoSkip(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        del self.skip
+
+    def forward(self, x):
+        return F.relu(self.att(self.branch(x)))
+
+
+@wrong("attention-bottleneck", "no-inner-relus", passes="shapes parameters gradients")
+class NoInnerReLUs(BottleneckBase):
+    def branch(self, x):
+        return self.bn3(self.conv3(self.bn2(self.conv2(self.bn1(self.conv1(x))))))
+
+
+@wrong("attention-bottleneck", "never-bridged")
+class AlwaysX(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        self.skip = nn.Identity()
+
+
+@wrong("attention-bottleneck", "always-bridged", passes="shapes gradients")
+class AlwaysAConvolution(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        self.skip = conv_bn(in_channels, 4 * width, 1, stride)
+
+
+@wrong("attention-bottleneck", "bridged-without-stride", passes="parameters")
+class SkipWithoutStride(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        if stride != 1 or in_channels != 4 * width:
+            self.skip = conv_bn(in_channels, 4 * width, 1)
+
+
+@wrong("attention-bottleneck", "bridged-without-norm", passes="shapes gradients")
+class SkipWithoutNorm(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        if stride != 1 or in_channels != 4 * width:
+            self.skip = nn.Conv2d(in_channels, 4 * width, 1, stride, bias=False)
+
+
+@wrong("attention-bottleneck", "bridged-for-stride-only")
+class SkipForStrideOnly(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        if stride == 1:
+            self.skip = nn.Identity()
+
+
+@wrong("attention-bottleneck", "stride-twice", passes="parameters")
+class StrideTwice(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
+
+
+@wrong("attention-bottleneck", "not-expanded")
+class NotExpanded(nn.Module):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__()
+        self.body = nn.Sequential(
+            conv_bn(in_channels, width, 1, stride), nn.ReLU(), conv_bn(width, width, 3), nn.ReLU(), conv_bn(width, width, 1)
+        )
+        self.att = attention(width) if attention else nn.Identity()
+        self.skip = nn.Identity() if stride == 1 and in_channels == width else conv_bn(in_channels, width, 1, stride)
+
+    def forward(self, x):
+        return F.relu(self.skip(x) + self.att(self.body(x)))
+
+
+@wrong("attention-bottleneck", None, passes="gradients")
+class NoPadding(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        self.conv2 = nn.Conv2d(width, width, 1, bias=False)
+
+
+# grad-cam
+
+
+@right("grad-cam")
+def with_autograd_grad(model, layer, x, target):
+    stored = {}
+    handle = layer.register_forward_hook(lambda m, i, o: stored.update(out=o))
+    logits = model(x)
+    handle.remove()
+    score = logits[range(len(x)), target].sum()
+    (grad,) = torch.autograd.grad(score, stored["out"])
+    alpha = grad.mean(dim=(2, 3), keepdim=True)
+    cam = F.relu((alpha * stored["out"]).sum(dim=1, keepdim=True))
+    cam = F.interpolate(cam, size=x.shape[-2:], mode="bilinear", align_corners=False).squeeze(1)
+    return (cam / cam.flatten(1).max(1).values.view(-1, 1, 1).clamp(min=1e-8)).detach()
+
+
+@right("grad-cam")
+def with_two_hooks(model, layer, x, target):
+    acts, grads = [], []
+    h1 = layer.register_forward_hook(lambda m, i, o: acts.append(o.detach()))
+    h2 = layer.register_full_backward_hook(lambda m, gi, go: grads.append(go[0].detach()))
+    model.zero_grad()
+    x = x.clone().requires_grad_(True)
+    out = model(x)
+    out.gather(1, target[:, None]).sum().backward()
+    h1.remove()
+    h2.remove()
+    weights = grads[0].mean((2, 3))
+    cam = torch.einsum("nk,nkhw->nhw", weights, acts[0]).clamp(min=0)
+    cam = cam / (cam.amax((1, 2), keepdim=True) + 1e-10)
+    return F.interpolate(cam.unsqueeze(1), x.shape[2:], mode="bilinear")[:, 0]
+
+
+@right("grad-cam")
+def image_by_image(model, layer, x, target):
+    maps = []
+    for image, label in zip(x, target):
+        kept = []
+        handle = layer.register_forward_hook(lambda m, i, o: (o.retain_grad(), kept.append(o)))
+        model(image[None])[0, label].backward()
+        handle.remove()
+        alphas = kept[0].grad[0].sum((1, 2))
+        cam = torch.relu(sum(a * m for a, m in zip(alphas, kept[0][0].detach())))
+        cam = F.interpolate(cam[None, None], image.shape[1:], mode="bilinear", align_corners=False)[0, 0]
+        maps.append(cam / cam.max() if cam.max() > 0 else cam)
+    return torch.stack(maps)
+
+
+@right("grad-cam")
+def with_grad_enabled(model, layer, x, target):
+    with torch.enable_grad():
+        saved = []
+        hook = layer.register_forward_hook(lambda m, i, o: saved.append(o))
+        y = model(x)
+        hook.remove()
+        one_hot = F.one_hot(target, y.shape[1])
+        g = torch.autograd.grad((y * one_hot).sum(), saved[0])[0]
+    cam = torch.relu((g.mean([2, 3])[:, :, None, None] * saved[0]).mean(1))
+    cam = F.interpolate(cam[:, None], size=tuple(x.shape[2:]), mode="bilinear")[:, 0].detach()
+    biggest = cam.amax(dim=(1, 2), keepdim=True)
+    return torch.where(biggest > 0, cam / biggest, cam)
+
+
+def collected(model, layer, x, score):
+    kept = []
+    handle = layer.register_forward_hook(lambda m, i, o: kept.append(o))
+    y = score(model(x))
+    handle.remove()
+    return kept[0].detach(), torch.autograd.grad(y.sum(), kept[0])[0]
+
+
+def finished(cam, x):
+    cam = F.interpolate(cam[:, None], size=x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    return cam / cam.amax((1, 2), keepdim=True).clamp(min=1e-8)
+
+
+@wrong("grad-cam", "probabilities", passes="shape nothing")
+def of_the_probability(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y.softmax(1)[range(len(x)), target])
+    return finished(F.relu((g.mean((2, 3), keepdim=True) * a).sum(1)), x)
+
+
+@wrong("grad-cam", "predicted-class", passes="shape")
+def of_the_prediction(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y.max(1).values)
+    return finished(F.relu((g.mean((2, 3), keepdim=True) * a).sum(1)), x)
+
+
+@wrong("grad-cam", "first-target", passes="shape nothing")
+def of_the_first_class(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[:, target[0]])
+    return finished(F.relu((g.mean((2, 3), keepdim=True) * a).sum(1)), x)
+
+
+@wrong("grad-cam", "every-target", passes="shape nothing")
+def of_all_targets(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[:, target])
+    return finished(F.relu((g.mean((2, 3), keepdim=True) * a).sum(1)), x)
+
+
+@wrong("grad-cam", "no-relu")
+def without_the_relu(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    return finished((g.mean((2, 3), keepdim=True) * a).sum(1), x)
+
+
+@wrong("grad-cam", "relu-on-the-gradients", passes="shape nothing")
+def relu_of_the_gradients(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    return finished(F.relu((F.relu(g).mean((2, 3), keepdim=True) * a).sum(1)), x)
+
+
+@wrong("grad-cam", "relu-before-the-sum", passes="shape nothing")
+def relu_first(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    return finished(F.relu(g.mean((2, 3), keepdim=True) * a).sum(1), x)
+
+
+@wrong("grad-cam", "gradient-not-averaged", passes="shape nothing")
+def place_by_place(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    return finished(F.relu((g * a).sum(1)), x)
+
+
+@wrong("grad-cam", "largest-gradient", passes="shape nothing")
+def by_the_largest(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    return finished(F.relu((g.flatten(2).max(2).values[:, :, None, None] * a).sum(1)), x)
+
+
+@wrong("grad-cam", "weights-over-channels", passes="shape nothing")
+def averaged_over_channels(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    return finished(F.relu((g.mean(1, keepdim=True) * a).sum(1)), x)
+
+
+@wrong("grad-cam", "maps-unweighted", passes="shape")
+def mean_of_the_maps(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    return finished(F.relu(a.mean(1)), x)
+
+
+@wrong("grad-cam", "gradients-only", passes="shape nothing")
+def sum_of_the_gradients(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    return finished(F.relu(g.sum(1)), x)
+
+
+@wrong("grad-cam", "not-resized")
+def as_small_as_the_layer(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1))
+    return cam / cam.amax((1, 2), keepdim=True).clamp(min=1e-8)
+
+
+@wrong("grad-cam", "corners-aligned", passes="shape nothing")
+def corners_aligned(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+    cam = F.interpolate(cam, size=x.shape[2:], mode="bilinear", align_corners=True)[:, 0]
+    return cam / cam.amax((1, 2), keepdim=True).clamp(min=1e-8)
+
+
+@wrong("grad-cam", "nearest", passes="shape nothing")
+def repeated_pixels(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = F.interpolate(F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True)), size=x.shape[2:])[:, 0]
+    return cam / cam.amax((1, 2), keepdim=True).clamp(min=1e-8)
+
+
+@wrong("grad-cam", "not-normalised", passes="nothing")
+def raw_values(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = 1000 * F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+    return F.interpolate(cam, size=x.shape[2:], mode="bilinear")[:, 0] / 1000
+
+
+@wrong("grad-cam", "batch-maximum", passes="shape nothing")
+def one_maximum_for_all(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+    cam = F.interpolate(cam, size=x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    return cam / cam.max().clamp(min=1e-8)
+
+
+@wrong("grad-cam", "minimum-subtracted", passes="shape nothing")
+def stretched(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+    cam = F.interpolate(cam, size=x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    low, high = cam.amin((1, 2), keepdim=True), cam.amax((1, 2), keepdim=True)
+    return (cam - low) / (high - low + 1e-9)
+
+
+@wrong("grad-cam", "zero-by-zero", passes="shape values")
+def divided_by_zero(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+    cam = F.interpolate(cam, size=x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
+    return cam / cam.amax((1, 2), keepdim=True)
