@@ -5,7 +5,7 @@ INSTALLED := .venv/installed
 .PHONY: help lab test demo notebooks bench
 
 help:
-	@echo "make lab        open JupyterLab on the first lesson"
+	@echo "make lab        open JupyterLab on the course map"
 	@echo "make test       run the whole test suite"
 	@echo "make demo       grade a sample class"
 	@echo "make notebooks  rebuild what is generated from solutions/*/*.py"
@@ -15,7 +15,7 @@ lab: $(INSTALLED)
 	$(BIN)/attention-lab lab
 
 test: $(INSTALLED)
-	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 $(BIN)/pytest --nbval-lax tests solutions
+	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --nbval-lax tests solutions
 
 demo: $(INSTALLED)
 	$(BIN)/attention-lab demo

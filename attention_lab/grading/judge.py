@@ -103,9 +103,13 @@ class Case:
     def expected(self) -> list[Observation]:
         """What the right answer does that is most like this one: in its parameters, then in its values and shapes."""
         forms = (version for form in self.exercise.forms for version in self.versions(form))
-        alike = [form for form in forms if self.observations[0].keys == next(self.of(form)).keys]
+        firsts = [(form, next(self.of(form))) for form in forms]
+        alike = [(form, first) for form, first in firsts if first.keys == self.observations[0].keys]
+        alike = alike or [(form, next(self.of(form))) for form in self.exercise.forms]
+        best = max(self.likeness([first]) for _, first in alike)
+        likely = [form for form, first in alike if self.likeness([first]) == best]
         expected: list[Observation] = []
-        for form in alike or self.exercise.forms:
+        for form in likely if best[0] else likely[:1]:
             right = list(self.of(form))
             expected = max(expected or right, right, key=self.likeness)
             if self.likeness(expected)[0] == len(self.questions) * len(self.exercise.records):

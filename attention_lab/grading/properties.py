@@ -53,6 +53,12 @@ CHANGES_INPUT = Misconception(
     "Which line works in place: *=, +=, or a method that ends in an underscore?",
     "forward must leave x as it is",
 )
+NO_IDENTITY_START = Misconception(
+    "no-identity-start",
+    "training starts from a distorted x, not from x itself",
+    "What does your module give before the first training step? Which parameters decide that?",
+    "a fresh module must give back x",
+)
 IMAGES_MIXED = Misconception(
     "images-mixed",
     "the result for one image depends on the other images of the batch",
@@ -173,7 +179,7 @@ def starts_as_identity() -> Property:
     def failure(got: Observation, _: Observation, question: Question) -> Failure | None:
         if got.fresh is not None and close(got.fresh, question.inputs[0].to(got.fresh.dtype)):
             return None
-        return Failure("a fresh module changes x", "x itself")
+        return Failure("a fresh module changes x", "x itself", NO_IDENTITY_START)
 
     return Property("identity at initialisation", failure)
 

@@ -90,11 +90,12 @@ def repeated(times: int, *layers: tuple) -> nn.Sequential:
     return nn.Sequential(*[stack(*layers)] * times)
 
 
-def against_class_0(*layers: tuple) -> nn.Sequential:
-    """A stack in which every input of the last, linear layer speaks against class 0."""
+def one_sided(*layers: tuple) -> nn.Sequential:
+    """A stack in which every input of the last, linear layer speaks against class 0 and for class 1."""
     made = stack(*layers)
     with torch.no_grad():
         made[-1].weight[0] = -made[-1].weight[0].abs() - 0.1
+        made[-1].weight[1] = made[-1].weight[1].abs() + 0.1
     return made
 
 
@@ -105,5 +106,5 @@ BUILDERS = {
     "stack": stack,
     "frozen": frozen,
     "repeated": repeated,
-    "against class 0": against_class_0,
+    "one-sided": one_sided,
 }

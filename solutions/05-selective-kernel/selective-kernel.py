@@ -42,25 +42,24 @@ from attention_lab.table import Table
 # %% [markdown]
 # ## 1. A picture first
 #
-# A convolution looks through a small window. The window below is always 72 pixels wide. On the left the cat is far away,
-# and the window shows a face. On the right the cat is close, and the same window shows an eye and fur.
+# A convolution looks through a window of a fixed size. The bright square below has the same size in both pictures. On the
+# left the woman is far away, and the square holds a face. On the right she is close, and the same square holds an eye.
 
 # %% tags=["demo"]
-far = data.photo("chelsea", size=256)
-near = F.interpolate(far[None, :, 30:158, 60:188], size=256, mode="bicubic", align_corners=False)[0]
+far = data.photo("astronaut", size=256)
+near = F.interpolate(far[None, :, 10:106, 66:162], size=256, mode="bicubic", align_corners=False)[0]
 
 
-def through_the_window(image, row, column, side=72):
+def through_the_window(image, row, column, side=76):
     """The image with all but a window darkened, and what is in the window."""
     shown = 0.35 * image
     inside = slice(row, row + side), slice(column, column + side)
     shown[:, *inside] = image[:, *inside]
-    seen = F.interpolate(image[None, :, *inside], size=256)[0]
-    return shown, seen
+    return shown, F.interpolate(image[None, :, *inside], size=256)[0]
 
 
 figures.gallery(
-    torch.stack([*through_the_window(far, 68, 88), *through_the_window(near, 74, 50)]),
+    torch.stack([*through_the_window(far, 15, 72), *through_the_window(near, 90, 60)]),
     ["far", "seen in the window", "close", "seen in the window"],
 )
 
@@ -233,20 +232,21 @@ check("selective-kernel-gradients", SelectiveKernel)
 # ## 5. See what you built
 #
 # A fresh block is undecided: its scores are near 0, so each of two branches gets about one half. Here is the share of each
-# branch, channel by channel, for one photograph.
+# branch, channel by channel, for one feature map of random numbers.
 
 # %%
 _ = torch.manual_seed(0)
 fresh = SelectiveKernel(64).eval()
 with torch.no_grad():
     weights = fresh.weights(torch.randn(1, 64, 24, 24))
-print("shape:", tuple(weights.shape), "| sums over the branches:", f"{weights.sum(1).min():.2f} to {weights.sum(1).max():.2f}")
+sums = weights.sum(1)
+print(f"shape {tuple(weights.shape)}; sums over the branches from {sums.min():.2f} to {sums.max():.2f}")
 figures.channel_weights(weights[0], ["branch 1 (dilation 1)", "branch 2 (dilation 2)"])
 
 # %% [markdown]
 # The two marks of each channel mirror each other around 0.5: what one branch gains, the other loses.
 #
-# **What does it cost?** Two groups of facts. First, why dilation and groups: the weights of one branch at $C = 256$.
+# **What does it cost?** First one branch, at $C = 256$: why the paper dilates its kernels and groups its channels.
 
 # %%
 channels = 256
@@ -256,14 +256,14 @@ yours = sum(p.numel() for p in SelectiveKernel(channels).parameters())
 print(f"{'your whole block':28} {yours:>10,} parameters, one plain 3x3 convolution has {9 * channels**2:,}")
 
 # %% [markdown]
-# So two grouped branches, the hidden layer and the scores together are cheaper than one plain convolution. Second, whole
+# So two grouped branches, the hidden layer and the scores together are cheaper than one plain convolution. Now whole
 # networks, built and counted here. SKNet-50 is a ResNeXt-50 with your block in place of the grouped 3×3 convolution.
 
 # %%
 with torch.device("meta"):
-    sizes = {name: sum(p.numel() for p in create(name).parameters()) for name in ("resnet50", "resnext50_32x4d", "sknet50")}
-for name, size in sizes.items():
-    print(f"{name:16} {size:>11,} parameters")
+    networks = {name: create(name) for name in ("resnet50", "resnext50_32x4d", "sknet50")}
+for name, network in networks.items():
+    print(f"{name:16} {sum(p.numel() for p in network.parameters()):>11,} parameters")
 
 # %% [markdown]
 # The paper prints 27.5M for SKNet-50.
@@ -380,7 +380,7 @@ def noisy_garments(number, split, seed, scale=(0.3, 0.96)):
     scenes = data.scenes(number, split, size=24, seed=seed, scale=scale, rotation=0, fragments=0, photos=False)
     noise = torch.randn(scenes.image.shape, generator=torch.Generator().manual_seed(seed))
     four = torch.isin(scenes.label, torch.tensor([data.FASHION_CLASSES.index(name) for name in data.CUE_CLASSES]))
-    return (scenes.image + 0.3 * noise)[four], scenes.label[four], scenes.size[four]
+    return (scenes.image + 0.4 * noise)[four], scenes.label[four], scenes.size[four]
 
 
 number = 1000 if training.fast() else 20000
@@ -460,7 +460,9 @@ def rise(model, unit):
 
 
 rises = {
-    (name, unit): [rise(model, unit) for model in run.models] for name, run in comparison.runs.items() for unit in (0, 1)
+    (name, unit): [rise(model, unit) for model in run.models]
+    for name, run in comparison.runs.items()
+    for unit in (0, 1)
 }
 table = Table(
     "Rise of the weight of branch 2 from small to large garments, seed by seed.",
@@ -473,9 +475,9 @@ table = Table(
 display(comparison, table)
 
 # %% [markdown]
-# Look at **unit 2** first, and compare the two networks. Then look at unit 1 of the *control*: its weights move too,
-# sometimes up, sometimes down, although there is nothing to choose. Two equal windows learn different filters by chance,
-# and a filter may well like large things. Without the control we might have told a story about unit 1.
+# Look at **unit 2** first, and compare the two networks. Then look at the *control* alone: its weights move too, although
+# there is nothing to choose. Two equal windows learn different filters by chance, and one filter may like large things.
+# In unit 1 this happens so strongly that, without the control, we might have told a story about it. So we judge by unit 2.
 
 # %% tags=["demo"]
 found, control = rises["dilations 1 and 3", 1], rises["control: 1 and 1", 1]
@@ -492,8 +494,8 @@ figures.branch_weights(chosen, sizes, ["dilation 1", "dilation 3"])
 # The picture shows unit 2 of the first seed. Each dot is an image, the lines are means. The two colours mirror each other,
 # because the two weights sum to 1.
 #
-# **What this shows.** Where the windows differ, the block tends to give the larger one more weight for larger objects; where
-# they do not differ, nothing of the kind appears in unit 2. Nobody told the network the size.
+# **What this shows.** In unit 2, where the windows differ, the block gives the larger one more weight for larger objects.
+# Where the windows are equal, that does not happen. Nobody told the network the size.
 #
 # **What it does not show.** That SK makes the network better: compare the errors of the two networks with their spread. And
 # the paper finds that the effect fades in its highest layers. In our two units we do not see that; two units are too few to

@@ -1,7 +1,7 @@
 """The exercises of every lesson, in the order of the course."""
 
 from ..exercise import Exercise
-from . import bam, cbam, networks, selective_kernel, self_attention, squeeze_excitation, weighting
+from . import bam, cbam, networks, selective_kernel, self_attention, spatial_transformer, squeeze_excitation, weighting
 
 LESSONS: dict[str, tuple[Exercise, ...]] = {
     "01-attention-as-weighting": weighting.EXERCISES,
@@ -10,6 +10,7 @@ LESSONS: dict[str, tuple[Exercise, ...]] = {
     "04-bam": bam.EXERCISES,
     "05-selective-kernel": selective_kernel.EXERCISES,
     "06-self-attention": self_attention.EXERCISES,
+    "07-spatial-transformer": spatial_transformer.EXERCISES,
     "08-attention-in-networks": networks.EXERCISES,
 }
 

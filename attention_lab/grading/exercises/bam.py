@@ -541,7 +541,6 @@ BAM_EXERCISE = Exercise(
     probes={
         "small": Probe(lambda g: (0.5 + normal(g, 2, 24, 9, 11),), build=(24, 4, 2)),
         "defaults": Probe(lambda g: (0.5 + normal(g, 3, 32, 7, 6),), build=(32,)),
-        "one image": Probe(lambda g: (0.5 + normal(g, 1, 18, 6, 8),), build=(18, 6, 3)),
     },
     checks={
         "shapes": Check(1, (shape("weights"), shape("output"), leaves_input_alone())),

@@ -65,6 +65,13 @@ COUNT_PARAMETERS = Exercise(
     },
     misconceptions=(
         Misconception(
+            "twice-for-shared",
+            "a layer that is used several times is counted several times",
+            "How many copies of a shared weight does the optimiser change?",
+            TRAINED,
+            counting(lambda model: sum(parameters_by_use(model))),
+        ),
+        Misconception(
             "frozen-counted",
             "frozen parameters are counted too",
             "Which parameters does an optimiser change?",
@@ -109,13 +116,6 @@ COUNT_PARAMETERS = Exercise(
                     p.numel() for name, p in model.named_parameters() if p.requires_grad and "bias" not in name
                 )
             ),
-        ),
-        Misconception(
-            "twice-for-shared",
-            "a layer that is used several times is counted several times",
-            "How many copies of a shared weight does the optimiser change?",
-            TRAINED,
-            counting(lambda model: sum(parameters_by_use(model))),
         ),
         Misconception(
             "top-layers-only",
@@ -210,9 +210,9 @@ def linear_layers(g: Generator) -> tuple:
     return StandIn("stack", (("Linear", 6, a), ("LayerNorm", a), ("GELU",), ("Linear", a, 4))), normal(g, 3, 5, 6)
 
 
-def called_twice(g: Generator) -> tuple:
+def called_three_times(g: Generator) -> tuple:
     a = size(g)
-    return StandIn("repeated", (2, ("Conv2d", a, a, 3, {"padding": 1}), ("ReLU",))), normal(g, 2, a, 5, 4)
+    return StandIn("repeated", (3, ("Conv2d", a, a, 3, {"padding": 1}), ("ReLU",))), normal(g, 2, a, 5, 4)
 
 
 COUNT_MACS = Exercise(
@@ -222,15 +222,36 @@ COUNT_MACS = Exercise(
         "convolutions": Probe(convolutions),
         "groups": Probe(grouped),
         "linear layers": Probe(linear_layers),
-        "called twice": Probe(called_twice),
+        "called three times": Probe(called_three_times),
     },
     checks={
         "convolutions": Check(2, (values(on=("convolutions",), name="multiply-adds of convolutions"), repeatable())),
         "groups": Check(1, (values(on=("groups",), name="multiply-adds of convolutions in groups"),)),
         "linear": Check(2, (values(on=("linear layers",), name="multiply-adds of linear layers"),)),
-        "calls": Check(1, (values(on=("called twice",), name="multiply-adds of a layer called twice"),)),
+        "calls": Check(1, (values(on=("called three times",), name="multiply-adds of a layer called three times"),)),
     },
     misconceptions=(
+        Misconception(
+            "once-each",
+            "a layer that is called several times is counted once",
+            "How often does your hook run, and what does it do with the number of the first call?",
+            MACS,
+            macs(right_macs, once=True),
+        ),
+        Misconception(
+            "tokens-ignored",
+            "a linear layer is counted once an image, though it is applied to every token",
+            "How many numbers does the layer put out for (N, L, d)?",
+            MACS,
+            of_linear_layers(lambda layer, x, y: len(y) * layer.weight.numel()),
+        ),
+        Misconception(
+            "no-linear-layers",
+            "linear layers are not counted",
+            "Which kinds of layer get a hook?",
+            MACS,
+            macs(right_macs, kinds=(nn.Conv2d,)),
+        ),
         Misconception(
             "groups-ignored",
             "a filter in a grouped convolution is taken to see all input channels",
@@ -276,27 +297,6 @@ COUNT_MACS = Exercise(
             macs(lambda layer, x, y: layer.weight.numel()),
         ),
         Misconception(
-            "tokens-ignored",
-            "a linear layer is counted once an image, though it is applied to every token",
-            "How many numbers does the layer put out for (N, L, d)?",
-            MACS,
-            of_linear_layers(lambda layer, x, y: len(y) * layer.weight.numel()),
-        ),
-        Misconception(
-            "tokens-ignored",
-            "a linear layer is counted once an image, though it is applied to every token",
-            "How many numbers does the layer put out for (N, L, d)?",
-            MACS,
-            of_linear_layers(lambda layer, x, y: layer.weight.numel()),
-        ),
-        Misconception(
-            "no-linear-layers",
-            "linear layers are not counted",
-            "Which kinds of layer get a hook?",
-            MACS,
-            macs(right_macs, kinds=(nn.Conv2d,)),
-        ),
-        Misconception(
             "kernel-ignored",
             "the area of the kernel is left out",
             "How many weights has one filter of 3 x 3 over C channels?",
@@ -316,13 +316,6 @@ COUNT_MACS = Exercise(
             "What is the difference between children() and modules()?",
             MACS,
             macs(right_macs, layers=nn.Module.children),
-        ),
-        Misconception(
-            "once-each",
-            "a layer that is called twice is counted once",
-            "How often does your hook run, and what does it do with the number of the first call?",
-            MACS,
-            macs(right_macs, once=True),
         ),
         Misconception(
             "normalisation-counted",
@@ -443,9 +436,9 @@ ATTENTION_BOTTLENECK = Exercise(
     forms=(Unit, UnitWithStrideIn3x3),
     probes={
         "wider": Probe(lambda g: (normal(g, 2, 12, 5, 7),), build=(12, 5, 1, StandIn("Gate"))),
-        "stride 2": Probe(lambda g: (normal(g, 3, 12, 6, 9),), build=(12, 3, 2, StandIn("Gate"))),
+        "stride 2": Probe(lambda g: (normal(g, 3, 8, 6, 9),), build=(8, 3, 2, StandIn("Gate"))),
         "same shape": Probe(lambda g: (normal(g, 1, 12, 7, 4),), build=(12, 3, 1, StandIn("Gate"))),
-        "no attention": Probe(lambda g: (normal(g, 2, 8, 7, 5),), build=(8, 3, 2)),
+        "no attention": Probe(lambda g: (normal(g, 2, 12, 7, 5),), build=(12, 3, 2)),
     },
     checks={
         "shapes": Check(1, (shape(), leaves_input_alone())),
@@ -636,7 +629,7 @@ def bilinear(heat: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def by_the_maximum(heat: Tensor) -> Tensor:
-    return heat / heat.amax((1, 2), keepdim=True).clamp_min(1e-12)
+    return heat / heat.amax((1, 2), keepdim=True).clamp_min(1e-8)
 
 
 def by_range(heat: Tensor) -> Tensor:
@@ -679,19 +672,19 @@ def classifier(seed: int) -> StandIn:
 def last_layers(seed: int) -> StandIn:
     layers = (
         ("Conv2d", 3, 6, 3, {"stride": 2, "padding": 1}),
-        ("ReLU",),
+        ("Softplus",),
         ("AdaptiveAvgPool2d", 1),
         ("Flatten",),
         ("Linear", 6, 4),
     )
-    return StandIn("against class 0", layers, seed)
+    return StandIn("one-sided", layers, seed)
 
 
 def loud(g: Generator, *shape: int) -> Tensor:
     return 100 * normal(g, *shape)
 
 
-ON_MAPS = ("signed maps", "maps before a ReLU", "one image")
+ON_MAPS = ("signed maps", "maps before a ReLU", "one image", "everything speaks for it")
 
 GRAD_CAM = Exercise(
     id="grad-cam",
@@ -704,6 +697,9 @@ GRAD_CAM = Exercise(
             lambda g: (classifier(2), Part(0, "4"), loud(g, 2, 3, 8, 14), torch.tensor([1, 3])),
         ),
         "one image": Probe(lambda g: (classifier(3), Part(0, "3"), loud(g, 1, 3, 10, 12), torch.tensor([2]))),
+        "everything speaks for it": Probe(
+            lambda g: (last_layers(5), Part(0, "1"), loud(g, 2, 3, 6, 10), torch.tensor([1, 1])),
+        ),
         "nothing speaks for it": Probe(
             lambda g: (last_layers(4), Part(0, "1"), loud(g, 2, 3, 8, 6), torch.tensor([0, 0])),
         ),

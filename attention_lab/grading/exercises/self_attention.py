@@ -595,7 +595,7 @@ MULTI_HEAD = Exercise(
     probes={
         "four heads": Probe(lambda g: (normal(g, 2, 5, 24),), build=(24, 4), joined=joined(24, 4)),
         "default heads": Probe(lambda g: (normal(g, 3, 6, 32),), build=(32,), joined=joined(32, 8)),
-        "one image": Probe(lambda g: (normal(g, 1, 7, 18),), build=(18, 2), joined=joined(18, 2)),
+        "one image": Probe(lambda g: (normal(g, 1, 7, 18),), build=(18, 6), joined=joined(18, 6)),
     },
     checks={
         "shapes": Check(1, (shape("weights"), shape("output"), leaves_input_alone())),

@@ -210,7 +210,7 @@ def linear_once_an_image(model, x):
     return hooked(macs, model, x)
 
 
-@wrong("count-macs", "tokens-ignored", passes="convolutions groups calls")
+@wrong("count-macs", "each-weight-once", passes="convolutions groups calls")
 def linear_once(model, x):
     def macs(m, inp, out):
         return m.in_features * m.out_features if isinstance(m, nn.Linear) else conv_macs(m, out)
@@ -436,7 +436,7 @@ class ReLUTwice(BottleneckBase):
         return F.relu(super().branch(x))
 
 
-@wrong("attention-bottleneck", "no-skip", passes="shapes")
+@wrong("attention-bottleneck", "no-skip", passes="shapes gradients")
 class NoSkip(BottleneckBase):
     def __init__(self, in_channels, width, stride=1, attention=None):
         super().__init__(in_channels, width, stride, attention)
@@ -497,7 +497,7 @@ class StrideTwice(BottleneckBase):
         self.conv2 = nn.Conv2d(width, width, 3, stride, 1, bias=False)
 
 
-@wrong("attention-bottleneck", "not-expanded")
+@wrong("attention-bottleneck", "not-expanded", passes="gradients")
 class NotExpanded(nn.Module):
     def __init__(self, in_channels, width, stride=1, attention=None):
         super().__init__()
@@ -511,8 +511,8 @@ class NotExpanded(nn.Module):
         return F.relu(self.skip(x) + self.att(self.body(x)))
 
 
-@wrong("attention-bottleneck", None, passes="gradients")
-class NoPadding(BottleneckBase):
+@wrong("attention-bottleneck", None, passes="shapes gradients")
+class AThird1x1(BottleneckBase):
     def __init__(self, in_channels, width, stride=1, attention=None):
         super().__init__(in_channels, width, stride, attention)
         self.conv2 = nn.Conv2d(width, width, 1, bias=False)
@@ -557,9 +557,11 @@ def image_by_image(model, layer, x, target):
     maps = []
     for image, label in zip(x, target):
         kept = []
-        handle = layer.register_forward_hook(lambda m, i, o: (o.retain_grad(), kept.append(o)))
-        model(image[None])[0, label].backward()
+        handle = layer.register_forward_hook(lambda m, i, o: kept.append(o))
+        score = model(image[None])[0, label]
         handle.remove()
+        kept[0].retain_grad()
+        score.backward()
         alphas = kept[0].grad[0].sum((1, 2))
         cam = torch.relu(sum(a * m for a, m in zip(alphas, kept[0][0].detach())))
         cam = F.interpolate(cam[None, None], image.shape[1:], mode="bilinear", align_corners=False)[0, 0]
@@ -692,8 +694,8 @@ def repeated_pixels(model, layer, x, target):
 @wrong("grad-cam", "not-normalised", passes="nothing")
 def raw_values(model, layer, x, target):
     a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
-    cam = 1000 * F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
-    return F.interpolate(cam, size=x.shape[2:], mode="bilinear")[:, 0] / 1000
+    cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+    return F.interpolate(cam, size=x.shape[2:], mode="bilinear")[:, 0]
 
 
 @wrong("grad-cam", "batch-maximum", passes="shape nothing")

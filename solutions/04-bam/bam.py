@@ -1,0 +1,717 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 04 · BAM: a gate for every value
+#
+# **Paper:** J. Park, S. Woo, J.-Y. Lee, I. S. Kweon, *BAM: Bottleneck Attention Module*, BMVC 2018
+# ([arXiv:1807.06514](https://arxiv.org/abs/1807.06514)).
+#
+# | | |
+# | --- | --- |
+# | **After this lesson you can** | add two kinds of scores into one gate, see further with dilated convolutions, compute and *see* a receptive field, and repair a module crash by crash |
+# | **Time** | about 90 minutes |
+# | **You need** | lesson 02 (squeeze-and-excitation); lesson 03 (CBAM) helps |
+# | **Points** | 26 |
+#
+# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise checks
+# it, as often as you like.
+
+# %%
+# %load_ext attention_lab.grading
+
+# %%
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from torch import nn
+
+from attention_lab import data, figures, training
+from attention_lab.grading import check, hint
+from attention_lab.networks import create
+from attention_lab.networks.small import SmallCNN
+from attention_lab.table import Table
+
+# %% [markdown]
+# ## 1. A picture first
+#
+# Is the dot below on coffee, or on a wooden table? Both are brown. From the pixel alone nobody can tell. You have to look
+# around it. But how far?
+#
+# Think of a feature map of 32×32 positions over this photograph. Two 3×3 convolutions look at 5×5 positions. If the nine
+# taps of a kernel are pulled apart, the same two convolutions look further. The distance between the taps is called the
+# **dilation**.
+
+# %% tags=["demo"]
+def around(ax, photo, positions, title):
+    """The photograph, a dot, and a square of so many positions around it; a position is 8 x 8 pixels."""
+    ax.imshow(photo.permute(1, 2, 0))
+    ax.set(title=title, xticks=[], yticks=[])
+    x, y, side = 120, 94, 8 * positions
+    ax.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, fill=False, edgecolor="white", linewidth=3))
+    ax.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, fill=False, edgecolor=figures.COLOURS[1], linewidth=2))
+    ax.plot(x, y, "o", color=figures.COLOURS[1], markeredgecolor="white", markersize=8)
+
+
+figure = Figure(figsize=(7.6, 2.8), layout="compressed")
+for ax, dilation, positions in zip(figure.subplots(1, 3), (1, 2, 4), (5, 9, 17)):
+    around(ax, data.photo("coffee", 256), positions, f"dilation {dilation}: {positions} × {positions} positions")
+figures.Picture(figure, "What two 3x3 convolutions see around one position of a photograph, for dilation 1, 2 and 4.")
+
+# %% [markdown]
+# With dilation 1 the square holds nothing but brown. With dilation 4 it holds the white cup around it. This costs nothing
+# extra: each kernel has nine weights in all three pictures. BAM uses it for its spatial scores.
+#
+# ## 2. The mechanism
+#
+# ```mermaid
+# flowchart LR
+#     x["x<br/>(N, C, H, W)"] --> pool["average over H, W<br/>(N, C)"]
+#     pool --> mlp["W0, BN, ReLU, W1"]
+#     mlp --> mc["channel logits Mc<br/>(N, C, 1, 1)"]
+#     x --> f0["1×1<br/>(N, C / r, H, W)"]
+#     f0 --> f12["two dilated 3×3"]
+#     f12 --> f3["1×1"]
+#     f3 --> ms["spatial logits Ms<br/>(N, 1, H, W)"]
+#     mc --> plus(("+"))
+#     ms --> plus
+#     plus --> sigmoid["sigmoid<br/>gate M (N, C, H, W)"]
+#     sigmoid --> one["1 + M"]
+#     one --> times(("×"))
+#     x --> times
+#     times --> out["output<br/>(N, C, H, W)"]
+# ```
+#
+# | step | in the paper | in the code | shape |
+# | --- | --- | --- | --- |
+# | **channel branch** | $M_c = W_1\,\mathrm{ReLU}(\mathrm{BN}(W_0\,\mathrm{avg}(x)))$ | `ChannelGate` | `(N, C, 1, 1)` |
+# | **spatial branch** | $M_s = f_3(f_2(f_1(f_0(x))))$ | `SpatialGate` | `(N, 1, H, W)` |
+# | **gate** | $M = \sigma(M_c + M_s)$ | `BAM.weights(x)` | `(N, C, H, W)` |
+# | **combine** | $\mathrm{output} = (1 + M)\,x$ | `BAM.forward(x)` | `(N, C, H, W)` |
+#
+# - $M_c$ and $M_s$ are **logits**: scores before the sigmoid, any real numbers.
+# - $f_0$ is a 1×1 convolution from $C$ to $C/r$ channels, $f_1$ and $f_2$ are 3×3 convolutions with dilation $d = 4$, and
+#   $f_3$ is a 1×1 convolution to one channel. $r$ is the reduction, 16 in the paper.
+# - $f_0$, $f_1$ and $f_2$ are each followed by BN and ReLU. $W_1$ and $f_3$ are plain.
+#
+# Two things are new. In CBAM two *gates* were multiplied, one after the other. Here two *scores* are **added**, and there is
+# one sigmoid. So every value of the map has a gate of its own. And the gate never closes: $1 + M$ lies between 1 and 2.
+
+# %%
+channel_logits = torch.tensor([2.0, 0.0, -2.0])[:, None]
+spatial_logits = torch.tensor([-3.0, -1.0, 1.0, 3.0])[None, :]
+print("channel logits (down) + spatial logits (across), after the sigmoid:")
+for row in (channel_logits + spatial_logits).sigmoid():
+    print("   ".join(f"{value:.2f}" for value in row))
+
+# %% [markdown]
+# ## 3. Exercise: channel gate
+#
+# **What and why.** The excitation of SE, with a batch normalisation in the middle and without the sigmoid at the end: the
+# scores meet the spatial ones first. **Difficulty** ●●○○ · **15 minutes** · **6 points**
+#
+# - `ChannelGate(channels, reduction=16)`
+# - `forward(x)`: `(N, C, H, W)` → **logits** `(N, C, 1, 1)`, or expanded to the shape of `x`
+#
+# The hidden layer has `channels // reduction` units, then BN, then ReLU. The last layer is plain. With or without biases:
+# both are right.
+#
+# If you are stuck, run `hint("channel-gate")` in a cell of your own, or unfold:
+#
+# <!-- hints: channel-gate -->
+
+# %% nbgrader={"grade": false, "grade_id": "channel-gate", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class ChannelGate(nn.Module):
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.mlp = nn.Sequential(
+            nn.Linear(channels, channels // reduction),
+            nn.BatchNorm1d(channels // reduction),
+            nn.ReLU(),
+            nn.Linear(channels // reduction, channels),
+        )
+        ### END SOLUTION
+
+    def forward(self, x):
+        """(N, C, H, W) -> (N, C, 1, 1): the logit of each channel."""
+        ### BEGIN SOLUTION
+        average = x.mean((2, 3))
+        logits = self.mlp(average)
+        return logits[:, :, None, None]
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "channel-gate-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("channel-gate-shapes", ChannelGate)
+
+# %% nbgrader={"grade": true, "grade_id": "channel-gate-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("channel-gate-parameters", ChannelGate)
+
+# %% nbgrader={"grade": true, "grade_id": "channel-gate-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("channel-gate-values", ChannelGate)
+
+# %% nbgrader={"grade": true, "grade_id": "channel-gate-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("channel-gate-gradients", ChannelGate)
+
+# %% [markdown]
+# **Surprise.** In training, this branch cannot take a batch of one image. BN needs the variance over the batch, and here
+# every channel is a single number for each image.
+
+# %%
+_ = torch.manual_seed(0)
+gate = ChannelGate(64)
+x = torch.randn(1, 64, 8, 8)
+print("evaluation, one image:", tuple(gate.eval()(x).shape))
+try:
+    gate.train()(x)
+except ValueError as error:
+    print("training, one image:  ", error)
+
+# %% [markdown]
+# ## 4. Exercise: spatial gate
+#
+# **What and why.** One score for every position, from what surrounds it. **Difficulty** ●●○○ · **20 minutes** · **6 points**
+#
+# - `SpatialGate(channels, reduction=16, dilation=4)`
+# - `forward(x)`: `(N, C, H, W)` → **logits** `(N, 1, H, W)`, or expanded to the shape of `x`
+#
+# A 1×1 convolution to `channels // reduction` channels, two dilated 3×3 convolutions, each of the three with BN and ReLU;
+# then a plain 1×1 convolution to one channel. `H` and `W` stay what they are: which padding does a 3×3 kernel with dilation
+# $d$ need? With or without biases: both are right.
+#
+# <!-- hints: spatial-gate -->
+
+# %% nbgrader={"grade": false, "grade_id": "spatial-gate", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class SpatialGate(nn.Module):
+    def __init__(self, channels, reduction=16, dilation=4):
+        super().__init__()
+        ### BEGIN SOLUTION
+        hidden = channels // reduction
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(channels, hidden, 1),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, 3, padding=dilation, dilation=dilation),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, 3, padding=dilation, dilation=dilation),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, 1, 1),
+        )
+        ### END SOLUTION
+
+    def forward(self, x):
+        """(N, C, H, W) -> (N, 1, H, W): the logit of each position."""
+        ### BEGIN SOLUTION
+        return self.convolutions(x)
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "spatial-gate-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("spatial-gate-shapes", SpatialGate)
+
+# %% nbgrader={"grade": true, "grade_id": "spatial-gate-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("spatial-gate-parameters", SpatialGate)
+
+# %% nbgrader={"grade": true, "grade_id": "spatial-gate-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("spatial-gate-values", SpatialGate)
+
+# %% nbgrader={"grade": true, "grade_id": "spatial-gate-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("spatial-gate-gradients", SpatialGate)
+
+# %% [markdown]
+# ## 5. Exercise: BAM
+#
+# **What and why.** Add, squash, amplify. **Difficulty** ●○○○ · **10 minutes** · **5 points**
+#
+# - `BAM(channels, reduction=16, dilation=4)`
+# - `weights(x)`: `(N, C, H, W)` → `(N, C, H, W)`, the gate $M$, between 0 and 1
+# - `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`, $(1 + M)\,x$
+#
+# <!-- hints: bam -->
+
+# %% nbgrader={"grade": false, "grade_id": "bam", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class BAM(nn.Module):
+    def __init__(self, channels, reduction=16, dilation=4):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.channel = ChannelGate(channels, reduction)
+        self.spatial = SpatialGate(channels, reduction, dilation)
+        ### END SOLUTION
+
+    def weights(self, x):
+        """(N, C, H, W) -> (N, C, H, W): the gate of every value, between 0 and 1."""
+        ### BEGIN SOLUTION
+        return torch.sigmoid(self.channel(x) + self.spatial(x))
+        ### END SOLUTION
+
+    def forward(self, x):
+        """(N, C, H, W) -> (N, C, H, W): x, and x times its gate on top."""
+        ### BEGIN SOLUTION
+        return (1 + self.weights(x)) * x
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "bam-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("bam-shapes", BAM)
+
+# %% nbgrader={"grade": true, "grade_id": "bam-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("bam-parameters", BAM)
+
+# %% nbgrader={"grade": true, "grade_id": "bam-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+check("bam-values", BAM)
+
+# %% [markdown]
+# **Why add the scores and not multiply them?** The authors' published code multiplies. The paper adds. This small table
+# shows what the difference is.
+
+# %%
+print("Mc    Ms     sigmoid(Mc + Ms)   sigmoid(Mc × Ms)")
+for mc, ms in ((-3.0, -3.0), (0.0, -3.0), (0.0, 3.0), (3.0, 3.0)):
+    total, product = torch.tensor([mc + ms, mc * ms]).sigmoid()
+    print(f"{mc:+.0f}    {ms:+.0f}     {total:.2f}               {product:.2f}")
+
+# %% [markdown]
+# With the product, two scores that both say *no* open the gate. And a channel score of 0 silences the spatial branch.
+#
+# ## 6. Exercise: receptive field
+#
+# **What and why.** How far does one output pixel see? You need this number for every convolutional network, not only for
+# BAM. **Difficulty** ●●○○ · **15 minutes** · **3 points**
+#
+# $$\mathrm{side} = 1 + \sum_i d_i\,(k_i - 1)\prod_{j<i} s_j$$
+#
+# - $k_i$, $s_i$, $d_i$ are kernel, stride and dilation of layer $i$, counted from the input.
+# - A kernel of $k$ taps has $k - 1$ gaps, and each gap is $d$ steps wide.
+# - A step on the map of layer $i$ is $\prod_{j<i} s_j$ input pixels long: the strides of all layers **before** it.
+#
+# `receptive_field(layers)`: a list of `(kernel, stride, dilation)` → the side in input pixels, a number.
+#
+# <!-- hints: receptive-field -->
+
+# %% nbgrader={"grade": false, "grade_id": "receptive-field", "locked": false, "schema_version": 3, "solution": true, "task": false}
+def receptive_field(layers):
+    """The side length that one output pixel sees, for a list of (kernel, stride, dilation)."""
+    ### BEGIN SOLUTION
+    side, step = 1, 1
+    for kernel, stride, dilation in layers:
+        side += dilation * (kernel - 1) * step
+        step *= stride
+    return side
+    ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "receptive-field-dilation", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("receptive-field-dilation", receptive_field)
+
+# %% nbgrader={"grade": true, "grade_id": "receptive-field-stride", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+check("receptive-field-stride", receptive_field)
+
+# %% [markdown]
+# ## 7. See what you built: the footprint of a gradient
+#
+# Do not believe a formula that you can test. Take your spatial gate, and ask autograd: **which inputs does the logit in the
+# middle depend on?** Where the gradient is zero, the pixel is not seen.
+
+# %%
+def footprint(gate, channels, side=33):
+    """(side, side): how much the logit in the middle depends on each position, over many random inputs."""
+    x = torch.randn(64, channels, side, side, requires_grad=True)
+    gate.eval()(x)[:, 0, side // 2, side // 2].sum().backward()
+    return x.grad.abs().sum((0, 1))
+
+
+_ = torch.manual_seed(0)
+figure = Figure(figsize=(7.6, 2.8), layout="compressed")
+lines = []
+for ax, dilation in zip(figure.subplots(1, 3), (1, 2, 4)):
+    seen = footprint(SpatialGate(32, 4, dilation), 32)
+    computed = receptive_field([(1, 1, 1), (3, 1, dilation), (3, 1, dilation), (1, 1, 1)])
+    columns = seen.sum(0).nonzero()
+    measured = int(columns.max() - columns.min() + 1)
+    ax.imshow(seen / seen.max(), cmap=figures.MAP)
+    ax.set(title=f"dilation {dilation}", xticks=[], yticks=[])
+    corner = 16 - computed / 2
+    ax.add_patch(Rectangle((corner, corner), computed, computed, fill=False, edgecolor=figures.COLOURS[1], linewidth=2))
+    lines.append([f"{dilation}", f"{computed}", f"{measured}", f"{int((seen > 0).sum())}", f"{measured**2}"])
+header = ["dilation", "side by your formula", "side seen by the gradient", "positions that count", "positions in the square"]
+display(
+    figures.Picture(figure, "Gradient footprints of a spatial gate: 25 points, pulled apart as the dilation grows."),
+    Table("The receptive field of the spatial gate, computed and measured.", header, lines),
+)
+
+# %% [markdown]
+# **Surprise.** The side grows as the formula says, and the frame fits. But look inside: with dilation 4 only every fourth
+# position counts. Two layers of 3×3 taps with the same dilation touch 25 positions, however large the square is. A dilated
+# kernel looks *far*, not *closely*. In a network this does less harm: each of those positions is already a summary of its
+# neighbourhood, made by the layers before.
+#
+# ## 8. Where it stands, and what it costs
+#
+# SE and CBAM stand inside **every** residual unit. BAM stands **between the stages** of the network: only three times, at
+# the bottlenecks, where the map is about to shrink. These lines count ResNet-50 with each mechanism. The paper prints
+# 25.92M for BAM.
+
+# %%
+with torch.device("meta"):
+    for name in ("resnet50", "se_resnet50", "cbam_resnet50", "bam_resnet50"):
+        size = sum(p.numel() for p in create(name).parameters())
+        print(f"{name:14} {size:>11,} parameters")
+
+# %%
+print(f"{'C':>5} {'channel gate':>13} {'spatial gate':>13} {'your BAM':>10}")
+for channels in (256, 512, 1024):
+    parts = [sum(p.numel() for p in kind(channels).parameters()) for kind in (ChannelGate, SpatialGate, BAM)]
+    print(f"{channels:>5} {parts[0]:>13,} {parts[1]:>13,} {parts[2]:>10,}")
+
+# %% [markdown]
+# Three blocks with narrow stages cost far less than sixteen in all of them. Between the stages there is no skip connection
+# around the block, so a gate that closes would cut the network. That is one reason for the $1 +$: a closed gate leaves $x$
+# as it is.
+
+# %% [markdown]
+# ## 9. Experiment: what is the long reach for?
+#
+# You know the task from lesson 02. Each image holds two garments, a bright one and a dark one. A white bar at the top edge
+# says which one to name: bar → the bright one, no bar → the dark one. The garments are near the bottom, far from the bar.
+#
+# SE solved it with the squeeze, which sees the whole image. Can a **spatial** gate solve it, without any squeeze? Only if it
+# reaches from the garments to the bar.
+
+# %% tags=["demo"]
+number = 512 if training.fast() else 4096
+train_set = data.cue_scenes(number, split="train", seed=1)
+test_set = data.cue_scenes(number // 4, split="test", seed=2)
+figures.gallery(test_set.image[:8], [data.FASHION_CLASSES[label] for label in test_set.label[:8]])
+
+# %% [markdown]
+# We train five networks from three seeds each. All have the same four convolutions on 32×32 pixels. The first one halves the
+# map to 16×16, the third one halves it again. So the end of the second convolution is the end of a **stage**: there stands
+# the gate.
+#
+# - **plain**: no gate;
+# - **spatial, dilation 1** and **spatial, dilation 4**: $(1 + \sigma(M_s))\,x$ with your spatial gate alone;
+# - **BAM (yours)**: both branches, once, between the stages;
+# - **BAM everywhere**: your BAM after every convolution, as SE and CBAM would stand.
+
+# %% tags=["demo"]
+class SpatialOnly(nn.Module):
+    """BAM without its channel branch."""
+
+    def __init__(self, channels, dilation):
+        super().__init__()
+        self.spatial = SpatialGate(channels, 4, dilation)
+
+    def weights(self, x):
+        return torch.sigmoid(self.spatial(x))
+
+    def forward(self, x):
+        return (1 + self.weights(x)) * x
+
+
+def after_stage_one(block):
+    """The block after the second of the four convolutions only."""
+    places = iter(range(1, 5))
+    return lambda channels: block(channels) if next(places) == 2 else nn.Identity()
+
+
+comparison = training.compare(
+    {
+        "plain": lambda: SmallCNN(width=8),
+        "spatial, dilation 1": lambda: SmallCNN(width=8, attention=after_stage_one(lambda c: SpatialOnly(c, 1))),
+        "spatial, dilation 4": lambda: SmallCNN(width=8, attention=after_stage_one(lambda c: SpatialOnly(c, 4))),
+        "BAM (yours)": lambda: SmallCNN(width=8, attention=after_stage_one(lambda c: BAM(c, 4))),
+        "BAM everywhere": lambda: SmallCNN(width=8, attention=lambda c: BAM(c, 4)),
+    },
+    train=(train_set.image, train_set.label),
+    test=(test_set.image, test_set.label),
+    steps=200,
+    lr=1e-2,
+)
+
+# Does the gate notice the bar? Every test image, once with the bar and once without; how much do the gates change
+# in the lower half, where the garments are?
+without, with_bar = test_set.image.clone(), test_set.image.clone()
+without[:, :, :3], with_bar[:, :, :3] = 0.5, 1
+
+
+def gate_of(model, images):
+    with torch.no_grad():
+        return model.attentions[1].weights(model.features(images)[1])[:, :1]
+
+
+rows, maps = [], []
+for name in ("spatial, dilation 1", "spatial, dilation 4"):
+    for seed, model in zip(comparison.seeds, comparison.runs[name].models):
+        change = (gate_of(model, with_bar) - gate_of(model, without)).abs()
+        rows.append([name, f"{seed}", f"{change[:, :, :8].mean():.3f}", f"{change[:, :, 8:].mean():.3f}"])
+    maps.append(change[:2])
+measured = Table("Mean change of the gate when the bar is switched.", ["gate", "seed", "upper half", "lower half"], rows)
+names = [f"dilation {dilation}, image {image}" for dilation in (1, 4) for image in (1, 2)]
+picture = figures.spatial_map(with_bar[:2].repeat(2, 1, 1, 1), torch.cat(maps), names)
+display(comparison, figures.training_curves(comparison), measured, picture)
+
+# %% [markdown]
+# **Compare the rows with the ±.** With dilation 1 the spatial gate sees 5×5 positions of a 16×16 map. From a garment the bar
+# is out of sight, and the gate brings little or nothing. With dilation 4 the *same number of weights* reaches the bar, and
+# the error falls by much more than the spread.
+#
+# The second table shows why. We switched the bar on and off, and measured how much the gates change. Near the bar both
+# gates notice it. In the lower half, on the garments, only one of them does. The picture shows the same for two images:
+# yellow is where the gate changed.
+#
+# **Once or everywhere?** Compare the last two rows: errors, parameters and seconds. You pay for every place.
+#
+# **What this shows:** reach can decide a task, and dilation buys reach at no cost in weights. **What it does not show:**
+# that a larger dilation is better in general. We built this task so that the answer lies far away. On images without such a
+# cue, gains of attention blocks are often smaller than the spread between seeds (lesson 03).
+
+# %% [markdown]
+# ## 10. Exercise: debug it, crash by crash
+#
+# **What and why.** These three classes come from a tutorial on the web, and hardly a line of them runs. This is the normal
+# state of found code. Work on **one class at a time**: build it, call it, read the **last line** of the error, repair that
+# line, and go on. When nothing crashes any more, you are not done: think about which values the logits can have.
+# **Difficulty** ●●●○ · **25 minutes** · **6 points**
+
+# %%
+class BrokenChannelGate(nn.Module):
+    def __init__(in_channels, ratio):
+        super().__init__()
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Sequential(
+            nn.Linear(in_channels, in_channels // ratio),
+            nn.BatchNorm2d(in_channels // ratio),
+            nn.ReLU(inplace=True),
+            nn.Linear(in_channels // ratio, in_channels),
+            nn.BatchNorm2d(in_channels),
+            nn.ReLU(inplace=True),
+        )
+
+    def forward(self, x):
+        output = self.avgpool(output)
+        output = output.view(output.size(0), -1)
+        output = self.fc(output)
+        return output.expand_as(x)
+
+
+class BrokenSpatialGate(nn.Module):
+    def __init__(self, in_channels, ratio):
+        super().__init__()
+        hidden = in_channels // ratio
+        self.conv1x1 = nn.Sequential(nn.Conv2d(in_channels, hidden, 1), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True))
+        self.dilation_conv = nn.Sequential(
+            nn.Conv2d(hidden, hidden, kernel_size=3, padding=4, dilation=4),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, kernel_size=3, padding=4, dilation=4),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+        )
+        self.conv1x1_final = nn.Sequential(nn.Conv2d(hidden, 1, 1))
+
+        def forward(self, x):
+            output = self.conv1x1(output)
+            output = self.dilation_conv(output)
+            output = conv1x1_final(output)
+            return output.expand_as(output)
+
+
+class BrokenBAM(nn.Module):
+    def __init__(self, in_channels):
+        super().__init__()
+        self.channel_attention = BrokenChannelGate(in_channels)
+        self.spatial_attention = BrokenSpatialGate(in_channels)
+
+    def forward(self, x):
+        bam_attention = 1 + nn.Sigmoid(self.channel_attention(in_tensor) + self.spatial_attention(in_tensor))
+        return bam_attention * x
+
+
+def attempt(what, build):
+    try:
+        build()(torch.randn(2, 64, 8, 8))
+    except Exception as error:
+        print(f"{what}: {type(error).__name__}: {str(error).strip()}")
+
+
+attempt("channel gate", lambda: BrokenChannelGate(64, 16))
+attempt("spatial gate", lambda: BrokenSpatialGate(64, 16))
+attempt("BAM", lambda: BrokenBAM(64))
+
+# %% [markdown]
+# Write the three repaired classes here:
+#
+# - `ChannelGate(in_channels, ratio=16)` and `SpatialGate(in_channels, ratio=16)`: `(N, C, H, W)` → logits that broadcast to
+#   `x`, with dilation 4. As in your own gates, hidden layers have BN and ReLU, and the **last layer is plain**.
+# - `BAM(in_channels)`: `(N, C, H, W)` → `(N, C, H, W)`, $(1 + \sigma(M_c + M_s))\,x$
+#
+# They have the names that the tutorial gave them. So they replace your own classes from sections 3 to 5. If you want those
+# back, run their cells again.
+#
+# <!-- hints: debug-bam -->
+
+# %% nbgrader={"grade": false, "grade_id": "debug-bam", "locked": false, "schema_version": 3, "solution": true, "task": false}
+class ChannelGate(nn.Module):
+    def __init__(self, in_channels, ratio=16):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Sequential(
+            nn.Linear(in_channels, in_channels // ratio),
+            nn.BatchNorm1d(in_channels // ratio),
+            nn.ReLU(inplace=True),
+            nn.Linear(in_channels // ratio, in_channels),
+        )
+        ### END SOLUTION
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        output = self.avgpool(x)
+        output = output.view(output.size(0), -1)
+        output = self.fc(output)
+        return output[:, :, None, None].expand_as(x)
+        ### END SOLUTION
+
+
+class SpatialGate(nn.Module):
+    def __init__(self, in_channels, ratio=16):
+        super().__init__()
+        ### BEGIN SOLUTION
+        hidden = in_channels // ratio
+        self.conv1x1 = nn.Sequential(nn.Conv2d(in_channels, hidden, 1), nn.BatchNorm2d(hidden), nn.ReLU(inplace=True))
+        self.dilation_conv = nn.Sequential(
+            nn.Conv2d(hidden, hidden, kernel_size=3, padding=4, dilation=4),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, kernel_size=3, padding=4, dilation=4),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+        )
+        self.conv1x1_final = nn.Sequential(nn.Conv2d(hidden, 1, 1))
+        ### END SOLUTION
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        output = self.conv1x1(x)
+        output = self.dilation_conv(output)
+        output = self.conv1x1_final(output)
+        return output.expand_as(x)
+        ### END SOLUTION
+
+
+class BAM(nn.Module):
+    def __init__(self, in_channels):
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.channel_attention = ChannelGate(in_channels)
+        self.spatial_attention = SpatialGate(in_channels)
+        ### END SOLUTION
+
+    def forward(self, x):
+        ### BEGIN SOLUTION
+        logits = self.channel_attention(x) + self.spatial_attention(x)
+        bam_attention = 1 + torch.sigmoid(logits)
+        return bam_attention * x
+        ### END SOLUTION
+
+
+# %% nbgrader={"grade": true, "grade_id": "debug-bam-channel-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("debug-bam-channel-runs", ChannelGate)
+
+# %% nbgrader={"grade": true, "grade_id": "debug-bam-channel-values", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("debug-bam-channel-values", ChannelGate)
+
+# %% nbgrader={"grade": true, "grade_id": "debug-bam-spatial-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("debug-bam-spatial-runs", SpatialGate)
+
+# %% nbgrader={"grade": true, "grade_id": "debug-bam-spatial-values", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("debug-bam-spatial-values", SpatialGate)
+
+# %% nbgrader={"grade": true, "grade_id": "debug-bam-bam-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("debug-bam-bam-runs", BAM)
+
+# %% nbgrader={"grade": true, "grade_id": "debug-bam-bam-values", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+check("debug-bam-bam-values", BAM)
+
+# %% [markdown]
+# **The bug that does not crash** is the ReLU at the end of the channel gate. Its logits are never negative. What is the
+# smallest gate then? And with BN in front of it, about half of the logits are exactly 0.
+
+# %%
+_ = torch.manual_seed(0)
+logits = torch.randn(10_000)
+for name, values in (("plain last layer", logits), ("ReLU at the end", logits.relu())):
+    gates = values.sigmoid()
+    print(f"{name:17} gates from {gates.min():.2f} to {gates.max():.2f}, exactly 0.5: {(gates == 0.5).float().mean():.0%}")
+
+# %% [markdown]
+# ## 11. The paper, guided
+#
+# Read section 3 of the paper. Then answer for yourself before you unfold.
+#
+# <details><summary><b>Why dilated convolutions, and not one large kernel as in CBAM?</b></summary>
+#
+# Two 3×3 kernels with dilation 4 see 17×17 positions with 18 weights for each pair of channels. One 17×17 kernel would need
+# 289. CBAM first squeezes the channels to two maps, so that its 7×7 kernel is cheap. BAM keeps $C/r$ channels and looks
+# further.
+#
+# </details>
+#
+# <details><summary><b>Why between the stages?</b></summary>
+#
+# At the end of a stage the map is about to be halved, and information gets lost. The paper places its attention at these
+# bottlenecks, so that it decides what goes on. It is also cheap: three blocks, and none in the widest stage.
+#
+# </details>
+#
+# <details><summary><b>The paper and the authors' code differ. Which one is BAM?</b></summary>
+#
+# The paper closes both branches with a batch normalisation and adds the logits. The published code has BN and ReLU in the
+# hidden layers only, and multiplies the logits. We take the plain last layers from the code and the sum from the paper. Such
+# differences are common. When you report results, say which version you ran.
+#
+# </details>
+#
+# **The course's comparison table, so far**
+
+# %% tags=["demo"]
+figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM")
+
+# %% [markdown]
+# **What commonly goes wrong**
+#
+# - The padding of a dilated convolution is left at 1. Then the map shrinks. On a 7×7 map it may shrink to 1×1, and
+#   broadcasting hides it. Test on a 9×11 map.
+# - The scores are multiplied, or each branch has its own sigmoid. Ask: *what if one branch says 0?*
+# - The $1 +$ is lost. Ask: *does a closed gate keep* $x$*?*
+# - A ReLU stands last in a branch. Then nothing can ever be dimmed.
+#
+# **What learners ask**
+#
+# <details><summary><b>BAM or CBAM?</b></summary>
+#
+# BAM is smaller and touches the network in three places only, so it is easy to add. CBAM acts in every unit. Neither wins
+# always; measure on your task, with several seeds.
+#
+# </details>
+#
+# <details><summary><b>Does BAM break pretrained weights?</b></summary>
+#
+# A fresh BAM multiplies everything by about 1.5, because its gate starts near 0.5. The layers after it see larger numbers
+# than they were trained on. Fine-tune, or start the last layers with a large negative bias: then $1 + M$ starts near 1.
+#
+# </details>
+#
+# **Next:** in lesson 05 not channels and not positions are weighted, but whole branches with kernels of different size.

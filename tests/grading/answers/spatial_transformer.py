@@ -1,0 +1,502 @@
+"""Answers to lesson 07, as learners write them."""
+
+import torch
+from bank import right, wrong
+from torch import nn
+from torch.nn import functional as F
+
+from attention_lab.mechanisms import SpatialTransformer
+
+# affine-grid
+
+
+@right("affine-grid")
+def torchs_own(theta, height, width):
+    return F.affine_grid(theta, [len(theta), 1, height, width], align_corners=False)
+
+
+@right("affine-grid")
+def matrix_product(theta, height, width):
+    x = (torch.arange(width, dtype=theta.dtype) * 2 + 1) / width - 1
+    y = (torch.arange(height, dtype=theta.dtype) * 2 + 1) / height - 1
+    yy, xx = torch.meshgrid(y, x, indexing="ij")
+    base = torch.stack([xx.flatten(), yy.flatten(), torch.ones(height * width, dtype=theta.dtype)])
+    return (theta @ base).transpose(1, 2).reshape(-1, height, width, 2)
+
+
+@right("affine-grid")
+def coordinate_by_coordinate(theta, height, width):
+    xs = torch.linspace(-1 + 1 / width, 1 - 1 / width, width, dtype=torch.float64)
+    ys = torch.linspace(-1 + 1 / height, 1 - 1 / height, height, dtype=torch.float64)[:, None]
+    t = theta[:, :, :, None, None]
+    x_in = t[:, 0, 0] * xs + t[:, 0, 1] * ys + t[:, 0, 2]
+    y_in = t[:, 1, 0] * xs + t[:, 1, 1] * ys + t[:, 1, 2]
+    return torch.stack([x_in, y_in], dim=-1)
+
+
+@right("affine-grid")
+def loops(theta, height, width):
+    rows = []
+    for i in range(height):
+        for j in range(width):
+            point = torch.tensor([(2 * j + 1) / width - 1, (2 * i + 1) / height - 1, 1.0], dtype=theta.dtype)
+            rows.append(theta @ point)
+    return torch.stack(rows, 1).view(len(theta), height, width, 2)
+
+
+def mesh(height, width, xs, ys):
+    y, x = torch.meshgrid(ys, xs, indexing="ij")
+    return torch.stack([x, y, torch.ones_like(x)], -1).double()
+
+
+def mids(size):
+    return (torch.arange(size) + 0.5).double() * 2 / size - 1
+
+
+def apply(theta, points):
+    return torch.einsum("nij,hwj->nhwi", theta, points)
+
+
+@wrong("affine-grid", "align-corners", passes="shape")
+def from_edge_to_edge(theta, height, width):
+    one = torch.linspace(-1, 1, width).double(), torch.linspace(-1, 1, height).double()
+    return apply(theta, mesh(height, width, *one))
+
+
+@wrong("affine-grid", "xy-swapped", passes="shape")
+def rows_first(theta, height, width):
+    return apply(theta, mesh(height, width, mids(width), mids(height))).flip(-1)
+
+
+@wrong("affine-grid", "xy-swapped", passes="shape")
+def rows_first_before_theta(theta, height, width):
+    points = mesh(height, width, mids(width), mids(height))[..., [1, 0, 2]]
+    return apply(theta, points)
+
+
+@wrong("affine-grid", "rows-and-columns-swapped")
+def meshgrid_of_x_and_y(theta, height, width):
+    x, y = torch.meshgrid(mids(width), mids(height), indexing="ij")
+    return apply(theta, torch.stack([x, y, torch.ones_like(x)], -1))
+
+
+@wrong("affine-grid", "left-edges", passes="shape")
+def half_a_pixel_off(theta, height, width):
+    return apply(theta, mesh(height, width, torch.arange(width) * 2 / width - 1, torch.arange(height) * 2 / height - 1))
+
+
+@wrong("affine-grid", "pixel-numbers", passes="shape")
+def numbers_of_pixels(theta, height, width):
+    return apply(theta, mesh(height, width, torch.arange(width), torch.arange(height)))
+
+
+@wrong("affine-grid", "from-zero-to-one", passes="shape")
+def between_zero_and_one(theta, height, width):
+    return apply(theta, mesh(height, width, (mids(width) + 1) / 2, (mids(height) + 1) / 2))
+
+
+@wrong("affine-grid", "theta-inverted", passes="shape identity")
+def other_way_round(theta, height, width):
+    last = torch.tensor([0.0, 0.0, 1.0], dtype=theta.dtype).expand(len(theta), 1, 3)
+    return matrix_product(torch.linalg.inv(torch.cat([theta, last], 1))[:, :2], height, width)
+
+
+@wrong("affine-grid", "theta-transposed", passes="shape identity shift")
+def points_times_theta(theta, height, width):
+    points = mesh(height, width, mids(width), mids(height))[None, ..., :2]
+    return (points.unsqueeze(-1) * theta[:, None, None, :, :2]).sum(-2) + theta[:, None, None, :, 2]
+
+
+@wrong("affine-grid", "no-shift", passes="shape identity")
+def only_the_turn(theta, height, width):
+    return torch.einsum("nij,hwj->nhwi", theta[..., :2], mesh(height, width, mids(width), mids(height))[..., :2])
+
+
+@wrong("affine-grid", "first-theta-for-all", passes="shape identity shift")
+def one_theta(theta, height, width):
+    return apply(theta[0][None], mesh(height, width, mids(width), mids(height))).repeat(len(theta), 1, 1, 1)
+
+
+@wrong("affine-grid", "detached", passes="shape identity shift")
+def through_numpy(theta, height, width):
+    return matrix_product(torch.tensor(theta.detach().numpy()), height, width)
+
+
+# bilinear-sample
+
+
+@right("bilinear-sample")
+def four_corners(image, grid):
+    n, c, height, width = image.shape
+    u = ((grid[..., 0] + 1) * width - 1) / 2
+    v = ((grid[..., 1] + 1) * height - 1) / 2
+    u0, v0 = torch.floor(u), torch.floor(v)
+    batch = torch.arange(n)[:, None, None]
+    out = 0
+    for a in (0, 1):
+        for b in (0, 1):
+            row, column = v0 + a, u0 + b
+            weight = (1 - (v - row).abs()) * (1 - (u - column).abs())
+            inside = (row >= 0) & (row <= height - 1) & (column >= 0) & (column <= width - 1)
+            weight = torch.where(inside, weight, torch.zeros_like(weight))
+            pixels = image[batch, :, row.clamp(0, height - 1).long(), column.clamp(0, width - 1).long()]
+            out = out + weight[..., None] * pixels
+    return out.permute(0, 3, 1, 2)
+
+
+@right("bilinear-sample")
+def whole_equation(image, grid):
+    """Every pixel with its weight: most are 0."""
+    height, width = image.shape[2:]
+    u = (grid[..., 0] * width + width - 1) / 2
+    v = (grid[..., 1] * height + height - 1) / 2
+    by_column = torch.relu(1 - (u[..., None] - torch.arange(width)).abs())
+    by_row = torch.relu(1 - (v[..., None] - torch.arange(height)).abs())
+    return torch.einsum("nhwr,nhwc,nkrc->nkhw", by_row, by_column, image)
+
+
+@right("bilinear-sample")
+def black_frame(image, grid):
+    n, c, height, width = image.shape
+    framed = F.pad(image, (1, 1, 1, 1))
+    u = (((grid[..., 0] + 1) * width - 1) / 2 + 1).clamp(0, width + 1)
+    v = (((grid[..., 1] + 1) * height - 1) / 2 + 1).clamp(0, height + 1)
+    left, top = u.floor().long().clamp(max=width), v.floor().long().clamp(max=height)
+    results = []
+    for i in range(n):
+        du, dv = u[i] - left[i], v[i] - top[i]
+        picture = framed[i]
+        upper = picture[:, top[i], left[i]] * (1 - du) + picture[:, top[i], left[i] + 1] * du
+        lower = picture[:, top[i] + 1, left[i]] * (1 - du) + picture[:, top[i] + 1, left[i] + 1] * du
+        results.append(upper * (1 - dv) + lower * dv)
+    return torch.stack(results)
+
+
+@right("bilinear-sample")
+def flat_index(image, grid):
+    n, c, height, width = image.shape
+    x = 0.5 * ((grid[..., 0] + 1.0) * width - 1.0)
+    y = 0.5 * ((grid[..., 1] + 1.0) * height - 1.0)
+    x0, y0 = x.floor(), y.floor()
+
+    def look(yy, xx):
+        ok = (xx >= 0) & (xx < width) & (yy >= 0) & (yy < height)
+        index = (yy * width + xx).long() * ok
+        seen = image.reshape(n, c, -1).gather(2, index.reshape(n, 1, -1).expand(n, c, -1)).reshape(n, c, *x.shape[1:])
+        return seen * ok[:, None]
+
+    wa, wb = ((x0 + 1 - x) * (y0 + 1 - y))[:, None], ((x0 + 1 - x) * (y - y0))[:, None]
+    wc, wd = ((x - x0) * (y0 + 1 - y))[:, None], ((x - x0) * (y - y0))[:, None]
+    return wa * look(y0, x0) + wb * look(y0 + 1, x0) + wc * look(y0, x0 + 1) + wd * look(y0 + 1, x0 + 1)
+
+
+def through_torch(image, grid, mode="bilinear", padding="zeros", aligned=False):
+    return F.grid_sample(image, grid, mode=mode, padding_mode=padding, align_corners=aligned)
+
+
+@wrong("bilinear-sample", "align-corners", passes="shape gradients")
+def aligned_corners(image, grid):
+    return through_torch(image, grid, aligned=True)
+
+
+@wrong("bilinear-sample", "no-half-pixel", passes="shape gradients")
+def scaled_by_width(image, grid):
+    size = torch.tensor([image.shape[3], image.shape[2]])
+    return through_torch(image, grid + 1 / size)
+
+
+@wrong("bilinear-sample", "one-pixel-too-few", passes="shape gradients")
+def as_in_a_popular_repository(image, grid):
+    height, width = image.shape[2:]
+    u = 0.5 * (grid[..., 0] + 1) * (width - 2)
+    v = 0.5 * (grid[..., 1] + 1) * (height - 2)
+    back = torch.stack([(2 * u + 1) / width - 1, (2 * v + 1) / height - 1], -1)
+    return whole_equation(image, back)
+
+
+@wrong("bilinear-sample", "grid-as-pixels", passes="shape gradients")
+def pixel_numbers(image, grid):
+    size = torch.tensor([image.shape[3], image.shape[2]])
+    return whole_equation(image, (2 * grid + 1) / size - 1)
+
+
+@wrong("bilinear-sample", "xy-swapped", passes="shape gradients")
+def rows_from_x(image, grid):
+    return through_torch(image, grid[..., [1, 0]])
+
+
+@wrong("bilinear-sample", "nearest", passes="shape identity gradients")
+def nearest_pixel(image, grid):
+    return through_torch(image, grid, mode="nearest")
+
+
+@wrong("bilinear-sample", "border-repeated", passes="shape identity gradients")
+def border(image, grid):
+    return through_torch(image, grid, padding="border")
+
+
+@wrong("bilinear-sample", "border-repeated", passes="shape identity gradients")
+def indices_clamped(image, grid):
+    n, c, height, width = image.shape
+    u, v = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
+    u0, v0 = u.floor(), v.floor()
+    batch = torch.arange(n)[:, None, None]
+    out = 0
+    for a in (0, 1):
+        for b in (0, 1):
+            weight = (1 - (v - v0 - a).abs()) * (1 - (u - u0 - b).abs())
+            rows, columns = (v0 + a).clamp(0, height - 1).long(), (u0 + b).clamp(0, width - 1).long()
+            out = out + weight[..., None] * image[batch, :, rows, columns]
+    return out.movedim(-1, 1)
+
+
+@wrong("bilinear-sample", "clipped-before-weights", passes="shape gradients")
+def clipped_first(image, grid):
+    n, c, height, width = image.shape
+    x, y = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
+    x0, y0 = torch.floor(x), torch.floor(y)
+    x0, x1 = x0.clamp(0, width - 1), (x0 + 1).clamp(0, width - 1)
+    y0, y1 = y0.clamp(0, height - 1), (y0 + 1).clamp(0, height - 1)
+    b = torch.arange(n)[:, None, None]
+    i = image.permute(0, 2, 3, 1)
+    look = lambda yy, xx: i[b, yy.long(), xx.long()]  # noqa: E731
+    out = ((x1 - x) * (y1 - y))[..., None] * look(y0, x0) + ((x1 - x) * (y - y0))[..., None] * look(y1, x0)
+    out = out + ((x - x0) * (y1 - y))[..., None] * look(y0, x1) + ((x - x0) * (y - y0))[..., None] * look(y1, x1)
+    return out.permute(0, 3, 1, 2)
+
+
+@wrong("bilinear-sample", "weights-of-the-other-corner", passes="shape gradients")
+def opposite_weights(image, grid):
+    n, c, height, width = image.shape
+    u, v = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
+    left, top = u.floor(), v.floor()
+    padded = F.pad(image, (4 * width, 4 * width, 4 * height, 4 * height))
+    b = torch.arange(n)[:, None, None]
+    out = 0
+    for a in (0, 1):
+        for d in (0, 1):
+            weight = (v - top if a == 0 else 1 - v + top) * (u - left if d == 0 else 1 - u + left)
+            out = out + weight[..., None] * padded[b, :, (top + a).long() + 4 * height, (left + d).long() + 4 * width]
+    return out.permute(0, 3, 1, 2)
+
+
+@wrong("bilinear-sample", "truncated", passes="shape identity gradients")
+def cut_off(image, grid):
+    n, c, height, width = image.shape
+    u, v = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
+    u0, v0 = u.long(), v.long()
+    batch = torch.arange(n)[:, None, None]
+    out = 0
+    for a in (0, 1):
+        for b in (0, 1):
+            row, column = v0 + a, u0 + b
+            weight = (1 - (v - row).abs()) * (1 - (u - column).abs())
+            weight = weight * ((row >= 0) & (row < height) & (column >= 0) & (column < width))
+            out = out + weight[..., None] * image[batch, :, row.clamp(0, height - 1), column.clamp(0, width - 1)]
+    return out.permute(0, 3, 1, 2)
+
+
+@wrong("bilinear-sample", "detached", passes="shape identity values outside")
+def grid_detached(image, grid):
+    return four_corners(image, grid.detach())
+
+
+@wrong("bilinear-sample", "changes-its-input", passes="identity values outside gradients")
+def grid_changed(image, grid):
+    grid += 1
+    grid *= torch.tensor([image.shape[3], image.shape[2]]) / 2
+    grid -= 0.5
+    return pixel_numbers(image, grid)
+
+
+# spatial-transformer
+
+
+@right("spatial-transformer")
+class TorchsFunctions(nn.Module):
+    def __init__(self, localisation):
+        super().__init__()
+        self.localisation = localisation
+        self.localisation[-1].weight.data.zero_()
+        self.localisation[-1].bias.data.copy_(torch.tensor([1, 0, 0, 0, 1, 0], dtype=torch.float))
+
+    def weights(self, x):
+        return self.localisation(x).view(-1, 2, 3)
+
+    def forward(self, x):
+        grid = F.affine_grid(self.weights(x), x.size(), align_corners=False)
+        return F.grid_sample(x, grid, align_corners=False)
+
+
+@right("spatial-transformer")
+class MyOwnFunctions(nn.Module):
+    def __init__(self, localisation):
+        super().__init__()
+        self.net = localisation
+        last = [layer for layer in localisation.modules() if isinstance(layer, nn.Linear)][-1]
+        nn.init.zeros_(last.weight)
+        with torch.no_grad():
+            last.bias[:] = torch.eye(2, 3).flatten()
+
+    def weights(self, x):
+        return self.net(x).reshape(x.size(0), 2, 3)
+
+    def forward(self, x):
+        _, _, h, w = x.shape
+        return whole_equation(x, matrix_product(self.weights(x), h, w))
+
+
+@right("spatial-transformer")
+class IdentityAdded(nn.Module):
+    def __init__(self, localisation):
+        super().__init__()
+        self.where = localisation
+        for parameter in localisation[-1].parameters():
+            nn.init.constant_(parameter, 0)
+        self.register_buffer("identity", torch.tensor([[1.0, 0, 0], [0, 1.0, 0]]))
+
+    def weights(self, x):
+        return self.identity + self.where(x).unflatten(1, (2, 3))
+
+    def forward(self, x):
+        return four_corners(x, coordinate_by_coordinate(self.weights(x), x.shape[-2], x.shape[-1]))
+
+
+@right("spatial-transformer")
+class LayersTakenApart(nn.Module):
+    def __init__(self, localisation):
+        super().__init__()
+        *features, last = localisation
+        self.features = nn.Sequential(*features)
+        self.theta = last
+        self.theta.weight = nn.Parameter(torch.zeros_like(last.weight))
+        self.theta.bias = nn.Parameter(torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]))
+
+    def weights(self, x):
+        return torch.stack(self.theta(self.features(x)).split(3, dim=1), dim=1)
+
+    def forward(self, x):
+        print("theta", self.weights(x))
+        return black_frame(x, matrix_product(self.weights(x), *x.shape[-2:]))
+
+
+right("spatial-transformer")(SpatialTransformer)
+
+
+class Base(nn.Module):
+    """What most wrong answers get right."""
+
+    def __init__(self, localisation):
+        super().__init__()
+        self.localisation = localisation
+        self.start()
+
+    def start(self):
+        nn.init.zeros_(self.localisation[-1].weight)
+        self.localisation[-1].bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0])
+
+    def weights(self, x):
+        return self.localisation(x).view(-1, 2, 3)
+
+    def forward(self, x):
+        return self.warp(x, self.weights(x))
+
+    def warp(self, x, theta, grid=False, sample=False, padding="zeros"):
+        points = F.affine_grid(theta, x.shape, align_corners=grid)
+        return F.grid_sample(x, points, padding_mode=padding, align_corners=sample)
+
+
+@wrong("spatial-transformer", "no-identity-start", passes="shapes values gradients")
+class RandomStart(Base):
+    def start(self):
+        pass
+
+
+@wrong("spatial-transformer", "no-identity-start", passes="shapes values gradients")
+class ZeroStart(Base):
+    def start(self):
+        nn.init.zeros_(self.localisation[-1].weight)
+        nn.init.zeros_(self.localisation[-1].bias)
+
+
+@wrong("spatial-transformer", "no-identity-start", passes="shapes values gradients")
+class OnlyTheBias(Base):
+    def start(self):
+        self.localisation[-1].bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0])
+
+
+@wrong("spatial-transformer", "theta-shape", passes="identity gradients")
+class SixNumbers(Base):
+    def weights(self, x):
+        return self.localisation(x)
+
+    def forward(self, x):
+        return self.warp(x, self.weights(x).view(-1, 2, 3))
+
+
+@wrong("spatial-transformer", "theta-transposed", passes="shapes gradients")
+class FilledByColumns(Base):
+    def weights(self, x):
+        return self.localisation(x).view(-1, 3, 2).permute(0, 2, 1)
+
+
+@wrong("spatial-transformer", "align-corners-mixed", passes="shapes gradients")
+class SamplerAligned(Base):
+    def warp(self, x, theta):
+        return super().warp(x, theta, sample=True)
+
+
+@wrong("spatial-transformer", "align-corners-mixed", passes="shapes gradients")
+class GridAligned(Base):
+    def warp(self, x, theta):
+        return super().warp(x, theta, grid=True)
+
+
+@wrong("spatial-transformer", "align-corners", passes="shapes identity gradients")
+class BothAligned(Base):
+    def warp(self, x, theta):
+        return super().warp(x, theta, grid=True, sample=True)
+
+
+@wrong("spatial-transformer", "border-repeated", passes="shapes identity gradients")
+class BorderPadding(Base):
+    def warp(self, x, theta):
+        return super().warp(x, theta, padding="border")
+
+
+@wrong("spatial-transformer", "size-swapped", passes="gradients")
+class WidthThenHeight(Base):
+    def warp(self, x, theta):
+        return four_corners(x, matrix_product(theta, x.shape[3], x.shape[2]))
+
+
+@wrong("spatial-transformer", "theta-inverted", passes="shapes identity gradients")
+class InverseTheta(Base):
+    def warp(self, x, theta):
+        last = torch.tensor([[[0.0, 0.0, 1.0]]], dtype=x.dtype).repeat(len(x), 1, 1)
+        return super().warp(x, torch.inverse(torch.cat([theta, last], 1))[:, :2])
+
+
+@wrong("spatial-transformer", "first-theta-for-all", passes="shapes identity gradients")
+class OneThetaForAll(Base):
+    def warp(self, x, theta):
+        return super().warp(x, theta[:1].repeat(len(x), 1, 1))
+
+
+@wrong("spatial-transformer", "warp-unused", passes="shapes identity")
+class WarpUnused(Base):
+    def forward(self, x):
+        self.warp(x, self.weights(x))
+        return x
+
+
+@wrong("spatial-transformer", "grid-returned", passes="gradients")
+class ReturnsTheGrid(Base):
+    def warp(self, x, theta):
+        return F.affine_grid(theta, x.shape, align_corners=False)
+
+
+@wrong("spatial-transformer", "detached", passes="shapes identity values")
+class ThetaOfADetachedImage(Base):
+    def weights(self, x):
+        return super().weights(x.detach())
