@@ -124,8 +124,8 @@ class OutOfTime(BaseException):
 def observe(answer: Any, question: Question, records: tuple[str, ...], brief: bool = False) -> Observation:
     """Build and call ``answer`` as the question says, in float64, or in float32 if it only works there.
 
-    Never raises, prints nothing, leaves the random state and the question as they were. ``brief`` is for a trusted answer: only what
-    others are compared with is observed, the values with the layers in the order in which they run.
+    Never raises, prints nothing, leaves the random state and the question as they were. ``brief`` is for a trusted
+    answer: only what others are compared with is observed, the values with the layers in the order in which they run.
     """
     seen = observe_in(torch.float64, answer, question, records, brief)
     if any("dtype" in problem.message or "scalar type" in problem.message for problem in seen.problems.values()):
@@ -161,7 +161,7 @@ def observe_module(
     units = ways[0]
     seen.keys = keys_of(units)
     seen.parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
-    seen.unregistered = holds_unregistered(module)
+    seen.unregistered = not brief and holds_unregistered(module)
     if not brief:
         with contextlib.suppress(Exception), torch.no_grad():
             seen.fresh = item(module(*copies(inputs)), 0, ("output",))

@@ -23,8 +23,8 @@
 # | **You need** | lesson 02 (squeeze-and-excitation) |
 # | **Points** | 26 |
 #
-# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise checks
-# it, as often as you like.
+# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
+# checks it, as often as you like.
 
 # %%
 # %load_ext attention_lab.grading
@@ -68,9 +68,9 @@ rows = torch.stack([photos, grey(average), grey(largest)], 1).flatten(0, 1)
 figures.gallery(rows, ["photograph", "average", "maximum"] * 2)
 
 # %% [markdown]
-# The two maps differ. The average says how much *all* channels see at a position. The maximum says how strongly the *one*
-# most excited channel responds: a thin bright rim is enough. CBAM uses both, because each knows something that the other
-# has lost.
+# The two maps differ. The average says how much *all* channels see at a position. The maximum says how strongly the
+# *one* most excited channel responds: a thin bright rim is enough. CBAM uses both, because each knows something that
+# the other has lost.
 #
 # ## 2. The mechanism
 #
@@ -107,9 +107,10 @@ figures.gallery(rows, ["photograph", "average", "maximum"] * 2)
 # | **spatial gate** | $M_s(x') = \sigma\left(f^{7\times7}([\mathrm{avg}(x');\mathrm{max}(x')])\right)$ | `SpatialAttention.weights(x)` | `(N, 1, H, W)` |
 # | **refine** | $\mathrm{output} = M_s(x')\,x'$ | `SpatialAttention.forward(x)` | `(N, C, H, W)` |
 #
-# - $\mathrm{avg}$ and $\mathrm{max}$ in the first line run over **positions**. In the third line they run over **channels**.
-# - $\mathrm{MLP}(z) = W_1\,\mathrm{ReLU}(W_0 z)$ has $C/r$ hidden units, as in SE. It is **shared**: the same two matrices for
-#   the average and for the maximum.
+# - $\mathrm{avg}$ and $\mathrm{max}$ in the first line run over **positions**. In the third line they run over
+#   **channels**.
+# - $\mathrm{MLP}(z) = W_1\,\mathrm{ReLU}(W_0 z)$ has $C/r$ hidden units, as in SE. It is **shared**: the same two
+#   matrices for the average and for the maximum.
 # - $[\,\cdot\,;\,\cdot\,]$ stacks two maps along the channel axis. $f^{7\times7}$ is a convolution with a 7×7 kernel.
 # - $\sigma$ is the sigmoid, both times. Channels do not compete, and positions do not compete.
 #
@@ -232,13 +233,14 @@ check("spatial-attention-values", SpatialAttention)
 check("spatial-attention-gradients", SpatialAttention)
 
 # %% [markdown]
-# **Why the batch normalisation?** The convolution adds up $2 \cdot 7 \cdot 7 = 98$ products. Feature maps grow and shrink
-# during training, and the maxima of ReLU features are never negative. So the scores can become large, and nearly all of
-# one sign. The sigmoid of a large score is almost exactly 0 or 1, and its slope is almost 0: such a gate is stuck.
+# **Why the batch normalisation?** The convolution adds up $2 \cdot 7 \cdot 7 = 98$ products. Feature maps grow and
+# shrink during training, and the maxima of ReLU features are never negative. So the scores can become large, and nearly
+# all of one sign. The sigmoid of a large score is almost exactly 0 or 1, and its slope is almost 0: such a gate is
+# stuck.
 #
-# Batch normalisation brings the scores back to mean 0 and variance 1 before it learns a scale of its own. This also makes
-# a bias in the convolution useless: the mean is subtracted anyway. The cell counts stuck gates, for features of growing
-# size, without and with the normalisation.
+# Batch normalisation brings the scores back to mean 0 and variance 1 before it learns a scale of its own. This also
+# makes a bias in the convolution useless: the mean is subtracted anyway. The cell counts stuck gates, for features of
+# growing size, without and with the normalisation.
 
 # %%
 _ = torch.manual_seed(0)
@@ -255,13 +257,14 @@ for size in (1, 10, 100):
     x = size * features
     maps = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
     without = torch.sigmoid(plain(maps))
-    print(f"features up to {size:>3}: {stuck(without):4.0%} of the gates are stuck without BN, {stuck(yours.weights(x)):4.0%} with it")
+    shares = f"{stuck(without):4.0%} of the gates are stuck without BN, {stuck(yours.weights(x)):4.0%} with it"
+    print(f"features up to {size:>3}: {shares}")
 
 # %% [markdown]
 # ## 5. Exercise: CBAM
 #
-# **What and why.** Put your two parts together, in the paper's order: **channels first**, then positions. The spatial gate
-# looks at the refined map $x'$, not at $x$. **Difficulty** ●○○○ · **10 minutes** · **4 points**
+# **What and why.** Put your two parts together, in the paper's order: **channels first**, then positions. The spatial
+# gate looks at the refined map $x'$, not at $x$. **Difficulty** ●○○○ · **10 minutes** · **4 points**
 #
 # - `CBAM(channels, reduction=16, kernel_size=7)`
 # - `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`
@@ -300,8 +303,8 @@ left = CBAM(64)(x).mean() / x.mean()
 print(f"a fresh CBAM lets {left:.0%} of the signal through")
 
 # %% [markdown]
-# Like SE, the block stands at the end of a residual branch, **before** the addition (`se_residual` of lesson 02). There, a
-# branch that starts small is easy to train: the skip connection carries $x$ around it.
+# Like SE, the block stands at the end of a residual branch, **before** the addition (`se_residual` of lesson 02).
+# There, a branch that starts small is easy to train: the skip connection carries $x$ around it.
 #
 # ## 6. What does it cost?
 #
@@ -319,7 +322,7 @@ for channels in (64, 256, 1024):
 
 # %%
 with torch.device("meta"):
-    sizes = {name: sum(p.numel() for p in create(name).parameters()) for name in ("resnet50", "se_resnet50", "cbam_resnet50")}
+    sizes = {name: count(create(name)) for name in ("resnet50", "se_resnet50", "cbam_resnet50")}
 for name, size in sizes.items():
     print(f"{name:14} {size:>11,} parameters")
 print(f"the spatial gates of all 16 blocks: {sizes['cbam_resnet50'] - sizes['se_resnet50']:,} parameters")
@@ -328,8 +331,8 @@ print(f"the spatial gates of all 16 blocks: {sizes['cbam_resnet50'] - sizes['se_
 # ## 7. Exercise: debug it
 #
 # **What and why.** These two modules come from a tutorial on the web. They return the **gate**, and do not multiply it
-# with `x`. They follow the paper's equation, without batch normalisation. One mistake stops the program at once. One stops
-# it for some batch sizes only. And one stops nothing: the module trains, and no message ever tells you.
+# with `x`. They follow the paper's equation, without batch normalisation. One mistake stops the program at once. One
+# stops it for some batch sizes only. And one stops nothing: the module trains, and no message ever tells you.
 # **Difficulty** ●●●○ · **20 minutes** · **6 points**
 
 # %%
@@ -441,8 +444,8 @@ check("debug-cbam-spatial-runs", SpatialAttentionModule)
 check("debug-cbam-spatial-values", SpatialAttentionModule)
 
 # %% [markdown]
-# **How do you find a bug that never crashes?** Write down what must be true, and test it. Here: *the gate must notice the
-# average.* Lower the smallest value of every channel. The maximum stays, the average falls, so the gates must move.
+# **How do you find a bug that never crashes?** Write down what must be true, and test it. Here: *the gate must notice
+# the average.* Lower the smallest value of every channel. The maximum stays, the average falls, so the gates must move.
 
 # %%
 _ = torch.manual_seed(0)
@@ -450,14 +453,15 @@ x = torch.rand(2, 64, 8, 8)
 lower = x.clone()
 lower[x == x.amin((2, 3), keepdim=True)] = -50  # the maxima are still the same
 gate = ChannelAttentionModule(64)
-print(f"the gates move by up to {(gate(lower) - gate(x)).abs().max():.2f}; with two maximum pools they would not move")
+moved = (gate(lower) - gate(x)).abs().max()
+print(f"the gates move by up to {moved:.2f}; with two maximum pools they would not move")
 
 # %% [markdown]
 # ## 8. See what you built, and measure it: does the gate find the garment?
 #
-# Pictures of attention maps are pretty, and easy to believe. We measure. Each image below holds one garment, and pieces of
-# other garments as clutter. We know the **true mask** of the garment. The network is trained on the class alone; it never
-# sees a mask.
+# Pictures of attention maps are pretty, and easy to believe. We measure. Each image below holds one garment, and pieces
+# of other garments as clutter. We know the **true mask** of the garment. The network is trained on the class alone; it
+# never sees a mask.
 
 # %% tags=["demo"]
 options = {"size": 28, "scale": (0.45, 0.7), "rotation": 0.0, "photos": False}
@@ -549,21 +553,23 @@ last = spatial_gates(comparison.runs["CBAM (yours)"].models[0], test_set.image[:
 display(comparison, figures.training_curves(comparison), measured, figures.spatial_map(test_set.image[:5], last, names))
 
 # %% [markdown]
-# **Read the first table against its spread.** A difference that is not clearly larger than the ± is luck. Which row would
-# you call better? The most frequent question about CBAM on the web is *why is my accuracy flat, or lower?* Here is a part
-# of the answer: it often is. A fresh CBAM dims the signal, a short training has to undo that, and one seed proves nothing.
+# **Read the first table against its spread.** A difference that is not clearly larger than the ± is luck. Which row
+# would you call better? The most frequent question about CBAM on the web is *why is my accuracy flat, or lower?* Here
+# is a part of the answer: it often is. A fresh CBAM dims the signal, a short training has to undo that, and one seed
+# proves nothing.
 #
-# **Look at the picture.** It shows the last spatial gate for five test images: yellow is open. Does it open on the clutter
-# too?
+# **Look at the picture.** It shows the last spatial gate for five test images: yellow is open. Does it open on the
+# clutter too?
 #
-# **Now the second table.** *Mean gate inside* and *outside* say how open the gate is on the garment and beside it. *Gate
-# mass inside* is the share of all gate values that falls on the garment. If the gate looked nowhere in particular, it would
-# equal the *area inside*. Compare the last convolution with the first one in the table, in every seed.
+# **Now the second table.** *Mean gate inside* and *outside* say how open the gate is on the garment and beside it.
+# *Gate mass inside* is the share of all gate values that falls on the garment. If the gate looked nowhere in
+# particular, it would equal the *area inside*. Compare the last convolution with the first one in the table, in every
+# seed.
 #
-# **What this shows:** without ever seeing a mask, the last spatial gate opens more on the garment than beside it, in every
-# seed. Earlier gates need not: some do the opposite. **What it does not show:** that the gate makes the network better
-# here, or that the map explains the decision. And the mass inside stays far from 100%: a sigmoid gate dims the rest, it
-# does not cut it out.
+# **What this shows:** without ever seeing a mask, the last spatial gate opens more on the garment than beside it, in
+# every seed. Earlier gates need not: some do the opposite. **What it does not show:** that the gate makes the network
+# better here, or that the map explains the decision. And the mass inside stays far from 100%: a sigmoid gate dims the
+# rest, it does not cut it out.
 
 # %% [markdown]
 # ## 9. The paper, guided
@@ -572,27 +578,27 @@ display(comparison, figures.training_curves(comparison), measured, figures.spati
 #
 # <details><summary><b>Why the average and the maximum? Does one not contain the other?</b></summary>
 #
-# No. A channel that responds weakly everywhere and one that responds strongly at a single place can have the same average.
-# The maximum tells them apart. And two channels with the same maximum can have different averages. In the paper's ablation
-# on ImageNet (its section 4.1, table 1), both together are best, and the differences are a few tenths of a percent. On our
-# small task you saw how many seeds such a difference would need.
+# No. A channel that responds weakly everywhere and one that responds strongly at a single place can have the same
+# average. The maximum tells them apart. And two channels with the same maximum can have different averages. In the
+# paper's ablation on ImageNet (its section 4.1, table 1), both together are best, and the differences are a few tenths
+# of a percent. On our small task you saw how many seeds such a difference would need.
 #
 # </details>
 #
 # <details><summary><b>Why channels first? What changes when the order is swapped?</b></summary>
 #
 # The spatial gate describes a position by the average and the maximum *over channels*. After the channel gate, useless
-# channels count less in both numbers. The paper tries channel first, spatial first, and both side by side, and finds channel
-# first best (table 3), by a small margin. The equation, at any rate, is not symmetric: the second gate always depends on
-# the first.
+# channels count less in both numbers. The paper tries channel first, spatial first, and both side by side, and finds
+# channel first best (table 3), by a small margin. The equation, at any rate, is not symmetric: the second gate always
+# depends on the first.
 #
 # </details>
 #
 # <details><summary><b>BAM (lesson 04) is by the same authors. When CBAM, when BAM?</b></summary>
 #
-# CBAM stands in *every* residual unit, BAM only between the stages. CBAM multiplies two gates one after the other, BAM adds
-# the two scores and has one gate for every value. BAM's spatial branch has more layers and sees further. Which of them
-# wins depends on the task; measure both.
+# CBAM stands in *every* residual unit, BAM only between the stages. CBAM multiplies two gates one after the other, BAM
+# adds the two scores and has one gate for every value. BAM's spatial branch has more layers and sees further. Which of
+# them wins depends on the task; measure both.
 #
 # </details>
 #
@@ -604,7 +610,8 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM")
 # %% [markdown]
 # **What commonly goes wrong**
 #
-# - Both pooling layers are maxima (or one result is never used). Nothing crashes. Test that the gate notices each statistic.
+# - Both pooling layers are maxima (or one result is never used). Nothing crashes. Test that the gate notices each
+#   statistic.
 # - The average over `dim=1` drops an axis. With two images per batch, two wrongs give something that runs. Use
 #   `keepdim=True`, and test with 1, 2 and 3 images.
 # - The MLP is written twice. Then it is not shared, and the parameter count tells you.
@@ -621,8 +628,8 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM")
 #
 # <details><summary><b>May I put CBAM into a pretrained network?</b></summary>
 #
-# Yes, but a fresh block dims its branch, as you saw. Fine-tune, or let it start open. The authors' own ResNet starts the
-# normalisation of the spatial gate with weight 0, so that this gate is 0.5 everywhere at first.
+# Yes, but a fresh block dims its branch, as you saw. Fine-tune, or let it start open. The authors' own ResNet starts
+# the normalisation of the spatial gate with weight 0, so that this gate is 0.5 everywhere at first.
 #
 # </details>
 #

@@ -23,8 +23,8 @@
 # | **You need** | lesson 02 (squeeze-and-excitation); lesson 03 (CBAM) helps |
 # | **Points** | 26 |
 #
-# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise checks
-# it, as often as you like.
+# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
+# checks it, as often as you like.
 
 # %%
 # %load_ext attention_lab.grading
@@ -44,12 +44,12 @@ from attention_lab.table import Table
 # %% [markdown]
 # ## 1. A picture first
 #
-# Is the dot below on coffee, or on a wooden table? Both are brown. From the pixel alone nobody can tell. You have to look
-# around it. But how far?
+# Is the dot below on coffee, or on a wooden table? Both are brown. From the pixel alone nobody can tell. You have to
+# look around it. But how far?
 #
-# Think of a feature map of 32×32 positions over this photograph. Two 3×3 convolutions look at 5×5 positions. If the nine
-# taps of a kernel are pulled apart, the same two convolutions look further. The distance between the taps is called the
-# **dilation**.
+# Think of a feature map of 32×32 positions over this photograph. Two 3×3 convolutions look at 5×5 positions. If the
+# nine taps of a kernel are pulled apart, the same two convolutions look further. The distance between the taps is
+# called the **dilation**.
 
 # %% tags=["demo"]
 def around(ax, photo, positions, title):
@@ -57,19 +57,21 @@ def around(ax, photo, positions, title):
     ax.imshow(photo.permute(1, 2, 0))
     ax.set(title=title, xticks=[], yticks=[])
     x, y, side = 120, 94, 8 * positions
-    ax.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, fill=False, edgecolor="white", linewidth=3))
-    ax.add_patch(Rectangle((x - side / 2, y - side / 2), side, side, fill=False, edgecolor=figures.COLOURS[1], linewidth=2))
+    corner = (x - side / 2, y - side / 2)
+    ax.add_patch(Rectangle(corner, side, side, fill=False, edgecolor="white", linewidth=3))
+    ax.add_patch(Rectangle(corner, side, side, fill=False, edgecolor=figures.COLOURS[1], linewidth=2))
     ax.plot(x, y, "o", color=figures.COLOURS[1], markeredgecolor="white", markersize=8)
 
 
 figure = Figure(figsize=(7.6, 2.8), layout="compressed")
 for ax, dilation, positions in zip(figure.subplots(1, 3), (1, 2, 4), (5, 9, 17)):
-    around(ax, data.photo("coffee", 256), positions, f"dilation {dilation}: {positions} × {positions} positions")
-figures.Picture(figure, "What two 3x3 convolutions see around one position of a photograph, for dilation 1, 2 and 4.")
+    title = f"dilation {dilation}: {positions} × {positions} positions"
+    around(ax, data.photo("coffee", 256), positions, title)
+figures.Picture(figure, "What two 3x3 convolutions see around one position of a photograph, for dilation 1, 2, 4.")
 
 # %% [markdown]
-# With dilation 1 the square holds nothing but brown. With dilation 4 it holds the white cup around it. This costs nothing
-# extra: each kernel has nine weights in all three pictures. BAM uses it for its spatial scores.
+# With dilation 1 the square holds nothing but brown. With dilation 4 it holds the white cup around it. This costs
+# nothing extra: each kernel has nine weights in all three pictures. BAM uses it for its spatial scores.
 #
 # ## 2. The mechanism
 #
@@ -99,12 +101,13 @@ figures.Picture(figure, "What two 3x3 convolutions see around one position of a 
 # | **combine** | $\mathrm{output} = (1 + M)\,x$ | `BAM.forward(x)` | `(N, C, H, W)` |
 #
 # - $M_c$ and $M_s$ are **logits**: scores before the sigmoid, any real numbers.
-# - $f_0$ is a 1×1 convolution from $C$ to $C/r$ channels, $f_1$ and $f_2$ are 3×3 convolutions with dilation $d = 4$, and
-#   $f_3$ is a 1×1 convolution to one channel. $r$ is the reduction, 16 in the paper.
+# - $f_0$ is a 1×1 convolution from $C$ to $C/r$ channels, $f_1$ and $f_2$ are 3×3 convolutions with dilation $d = 4$,
+#   and $f_3$ is a 1×1 convolution to one channel. $r$ is the reduction, 16 in the paper.
 # - $f_0$, $f_1$ and $f_2$ are each followed by BN and ReLU. $W_1$ and $f_3$ are plain.
 #
-# Two things are new. In CBAM two *gates* were multiplied, one after the other. Here two *scores* are **added**, and there is
-# one sigmoid. So every value of the map has a gate of its own. And the gate never closes: $1 + M$ lies between 1 and 2.
+# Two things are new. In CBAM two *gates* were multiplied, one after the other. Here two *scores* are **added**, and
+# there is one sigmoid. So every value of the map has a gate of its own. And the gate never closes: $1 + M$ lies between
+# 1 and 2.
 
 # %%
 channel_logits = torch.tensor([2.0, 0.0, -2.0])[:, None]
@@ -116,14 +119,14 @@ for row in (channel_logits + spatial_logits).sigmoid():
 # %% [markdown]
 # ## 3. Exercise: channel gate
 #
-# **What and why.** The excitation of SE, with a batch normalisation in the middle and without the sigmoid at the end: the
-# scores meet the spatial ones first. **Difficulty** ●●○○ · **15 minutes** · **6 points**
+# **What and why.** The excitation of SE, with a batch normalisation in the middle and without the sigmoid at the end:
+# the scores meet the spatial ones first. **Difficulty** ●●○○ · **15 minutes** · **6 points**
 #
 # - `ChannelGate(channels, reduction=16)`
 # - `forward(x)`: `(N, C, H, W)` → **logits** `(N, C, 1, 1)`, or expanded to the shape of `x`
 #
-# The hidden layer has `channels // reduction` units, then BN, then ReLU. The last layer is plain. With or without biases:
-# both are right.
+# The hidden layer has `channels // reduction` units, then BN, then ReLU. The last layer is plain. With or without
+# biases: both are right.
 #
 # If you are stuck, run `hint("channel-gate")` in a cell of your own, or unfold:
 #
@@ -164,8 +167,8 @@ check("channel-gate-values", ChannelGate)
 check("channel-gate-gradients", ChannelGate)
 
 # %% [markdown]
-# **Surprise.** In training, this branch cannot take a batch of one image. BN needs the variance over the batch, and here
-# every channel is a single number for each image.
+# **Surprise.** In training, this branch cannot take a batch of one image. BN needs the variance over the batch, and
+# here every channel is a single number for each image.
 
 # %%
 _ = torch.manual_seed(0)
@@ -180,14 +183,15 @@ except ValueError as error:
 # %% [markdown]
 # ## 4. Exercise: spatial gate
 #
-# **What and why.** One score for every position, from what surrounds it. **Difficulty** ●●○○ · **20 minutes** · **6 points**
+# **What and why.** One score for every position, from what surrounds it. **Difficulty** ●●○○ · **20 minutes** · **6
+# points**
 #
 # - `SpatialGate(channels, reduction=16, dilation=4)`
 # - `forward(x)`: `(N, C, H, W)` → **logits** `(N, 1, H, W)`, or expanded to the shape of `x`
 #
-# A 1×1 convolution to `channels // reduction` channels, two dilated 3×3 convolutions, each of the three with BN and ReLU;
-# then a plain 1×1 convolution to one channel. `H` and `W` stay what they are: which padding does a 3×3 kernel with dilation
-# $d$ need? With or without biases: both are right.
+# A 1×1 convolution to `channels // reduction` channels, two dilated 3×3 convolutions, each of the three with BN and
+# ReLU; then a plain 1×1 convolution to one channel. `H` and `W` stay what they are: which padding does a 3×3 kernel
+# with dilation $d$ need? With or without biases: both are right.
 #
 # <!-- hints: spatial-gate -->
 
@@ -287,8 +291,8 @@ for mc, ms in ((-3.0, -3.0), (0.0, -3.0), (0.0, 3.0), (3.0, 3.0)):
 #
 # ## 6. Exercise: receptive field
 #
-# **What and why.** How far does one output pixel see? You need this number for every convolutional network, not only for
-# BAM. **Difficulty** ●●○○ · **15 minutes** · **3 points**
+# **What and why.** How far does one output pixel see? You need this number for every convolutional network, not only
+# for BAM. **Difficulty** ●●○○ · **15 minutes** · **3 points**
 #
 # $$\mathrm{side} = 1 + \sum_i d_i\,(k_i - 1)\prod_{j<i} s_j$$
 #
@@ -321,8 +325,8 @@ check("receptive-field-stride", receptive_field)
 # %% [markdown]
 # ## 7. See what you built: the footprint of a gradient
 #
-# Do not believe a formula that you can test. Take your spatial gate, and ask autograd: **which inputs does the logit in the
-# middle depend on?** Where the gradient is zero, the pixel is not seen.
+# Do not believe a formula that you can test. Take your spatial gate, and ask autograd: **which inputs does the logit in
+# the middle depend on?** Where the gradient is zero, the pixel is not seen.
 
 # %%
 def footprint(gate, channels, side=33):
@@ -342,26 +346,29 @@ for ax, dilation in zip(figure.subplots(1, 3), (1, 2, 4)):
     measured = int(columns.max() - columns.min() + 1)
     ax.imshow(seen / seen.max(), cmap=figures.MAP)
     ax.set(title=f"dilation {dilation}", xticks=[], yticks=[])
-    corner = 16 - computed / 2
-    ax.add_patch(Rectangle((corner, corner), computed, computed, fill=False, edgecolor=figures.COLOURS[1], linewidth=2))
+    corner = (16 - computed / 2, 16 - computed / 2)
+    frame = Rectangle(corner, computed, computed, fill=False, edgecolor=figures.COLOURS[1], linewidth=2)
+    ax.add_patch(frame)
     lines.append([f"{dilation}", f"{computed}", f"{measured}", f"{int((seen > 0).sum())}", f"{measured**2}"])
-header = ["dilation", "side by your formula", "side seen by the gradient", "positions that count", "positions in the square"]
+header = ["dilation", "side by your formula", "side seen by the gradient", "positions that count", "in the square"]
 display(
     figures.Picture(figure, "Gradient footprints of a spatial gate: 25 points, pulled apart as the dilation grows."),
     Table("The receptive field of the spatial gate, computed and measured.", header, lines),
 )
 
 # %% [markdown]
-# **Surprise.** The side grows as the formula says, and the frame fits. But look inside: with dilation 4 only every fourth
-# position counts. Two layers of 3×3 taps with the same dilation touch 25 positions, however large the square is. A dilated
-# kernel looks *far*, not *closely*. In a network this does less harm: each of those positions is already a summary of its
-# neighbourhood, made by the layers before.
+# Bright positions count most. The frame is drawn by your formula.
+#
+# **Surprise.** The side grows as the formula says, and the frame fits. But look inside: with dilation 4 only every
+# fourth position counts. Two layers of 3×3 taps with the same dilation touch 25 positions, however large the square is.
+# A dilated kernel looks *far*, not *closely*. In a network this does less harm: each of those positions is already a
+# summary of its neighbourhood, made by the layers before.
 #
 # ## 8. Where it stands, and what it costs
 #
-# SE and CBAM stand inside **every** residual unit. BAM stands **between the stages** of the network: only three times, at
-# the bottlenecks, where the map is about to shrink. These lines count ResNet-50 with each mechanism. The paper prints
-# 25.92M for BAM.
+# SE and CBAM stand inside **every** residual unit. BAM stands **between the stages** of the network: only three times,
+# at the bottlenecks, where the map is about to shrink. These lines count ResNet-50 with each mechanism. The paper
+# prints 25.92M for BAM.
 
 # %%
 with torch.device("meta"):
@@ -376,18 +383,19 @@ for channels in (256, 512, 1024):
     print(f"{channels:>5} {parts[0]:>13,} {parts[1]:>13,} {parts[2]:>10,}")
 
 # %% [markdown]
-# Three blocks with narrow stages cost far less than sixteen in all of them. Between the stages there is no skip connection
-# around the block, so a gate that closes would cut the network. That is one reason for the $1 +$: a closed gate leaves $x$
-# as it is.
+# Three blocks, none of them at the widest stage, cost far less than sixteen. Between the stages there is no skip
+# connection around the block, so a gate that closes would cut the signal off. That is one reason for the $1 +$: a
+# closed gate leaves $x$ as it is.
 
 # %% [markdown]
 # ## 9. Experiment: what is the long reach for?
 #
-# You know the task from lesson 02. Each image holds two garments, a bright one and a dark one. A white bar at the top edge
-# says which one to name: bar → the bright one, no bar → the dark one. The garments are near the bottom, far from the bar.
+# You know the task from lesson 02. Each image holds two garments, a bright one and a dark one. A white bar at the top
+# edge says which one to name: bar → the bright one, no bar → the dark one. The garments are near the bottom, far from
+# the bar.
 #
-# SE solved it with the squeeze, which sees the whole image. Can a **spatial** gate solve it, without any squeeze? Only if it
-# reaches from the garments to the bar.
+# SE solved it with the squeeze, which sees the whole image. Can a **spatial** gate solve it, without any squeeze? Only
+# if it reaches from the garments to the bar.
 
 # %% tags=["demo"]
 number = 512 if training.fast() else 4096
@@ -396,9 +404,9 @@ test_set = data.cue_scenes(number // 4, split="test", seed=2)
 figures.gallery(test_set.image[:8], [data.FASHION_CLASSES[label] for label in test_set.label[:8]])
 
 # %% [markdown]
-# We train five networks from three seeds each. All have the same four convolutions on 32×32 pixels. The first one halves the
-# map to 16×16, the third one halves it again. So the end of the second convolution is the end of a **stage**: there stands
-# the gate.
+# We train five networks from three seeds each. All have the same four convolutions on 32×32 pixels. The first one
+# halves the map to 16×16, the third one halves it again. So the end of the second convolution is the end of a
+# **stage**: there stands the gate.
 #
 # - **plain**: no gate;
 # - **spatial, dilation 1** and **spatial, dilation 4**: $(1 + \sigma(M_s))\,x$ with your spatial gate alone;
@@ -420,7 +428,7 @@ class SpatialOnly(nn.Module):
         return (1 + self.weights(x)) * x
 
 
-def after_stage_one(block):
+def once(block):
     """The block after the second of the four convolutions only."""
     places = iter(range(1, 5))
     return lambda channels: block(channels) if next(places) == 2 else nn.Identity()
@@ -429,9 +437,9 @@ def after_stage_one(block):
 comparison = training.compare(
     {
         "plain": lambda: SmallCNN(width=8),
-        "spatial, dilation 1": lambda: SmallCNN(width=8, attention=after_stage_one(lambda c: SpatialOnly(c, 1))),
-        "spatial, dilation 4": lambda: SmallCNN(width=8, attention=after_stage_one(lambda c: SpatialOnly(c, 4))),
-        "BAM (yours)": lambda: SmallCNN(width=8, attention=after_stage_one(lambda c: BAM(c, 4))),
+        "spatial, dilation 1": lambda: SmallCNN(width=8, attention=once(lambda c: SpatialOnly(c, 1))),
+        "spatial, dilation 4": lambda: SmallCNN(width=8, attention=once(lambda c: SpatialOnly(c, 4))),
+        "BAM (yours)": lambda: SmallCNN(width=8, attention=once(lambda c: BAM(c, 4))),
         "BAM everywhere": lambda: SmallCNN(width=8, attention=lambda c: BAM(c, 4)),
     },
     train=(train_set.image, train_set.label),
@@ -440,8 +448,8 @@ comparison = training.compare(
     lr=1e-2,
 )
 
-# Does the gate notice the bar? Every test image, once with the bar and once without; how much do the gates change
-# in the lower half, where the garments are?
+# Does the gate notice the bar? We take every test image once with the bar and once without, and measure how much
+# the gates change: in the upper half, and in the lower half, where the garments are.
 without, with_bar = test_set.image.clone(), test_set.image.clone()
 without[:, :, :3], with_bar[:, :, :3] = 0.5, 1
 
@@ -457,15 +465,16 @@ for name in ("spatial, dilation 1", "spatial, dilation 4"):
         change = (gate_of(model, with_bar) - gate_of(model, without)).abs()
         rows.append([name, f"{seed}", f"{change[:, :, :8].mean():.3f}", f"{change[:, :, 8:].mean():.3f}"])
     maps.append(change[:2])
-measured = Table("Mean change of the gate when the bar is switched.", ["gate", "seed", "upper half", "lower half"], rows)
+header = ["gate", "seed", "upper half", "lower half"]
+measured = Table("Mean change of the gate when the bar is switched.", header, rows)
 names = [f"dilation {dilation}, image {image}" for dilation in (1, 4) for image in (1, 2)]
 picture = figures.spatial_map(with_bar[:2].repeat(2, 1, 1, 1), torch.cat(maps), names)
 display(comparison, figures.training_curves(comparison), measured, picture)
 
 # %% [markdown]
-# **Compare the rows with the ±.** With dilation 1 the spatial gate sees 5×5 positions of a 16×16 map. From a garment the bar
-# is out of sight, and the gate brings little or nothing. With dilation 4 the *same number of weights* reaches the bar, and
-# the error falls by much more than the spread.
+# **Compare the rows with the ±.** With dilation 1 the spatial gate sees 5×5 positions of a 16×16 map. From a garment
+# the bar is out of sight, and the gate brings little or nothing. With dilation 4 the *same number of weights* reaches
+# the bar, and the error falls by much more than the spread.
 #
 # The second table shows why. We switched the bar on and off, and measured how much the gates change. Near the bar both
 # gates notice it. In the lower half, on the garments, only one of them does. The picture shows the same for two images:
@@ -473,17 +482,17 @@ display(comparison, figures.training_curves(comparison), measured, picture)
 #
 # **Once or everywhere?** Compare the last two rows: errors, parameters and seconds. You pay for every place.
 #
-# **What this shows:** reach can decide a task, and dilation buys reach at no cost in weights. **What it does not show:**
-# that a larger dilation is better in general. We built this task so that the answer lies far away. On images without such a
-# cue, gains of attention blocks are often smaller than the spread between seeds (lesson 03).
+# **What this shows:** reach can decide a task, and dilation buys reach at no cost in weights. **What it does not
+# show:** that a larger dilation is better in general. We built this task so that the answer lies far away. On images
+# without such a cue, gains of attention blocks are often smaller than the spread between seeds (lesson 03).
 
 # %% [markdown]
 # ## 10. Exercise: debug it, crash by crash
 #
-# **What and why.** These three classes come from a tutorial on the web, and hardly a line of them runs. This is the normal
-# state of found code. Work on **one class at a time**: build it, call it, read the **last line** of the error, repair that
-# line, and go on. When nothing crashes any more, you are not done: think about which values the logits can have.
-# **Difficulty** ●●●○ · **25 minutes** · **6 points**
+# **What and why.** These three classes come from a tutorial on the web, and hardly a line of them runs. This is the
+# normal state of found code. Work on **one class at a time**: build it, call it, read the **last line** of the error,
+# repair that line, and go on. When nothing crashes any more, you are not done: think about which values the logits can
+# have. **Difficulty** ●●●○ · **25 minutes** · **6 points**
 
 # %%
 class BrokenChannelGate(nn.Module):
@@ -553,12 +562,13 @@ attempt("BAM", lambda: BrokenBAM(64))
 # %% [markdown]
 # Write the three repaired classes here:
 #
-# - `ChannelGate(in_channels, ratio=16)` and `SpatialGate(in_channels, ratio=16)`: `(N, C, H, W)` → logits that broadcast to
-#   `x`, with dilation 4. As in your own gates, hidden layers have BN and ReLU, and the **last layer is plain**.
+# - `ChannelGate(in_channels, ratio=16)` and `SpatialGate(in_channels, ratio=16)`: `(N, C, H, W)` → logits that
+#   broadcast to `x`, with dilation 4. As in your own gates, hidden layers have BN and ReLU, and the **last layer is
+#   plain**.
 # - `BAM(in_channels)`: `(N, C, H, W)` → `(N, C, H, W)`, $(1 + \sigma(M_c + M_s))\,x$
 #
-# They have the names that the tutorial gave them. So they replace your own classes from sections 3 to 5. If you want those
-# back, run their cells again.
+# They have the names that the tutorial gave them. So they replace your own classes from sections 3 to 5. If you want
+# those back, run their cells again.
 #
 # <!-- hints: debug-bam -->
 
@@ -654,7 +664,8 @@ _ = torch.manual_seed(0)
 logits = torch.randn(10_000)
 for name, values in (("plain last layer", logits), ("ReLU at the end", logits.relu())):
     gates = values.sigmoid()
-    print(f"{name:17} gates from {gates.min():.2f} to {gates.max():.2f}, exactly 0.5: {(gates == 0.5).float().mean():.0%}")
+    half = (gates == 0.5).float().mean()
+    print(f"{name:17} gates from {gates.min():.2f} to {gates.max():.2f}, exactly 0.5: {half:.0%}")
 
 # %% [markdown]
 # ## 11. The paper, guided
@@ -663,24 +674,24 @@ for name, values in (("plain last layer", logits), ("ReLU at the end", logits.re
 #
 # <details><summary><b>Why dilated convolutions, and not one large kernel as in CBAM?</b></summary>
 #
-# Two 3×3 kernels with dilation 4 see 17×17 positions with 18 weights for each pair of channels. One 17×17 kernel would need
-# 289. CBAM first squeezes the channels to two maps, so that its 7×7 kernel is cheap. BAM keeps $C/r$ channels and looks
-# further.
+# Two 3×3 kernels with dilation 4 see 17×17 positions with 18 weights for each pair of channels. One 17×17 kernel would
+# need 289. CBAM first squeezes the channels to two maps, so that its 7×7 kernel is cheap. BAM keeps $C/r$ channels and
+# looks further.
 #
 # </details>
 #
 # <details><summary><b>Why between the stages?</b></summary>
 #
-# At the end of a stage the map is about to be halved, and information gets lost. The paper places its attention at these
-# bottlenecks, so that it decides what goes on. It is also cheap: three blocks, and none in the widest stage.
+# At the end of a stage the map is about to be halved, and information gets lost. The paper places its attention at
+# these bottlenecks, so that it decides what goes on. It is also cheap: three blocks, and none in the widest stage.
 #
 # </details>
 #
 # <details><summary><b>The paper and the authors' code differ. Which one is BAM?</b></summary>
 #
-# The paper closes both branches with a batch normalisation and adds the logits. The published code has BN and ReLU in the
-# hidden layers only, and multiplies the logits. We take the plain last layers from the code and the sum from the paper. Such
-# differences are common. When you report results, say which version you ran.
+# The paper closes both branches with a batch normalisation and adds the logits. The published code has BN and ReLU in
+# the hidden layers only, and multiplies the logits. We take the plain last layers from the code and the sum from the
+# paper. Such differences are common. When you report results, say which version you ran.
 #
 # </details>
 #
@@ -702,15 +713,16 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM")
 #
 # <details><summary><b>BAM or CBAM?</b></summary>
 #
-# BAM is smaller and touches the network in three places only, so it is easy to add. CBAM acts in every unit. Neither wins
-# always; measure on your task, with several seeds.
+# BAM is smaller and touches the network in three places only, so it is easy to add. CBAM acts in every unit. Neither
+# wins always; measure on your task, with several seeds.
 #
 # </details>
 #
 # <details><summary><b>Does BAM break pretrained weights?</b></summary>
 #
-# A fresh BAM multiplies everything by about 1.5, because its gate starts near 0.5. The layers after it see larger numbers
-# than they were trained on. Fine-tune, or start the last layers with a large negative bias: then $1 + M$ starts near 1.
+# A fresh BAM multiplies everything by about 1.5, because its gate starts near 0.5. The layers after it see larger
+# numbers than they were trained on. Fine-tune, or start the last layers with a large negative bias: then $1 + M$ starts
+# near 1.
 #
 # </details>
 #

@@ -58,7 +58,7 @@ figures.attention_heads(
 )
 
 # %% [markdown]
-# Early heads look everywhere. In the last layer each head picks some parts of the flower, and hardly any ground. And
+# In layer 2 some heads spread over flower and ground alike. In the last layer each picks some parts of the flower. And
 # what does the network know about each patch? Every patch has a feature vector of 384 numbers. We give like vectors
 # like colours (their three principal components as red, green and blue).
 
@@ -419,7 +419,7 @@ def draw_positions(positions):
         drawn.colorbar(image, ax=axes)
         axes.grid(False)
         axes.set(title=title, xlabel=across, ylabel="position")
-    return figures.Picture(drawn, "Left: waves, fast in the first features, slow in the last. Right: a bright diagonal.")
+    return figures.Picture(drawn, "Left: waves, fast in the first features, then slow. Right: a bright diagonal.")
 
 
 draw_positions(sinusoidal_positions(50, 64))
@@ -605,7 +605,7 @@ def all_attention(model, x):
 
 with_bar = test_set.image[test_set.cue][:1]
 weights = all_attention(comparison.runs["attention"].models[0], with_bar)[-1, 0]
-figures.query_attention(with_bar[0], weights[:, 4 * 2 + 1].view(4, 4, 4), (2, 1))
+figures.query_attention(with_bar[0], weights[:, 4 * 3 + 1].view(4, 4, 4), (3, 1))
 
 # %% [markdown]
 # One image is an anecdote. So we measure over all test images: how much of the attention of the lower half, where the
@@ -647,7 +647,7 @@ def milliseconds(length):
 
 threads = torch.get_num_threads()
 torch.set_num_threads(1)  # so that only the size changes, not how many cores help
-lengths = [256, 512, 1024, 2048]
+lengths = [256, 362, 512, 724, 1024]
 times = [milliseconds(length) for length in lengths]
 torch.set_num_threads(threads)
 x, y = torch.tensor([lengths, times]).log().unbind(0)
@@ -669,8 +669,8 @@ def draw_cost():
 draw_cost()
 
 # %% [markdown]
-# The power should be near 2. (Timings differ from run to run. For small $L$ fixed costs hide the growth, for large $L$
-# the computer's memory is the limit.)
+# The power should be near 2. (Timings differ from run to run. Far below these sizes fixed costs hide the growth. Far
+# above them the weights no longer fit into the processor's fast memory, and time grows faster still.)
 #
 # Now in terms of the image. Side $S$ pixels, patch $p$: $L = (S/p)^2$ tokens. So the scores grow with the **square of
 # the number of pixels**, the fourth power of the side. A block of width $C$ takes $12LC^2$ multiply-adds in its layers

@@ -231,7 +231,8 @@ CHANNEL_GATE = Exercise(
         "It is the excitation of SE with one addition in the middle and one omission at the end.",
         r"$z$: `(N, C)` is the average of every channel. $M_c = W_1\,\mathrm{ReLU}(\mathrm{BN}(W_0 z))$ with $W_0$ of "
         "shape `(C // r, C)` and $W_1$ of shape `(C, C // r)`. No sigmoid here. Return it as `(N, C, 1, 1)`.",
-        "```\n__init__: a linear layer from channels to channels // reduction, a 1d batch normalisation of that width,\n"
+        "```\n__init__: a linear layer from channels to channels // reduction,\n"
+        "          a 1d batch normalisation of that width,\n"
         "          a ReLU, a linear layer back\n"
         "forward:  z = mean of x over height and width\n          scores = the layers of z\n"
         "          return scores with two new axes at the end\n```",
@@ -398,8 +399,8 @@ SPATIAL_GATE = Exercise(
     misconceptions=SPATIAL_GATE_WRONG,
     free_biases=True,
     hints=(
-        "Four convolutions in a row: narrow down, look around, look further around, give one score. Which padding keeps "
-        "the size of the map?",
+        "Four convolutions in a row: narrow down, look around, look further around, give one score. Which padding "
+        "keeps the size of the map?",
         "`(N, C, H, W)` -> 1x1 -> `(N, C // r, H, W)` -> dilated 3x3 -> the same -> dilated 3x3 -> the same -> 1x1 -> "
         "`(N, 1, H, W)`. A 3x3 kernel with dilation $d$ reaches $d$ positions to each side, so its padding is $d$. "
         "Each of the first three convolutions is followed by BN and ReLU, the last one by nothing.",
@@ -583,8 +584,8 @@ BAM_EXERCISE = Exercise(
     ),
     free_biases=True,
     hints=(
-        "Each of your two gates returns logits. They meet before the sigmoid. And what should x be multiplied with where the "
-        "gate is closed?",
+        "Each of your two gates returns logits. They meet before the sigmoid. And what should x be multiplied with "
+        "where the gate is closed?",
         r"$M = \sigma(M_c + M_s)$: `(N, C, 1, 1)` plus `(N, 1, H, W)` broadcasts to `(N, C, H, W)`. "
         r"$\mathrm{output} = (1 + M)\,x$: at $M = 0$ it is $x$.",
         "```\n__init__: a channel gate with channels and reduction\n"
@@ -707,8 +708,8 @@ RECEPTIVE_FIELD = Exercise(
         ),
     ),
     hints=(
-        "Go through the layers from the input. Keep two numbers: the side so far, and how many input pixels one step on the "
-        "present map is.",
+        "Go through the layers from the input. Keep two numbers: the side so far, and how many input pixels one step "
+        "on the present map is.",
         r"A layer adds $d\,(k - 1)$ steps: $\;\mathrm{side} = 1 + \sum_i d_i\,(k_i - 1) \prod_{j<i} s_j$. "
         "Two 3x3 layers of dilation 4 and stride 1: $1 + 8 + 8 = 17$.",
         "```\nside = 1, step = 1\nfor each layer:\n    side grows by dilation times (kernel - 1) times step\n"
@@ -732,7 +733,8 @@ def crash(init=None, forward=None):
     """The seed's mistakes that stop the program: ``init(self, in_channels, ratio)`` after the layers, ``forward``."""
 
     def wrong(right: type[nn.Module]) -> type[nn.Module]:
-        return (changed(init) if init else lambda r: r)(type("Wrong", (right,), {"forward": forward} if forward else {}))
+        made = type("Wrong", (right,), {"forward": forward} if forward else {})
+        return changed(init)(made) if init else made
 
     return wrong
 
@@ -785,12 +787,13 @@ OUTPUT_UNKNOWN = Misconception(
 )
 
 DEBUG_HINTS = (
-    "Work on one class at a time. Build it, call it on `torch.randn(2, 64, 8, 8)`, read the last line of the error, repair "
-    "that line, and go on. When nothing crashes any more, ask: can each gate still be below 0.5?",
-    "Channel: `(N, C, H, W)` -> pool -> `(N, C, 1, 1)` -> `(N, C)` -> two layers -> `(N, C)` -> `(N, C, 1, 1)`. Spatial: "
-    "every step `(N, ?, H, W)`, at the end `(N, 1, H, W)`. BAM: $(1 + \\sigma(M_c + M_s))\\,x$. Which normalisation fits "
-    "`(N, C)`? Which layers come last in each branch?",
-    "```\nchannel: self is the first argument of __init__\n         pool x, flatten, two layers (the 1d normalisation)\n"
+    "Work on one class at a time. Build it, call it on `torch.randn(2, 64, 8, 8)`, read the last line of the error, "
+    "repair that line, and go on. When nothing crashes any more, ask: can each gate still be below 0.5?",
+    "Channel: `(N, C, H, W)` -> pool -> `(N, C, 1, 1)` -> `(N, C)` -> two layers -> `(N, C)` -> `(N, C, 1, 1)`. "
+    "Spatial: every step `(N, ?, H, W)`, at the end `(N, 1, H, W)`. BAM: $(1 + \\sigma(M_c + M_s))\\,x$. Which "
+    "normalisation fits `(N, C)`? Which layers come last in each branch?",
+    "```\nchannel: self is the first argument of __init__\n"
+    "         pool x, flatten, two layers (the 1d normalisation)\n"
     "         nothing behind the second layer\n         two new axes, then expand\n"
     "spatial: forward belongs to the class, not into __init__\n         start from x; self. in front of every layer\n"
     "BAM:     the argument is called x everywhere\n         sigmoid is a function (torch.sigmoid) here\n```",

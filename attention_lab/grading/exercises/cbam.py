@@ -256,7 +256,10 @@ def wrong_outputs(gate: str, equation: str) -> tuple[Misconception, ...]:
         return type(
             "Wrong",
             (right,),
-            {"weights": lambda self, x: flat(right.weights(self, x)), "forward": lambda self, x: x * right.weights(self, x)},
+            {
+                "weights": lambda self, x: flat(right.weights(self, x)),
+                "forward": lambda self, x: x * right.weights(self, x),
+            },
         )
 
     return (
@@ -689,9 +692,10 @@ CBAM_EXERCISE = Exercise(
     free_biases=True,
     hints=(
         "You have both parts. The second one works on what the first one returns.",
-        r"$x' = M_c(x)\,x$ and $\mathrm{output} = M_s(x')\,x'$, every map `(N, C, H, W)`. Each of your two modules does "
-        "one of these lines in its `forward`.",
-        "```\n__init__: a channel attention with channels and reduction\n          a spatial attention with kernel_size\n"
+        r"$x' = M_c(x)\,x$ and $\mathrm{output} = M_s(x')\,x'$, every map `(N, C, H, W)`. Each of your two modules "
+        "does one of these lines in its `forward`.",
+        "```\n__init__: a channel attention with channels and reduction\n"
+        "          a spatial attention with kernel_size\n"
         "forward:  refined = channel attention of x\n          return spatial attention of refined\n```",
     ),
 )
@@ -775,10 +779,10 @@ DEBUG_CHANNEL = Exercise(
     ),
     free_biases=True,
     hints=(
-        "Run each module and read the last line of the error. Then read the lines that do *not* crash, word by word: one "
-        "of them does not do what its name says.",
-        "Channel: `(N, C, H, W)` -> average and maximum, `(N, C, 1, 1)` each -> the same MLP of 1x1 convolutions -> sum "
-        "-> sigmoid. Spatial: average and maximum over axis 1, `(N, 1, H, W)` each -> joined `(N, 2, H, W)` -> "
+        "Run each module and read the last line of the error. Then read the lines that do *not* crash, word by word: "
+        "one of them does not do what its name says.",
+        "Channel: `(N, C, H, W)` -> average and maximum, `(N, C, 1, 1)` each -> the same MLP of 1x1 convolutions -> "
+        "sum -> sigmoid. Spatial: average and maximum over axis 1, `(N, 1, H, W)` each -> joined `(N, 2, H, W)` -> "
         "convolution -> `(N, 1, H, W)`. Which lines give another shape, or another statistic?",
         "```\nchannel:\n    the second pooling averages\n    every convolution of the MLP has kernel size 1\nspatial:\n"
         "    maximum over axis 1, axis kept\n    mean over axis 1, axis kept\n    the rest as it is\n```",
@@ -811,7 +815,10 @@ def only_one_kept(kept: str):
 
 
 def joined_along(dim: int):
-    return replaced(scores=lambda self, x: self.norm(self.conv(torch.cat([POOLS[pool](x) for pool in self.pools], dim))))
+    def scores(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(torch.cat([POOLS[pool](x) for pool in self.pools], dim)))
+
+    return replaced(scores=scores)
 
 
 ONE_KEPT = Misconception(

@@ -345,7 +345,9 @@ class OneDilatedConvolution(nn.Module):
         super().__init__()
         h = channels // reduction
         self.net = nn.Sequential(
-            conv_norm_relu(channels, h, 1), conv_norm_relu(h, h, 3, padding=dilation, dilation=dilation), nn.Conv2d(h, 1, 1)
+            conv_norm_relu(channels, h, 1),
+            conv_norm_relu(h, h, 3, padding=dilation, dilation=dilation),
+            nn.Conv2d(h, 1, 1),
         )
 
     def forward(self, x):

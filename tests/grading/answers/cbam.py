@@ -13,7 +13,9 @@ class SharedMLP(nn.Module):
     def __init__(self, channels, reduction=16):
         super().__init__()
         self.mlp = nn.Sequential(
-            nn.Linear(channels, channels // reduction), nn.ReLU(inplace=True), nn.Linear(channels // reduction, channels)
+            nn.Linear(channels, channels // reduction),
+            nn.ReLU(inplace=True),
+            nn.Linear(channels // reduction, channels),
         )
 
     def weights(self, x):
@@ -81,7 +83,8 @@ class SecondLayerOnce(nn.Module):
 class BatchedPools(nn.Module):
     def __init__(self, channels, reduction=16):
         super().__init__()
-        self.net = nn.ModuleList([nn.Linear(channels, channels // reduction), nn.Linear(channels // reduction, channels)])
+        hidden = channels // reduction
+        self.net = nn.ModuleList([nn.Linear(channels, hidden), nn.Linear(hidden, channels)])
 
     def weights(self, x):
         n, c, h, w = x.shape
@@ -728,7 +731,8 @@ class RepairedChannel(nn.Module):
 class RepairedWithLinear(nn.Module):
     def __init__(self, in_channels, ratio=16):
         super().__init__()
-        self.mlp = nn.Sequential(nn.Linear(in_channels, in_channels // ratio), nn.ReLU(), nn.Linear(in_channels // ratio, in_channels))
+        hidden = in_channels // ratio
+        self.mlp = nn.Sequential(nn.Linear(in_channels, hidden), nn.ReLU(), nn.Linear(hidden, in_channels))
 
     def forward(self, x):
         return (self.mlp(x.mean((2, 3))) + self.mlp(x.amax((2, 3)))).sigmoid()[:, :, None, None]
