@@ -19,11 +19,8 @@ LESSON = "01-doubling"
 SHORTEST_TELLING_LINE = 12  # characters; `x = x + 1` or `return x` may stand anywhere
 
 
-def secrets(source: Path) -> set[str]:
-    """The lines of a lesson that no learner may be given: those of its solutions and hidden tests.
-
-    A line that the source also shows in the open, such as one of the broken code an exercise repairs, is no secret.
-    """
+def lines_of(source: Path) -> tuple[set[str], set[str]]:
+    """The lines of a lesson that are taken out for learners (solutions and hidden tests), and those that stay."""
     hidden, shown = set(), set()
     for cell in read_source(source).cells:
         depth = is_solution(cell) and "BEGIN SOLUTION" not in cell.source
@@ -33,18 +30,23 @@ def secrets(source: Path) -> set[str]:
             (hidden if depth else shown).add(line.strip())
             if "### BEGIN " in line:
                 depth = True
-    return {line for line in hidden - shown if len(line) >= SHORTEST_TELLING_LINE}
+    return hidden, shown
 
 
 def leaks(root: Path) -> list[str]:
-    """Where in ``notebooks/`` a learner could read a solution, as ``file: line``."""
-    lines = {line for lesson in lessons(root) for source in sources(root, lesson) for line in secrets(source)}
-    lines |= {"### BEGIN HIDDEN", "### BEGIN SOLUTION"}
+    """Where in ``notebooks/`` a learner could read a solution, as ``file: line``.
+
+    A line that some lesson shows in the open, such as one of the broken code an exercise repairs, is no secret.
+    """
+    every = [lines_of(source) for lesson in lessons(root) for source in sources(root, lesson)]
+    in_the_open = "\n".join(line for _, shown in every for line in shown)
+    secrets = {line for hidden, _ in every for line in hidden if len(line) >= SHORTEST_TELLING_LINE}
+    secrets = {line for line in secrets if line not in in_the_open} | {"### BEGIN HIDDEN", "### BEGIN SOLUTION"}
+    in_json = {json.dumps(line, ensure_ascii=False)[1:-1]: line for line in secrets}
     found = []
     for file in (root / "notebooks").rglob("*"):
         if file.is_file():
             text = file.read_text(encoding="utf-8", errors="ignore")
-            in_json = {json.dumps(line, ensure_ascii=False)[1:-1]: line for line in lines}
             found += [f"{file}: {line}" for escaped, line in in_json.items() if escaped in text or line in text]
     return found
 

@@ -35,7 +35,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from attention_lab import data, figures, training
-from attention_lab.grading import check, hint
+from attention_lab.grading import check, hint, points
 from attention_lab.networks import create
 from attention_lab.networks.selfie import SelfieSegmentation
 from attention_lab.networks.small import SmallCNN
@@ -632,5 +632,12 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM")
 # the normalisation of the spatial gate with weight 0, so that this gate is 0.5 everywhere at first.
 #
 # </details>
-#
+
+# %% [markdown]
+# ## Your points
+
+# %%
+points("03-cbam")
+
+# %% [markdown]
 # **Next:** lesson 04 adds the two scores instead of multiplying the two gates, and looks further around each position.

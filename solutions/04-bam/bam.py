@@ -36,7 +36,7 @@ from matplotlib.patches import Rectangle
 from torch import nn
 
 from attention_lab import data, figures, training
-from attention_lab.grading import check, hint
+from attention_lab.grading import check, hint, points
 from attention_lab.networks import create
 from attention_lab.networks.small import SmallCNN
 from attention_lab.table import Table
@@ -725,5 +725,12 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM")
 # near 1.
 #
 # </details>
-#
+
+# %% [markdown]
+# ## Your points
+
+# %%
+points("04-bam")
+
+# %% [markdown]
 # **Next:** in lesson 05 not channels and not positions are weighted, but whole branches with kernels of different size.

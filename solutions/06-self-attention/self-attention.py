@@ -535,6 +535,32 @@ def switch_off(blocks):
                 setattr(parent, name, Nothing())
 
 
+# %% [markdown]
+# Two helpers look into the trained network afterwards: the weights of all its blocks, and how they react to the bar.
+# (The top row of patches is where the bar is, or is not. The garments are in the lower half.)
+
+# %% tags=["demo"]
+def all_attention(model, x):
+    """(blocks, N, heads, L, L): the weights of every block, taken where its self-attention is called."""
+    found = []
+    layers = [module for module in model.modules() if isinstance(module, MultiHeadSelfAttention)]
+    hooks = [layer.register_forward_pre_hook(lambda layer, x: found.append(layer.weights(x[0]))) for layer in layers]
+    with torch.no_grad():
+        model(x)
+    for hook in hooks:
+        hook.remove()
+    return torch.stack(found)
+
+
+def reaction(model):
+    """The head that reacts most to the bar, and the share of attention it gives the top row, with a bar and without."""
+    to_the_top = all_attention(model, test_set.image)[:, :, :, 8:, :4].sum(-1).mean(-1)  # (blocks, N, heads)
+    bar, no_bar = (to_the_top[:, test_set.cue == cue].mean(1).flatten() for cue in (True, False))
+    most = int((bar - no_bar).abs().argmax())
+    return f"block {most // 4 + 1}, head {most % 4 + 1}: {bar[most]:.2f} with a bar, {no_bar[most]:.2f} without"
+
+
+# %% tags=["demo"]
 comparison = training.compare(
     {
         "attention": lambda: TinyViT(),
@@ -548,10 +574,23 @@ comparison = training.compare(
 )
 display(comparison, figures.training_curves(comparison))
 
+models = comparison.runs["attention"].models
+for seed, model in zip(comparison.seeds, models):
+    print(f"seed {seed}, attention from the lower half to the top row, {reaction(model)}")
+with_bar = test_set.image[test_set.cue][:1]
+figures.query_attention(with_bar[0], all_attention(models[0], with_bar)[-1, 0, :, 4 * 3 + 1].view(4, 4, 4), (3, 1))
+
 # %% [markdown]
-# **What this shows.** Compare the rows with the spread between seeds. Without attention a patch of a garment never
-# hears of the bar, and an average at the end is too late. With attention the news crosses the image in one step: for a
-# transformer nothing is far away.
+# **What this shows.** Compare the rows of the table with the spread between seeds. Without attention a patch of a
+# garment never hears of the bar, and an average at the end is too late. With attention the news crosses the image in
+# one step: for a transformer nothing is far away.
+#
+# **What the maps show.** One patch of a garment (framed) asks: which patches answer? The maps are the four heads of the
+# last block, for one image and one seed. That is an anecdote. So the lines above the picture measure over all test
+# images which share of attention goes to the top row; an even distribution would give 0.25. In each seed some head
+# tells bar from no bar. Which one, in which block, and whether it looks more at the bar or at its absence, is up to the
+# seed. So never explain a network by one map of one head. The authors of the Vision Transformer, too, call such maps a
+# rough, qualitative idea.
 #
 # **What it does not show.** Positions make little or no difference here: look at the first two rows. A bright bar is a
 # bright bar, wherever it stands, so this task can be solved by a bag of patches. Here is one that cannot: two garments
@@ -586,46 +625,6 @@ left_or_right
 # %% [markdown]
 # Without positions the network may know both garments, but it must guess which one stands at the left. When you read
 # that a transformer "needs" positions, ask: does the **task**?
-#
-# **See what you trained.** One patch of a garment asks: which patches answer? The maps are the four heads of the last
-# block. Above each stands its largest weight; an even distribution would give each of the 16 patches 0.06.
-
-# %% tags=["demo"]
-def all_attention(model, x):
-    """(blocks, N, heads, L, L): the weights of every block, taken where its self-attention is called."""
-    found = []
-    layers = [module for module in model.modules() if isinstance(module, MultiHeadSelfAttention)]
-    hooks = [layer.register_forward_pre_hook(lambda layer, x: found.append(layer.weights(x[0]))) for layer in layers]
-    with torch.no_grad():
-        model(x)
-    for hook in hooks:
-        hook.remove()
-    return torch.stack(found)
-
-
-with_bar = test_set.image[test_set.cue][:1]
-weights = all_attention(comparison.runs["attention"].models[0], with_bar)[-1, 0]
-figures.query_attention(with_bar[0], weights[:, 4 * 3 + 1].view(4, 4, 4), (3, 1))
-
-# %% [markdown]
-# One image is an anecdote. So we measure over all test images: how much of the attention of the lower half, where the
-# garments are, goes to the top row, where the bar is or is not? The top row has a quarter of the patches, so an even
-# distribution gives 0.25. We print the head that reacts most to the bar.
-
-# %% tags=["demo"]
-for seed, model in zip(comparison.seeds, comparison.runs["attention"].models):
-    to_the_top = all_attention(model, test_set.image)[:, :, :, 8:, :4].sum(-1).mean(-1)  # (blocks, N, heads)
-    bar, no_bar = (to_the_top[:, test_set.cue == cue].mean(1).flatten() for cue in (True, False))
-    most = int((bar - no_bar).abs().argmax())
-    print(
-        f"seed {seed}: block {most // 4 + 1}, head {most % 4 + 1} gives the top row {bar[most]:.2f} with a bar, "
-        f"{no_bar[most]:.2f} without"
-    )
-
-# %% [markdown]
-# Some head tells the two cases apart. Which one, and in which block, is up to the seed. So never explain a network by
-# one map of one head of one training. The authors of the Vision Transformer, too, call such maps a rough, qualitative
-# idea.
 
 # %% [markdown]
 # ## 10. What does it cost?

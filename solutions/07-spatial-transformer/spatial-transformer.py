@@ -395,16 +395,14 @@ display(
 # **The errors.** Compare the difference with the spread between seeds. The reason is simple. Fully connected layers must
 # learn every garment anew at every place. The transformer brings each garment to the middle, so one place is enough.
 #
-# **Where it looks.** The frame follows the garment, and its size settles near the garment's own, although only the class was ever told. The way
-# is long: error of the classifier → gradient to the pixels it saw → through your sampler to the grid → through your grid to
-# the three numbers → to the localisation.
+XX
 #
 # **What this shows.** A fully connected classifier gains much from a window that finds the object.
 #
 # **What it does not show.** That every network does. A convolutional network already treats all places alike. In our trials
-# with convolutional classifiers on these images the plain one was *not* worse than the one with a transformer. In the paper
-# the gain is larger for fully connected networks too (its table 1). And with more clutter or fewer steps, some
-# trainings never find the garment: the gradient reaches only as far as the window.
+# with convolutional classifiers on these images, the plain one was *not* worse than the one with a transformer. In the paper
+# too, the gain is larger for fully connected networks (its table 1). And with more clutter or fewer steps, some trainings
+# never find the garment: the gradient reaches only as far as the window.
 
 # %% [markdown]
 # ## 7. Experiment: turned garments

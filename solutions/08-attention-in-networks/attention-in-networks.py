@@ -221,11 +221,10 @@ check("count-macs-calls", count_macs)
 # %% tags=["demo"]
 wanted = ("resnet50", "se_resnet50", "cbam_resnet50", "cbam_resnet50, stride in the 3x3", "bam_resnet50", "sknet50")
 printed = {row.name: row for table in reversed(papers.TABLES) for row in table.rows}
-counts = {}
 with torch.device("meta"):
-    for name in wanted:
-        network = printed[name].build().eval()
-        counts[name] = count_parameters(network), count_macs(network, torch.empty(1, 3, 224, 224))
+    networks = {name: printed[name].build().eval() for name in wanted}
+    image = torch.empty(1, 3, 224, 224)
+counts = {name: (count_parameters(network), count_macs(network, image)) for name, network in networks.items()}
 
 display(
     Table(
@@ -342,7 +341,7 @@ MECHANISMS = {"none": None, "SE": SqueezeExcitation, "CBAM": CBAM, "BAM": BAM, "
 with torch.device("meta"):
     x = torch.empty(1, 256, 56, 56)
     units = {name: AttentionBottleneck(256, 64, attention=attention).eval() for name, attention in MECHANISMS.items()}
-    rows = [[name, f"{count_parameters(unit):,}", f"{count_macs(unit, x):,}"] for name, unit in units.items()]
+rows = [[name, f"{count_parameters(unit):,}", f"{count_macs(unit, x):,}"] for name, unit in units.items()]
 Table("One bottleneck, 256 channels, 56 x 56", ["mechanism", "parameters", "multiply-adds of its layers"], rows)
 
 # %% [markdown]

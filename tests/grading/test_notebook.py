@@ -105,6 +105,15 @@ def test_the_message_names_the_mistake_and_asks_a_question():
     assert "Ask yourself: Which pooling does equation 2 use?" in message
 
 
+def test_a_mistake_is_named_beside_another_one_that_this_check_does_not_ask_about():
+    def multiplied_and_unstable(scores, dim=-1, temperature=1.0):
+        powers = torch.exp(scores * temperature)
+        return powers / powers.sum(dim, keepdim=True)
+
+    with pytest.raises(CheckFailed, match="multiplied by the temperature"):
+        check("temperature-softmax-temperature", multiplied_and_unstable)
+
+
 def test_in_jupyter_a_failed_check_shows_its_message_and_no_traceback_of_ours():
     with pytest.raises(CheckFailed) as failed:
         check(CHECK, None)

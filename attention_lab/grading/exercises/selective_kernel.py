@@ -1,5 +1,7 @@
 """Lesson 05, selective kernels: branch-softmax, selective-kernel, debug-sk."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,7 @@ from ..properties import (
 SPLIT = "U_i = ReLU(BN(conv3x3 of dilation i (x))) (Li et al. 2019, section 3.1, split)"
 FUSE = "U = U_1 + ... + U_M, s = average of U over its positions (Li et al. 2019, equations 1 and 2)"
 HIDDEN = "z = ReLU(BN(W s)), with d = max(C / r, L) units (Li et al. 2019, equations 3 and 4)"
-WEIGHTS = "a_ic = exp(A_ic z) / sum_j exp(A_jc z): for each channel c, a sum of 1 over the branches (Li et al. 2019, equation 5)"
+WEIGHTS = "a_ic = exp(A_ic z) / sum_j exp(A_jc z): in each channel c a sum of 1 over the branches (Li et al. 2019, equation 5)"
 SELECT = "V_c = a_1c U_1c + ... + a_Mc U_Mc (Li et al. 2019, equation 6)"
 
 OVER_CHANNELS = Misconception(
@@ -427,7 +429,7 @@ STEP_MISCONCEPTIONS = (
     ),
     MAX_SQUEEZE,
     *(
-        Misconception(m.id, m.name, m.question, m.equation, replaced(normalise=lambda self, logits, m=m: m.wrong(None)(logits)))
+        replace(m, wrong=replaced(normalise=lambda self, logits, wrong=m.wrong(None): wrong(logits)))
         for m in NORMALISERS
     ),
     Misconception(
@@ -441,7 +443,9 @@ STEP_MISCONCEPTIONS = (
         ),
     ),
     FUSED_MAP_WEIGHTED,
-    Misconception(*NOT_SUMMED, replaced(combine=lambda self, weights, features: (weights * stacked(features)).flatten(1, 2))),
+    Misconception(
+        *NOT_SUMMED, replaced(combine=lambda self, weights, features: (weights * stacked(features)).flatten(1, 2))
+    ),
     Misconception(
         "mean-not-sum",
         "the weighted branches are averaged, so they are divided by M once more",
@@ -537,7 +541,8 @@ def as_found_with_defaults(right: type[nn.Module]) -> type[nn.Module]:
 
 def found_with(forward):
     """The tutorial's mistakes with the ReLU and BN that it lacks, and without: a learner may repair in any order."""
-    return (replaced(**forward), lambda right: replaced(**forward)(rebuilt(hidden_layer_without(*NORMS, nn.ReLU))(right)))
+    bare = rebuilt(hidden_layer_without(*NORMS, nn.ReLU))
+    return replaced(**forward), lambda right: replaced(**forward)(bare(right))
 
 
 def flat_weights(weights: Tensor, features: list[Tensor]) -> Tensor:
@@ -615,9 +620,9 @@ DEBUG_SK = Exercise(
             for wrong in found_with({"combine": side_by_side} | softmax)
         ),
         *(
-            Misconception(m.id, m.name, m.question, m.equation, wrong)
+            replace(m, wrong=wrong)
             for m in (OVER_EVERYTHING, OVER_CHANNELS, SIGMOID)
-            for wrong in found_with({"normalise": lambda self, logits, m=m: m.wrong(None)(logits)})
+            for wrong in found_with({"normalise": lambda self, logits, softmax=m.wrong(None): softmax(logits)})
         ),
         Misconception(*NO_BN_RELU, rebuilt(hidden_layer_without(*NORMS, nn.ReLU))),
         SQUEEZE_OF_ONE_BRANCH,
@@ -630,7 +635,8 @@ DEBUG_SK = Exercise(
         r"Shapes: $U$: `(N, C, H, W)` -> average -> `(N, C)` -> layer, BN, ReLU -> $z$: `(N, d)` -> two layers -> two times "
         "`(N, C)` -> stacked `(N, 2, C)` -> softmax over the axis of size 2 -> weights. "
         r"The output is $a U_1 + b U_2$: `(N, C, H, W)`. Which sums must be 1?",
-        "```\nu1 = small convolution of x;  u2 = large convolution of x\ns  = average of u1 + u2 over height and width, as (N, C)\n"
+        "```\nu1 = small convolution of x;  u2 = large convolution of x\n"
+        "s  = average of u1 + u2 over height and width, as (N, C)\n"
         "z  = ReLU of BN of fc of s\nscores = first and second layer of z, stacked as (N, 2, C)\n"
         "a, b   = softmax of scores over the axis of size 2, each as (N, C, 1, 1)\nreturn a times u1 plus b times u2\n```",
     ),

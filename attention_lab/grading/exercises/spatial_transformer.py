@@ -53,6 +53,11 @@ def gridded(along_x, along_y=None, theta_of=lambda theta: theta):
     return lambda right: wrong
 
 
+def rows_before_theta(theta: Tensor, height: int, width: int) -> Tensor:
+    y, x = torch.meshgrid(centres(height), centres(width), indexing="ij")
+    return torch.einsum("nij,hwj->nhwi", theta, torch.stack([y, x, torch.ones_like(x)], -1).to(theta.dtype))
+
+
 def transposed_turn(theta: Tensor) -> Tensor:
     return torch.cat([theta[:, :, :2].transpose(1, 2), theta[:, :, 2:]], 2)
 
@@ -104,11 +109,7 @@ AFFINE_GRID = Exercise(
             "the last axis holds (y, x), not (x, y)",
             "Is grid[..., 0] a column or a row? What moves when theta[0, 2] changes?",
             GRID,
-            lambda right: lambda theta, height, width: torch.einsum(
-                "nij,hwj->nhwi",
-                theta,
-                torch.stack([*torch.meshgrid(centres(height), centres(width), indexing="ij"), torch.ones(height, width)], -1),
-            ),
+            lambda right: rows_before_theta,
         ),
         Misconception(
             "rows-and-columns-swapped",
@@ -205,9 +206,9 @@ def sampled(pixels=None, order=(0, 1), floor=torch.floor, outside=False, clipped
             for column, by_column in corners(x, width):
                 inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
                 place = row.clamp(0, height - 1).long() * width + column.clamp(0, width - 1).long()
-                seen = flat.gather(2, place.flatten(1)[:, None].expand(-1, channels, -1)).view(n, channels, *x.shape[1:])
+                seen = flat.gather(2, place.flatten(1)[:, None].expand(-1, channels, -1))
                 weight = by_row * by_column * (inside | outside)
-                total = total + weight[:, None] * seen
+                total = total + weight[:, None] * seen.view(n, channels, *x.shape[1:])
         return total
 
     return lambda right: wrong
@@ -300,7 +301,7 @@ BILINEAR_SAMPLE = Exercise(
         ),
         Misconception(
             "clipped-before-weights",
-            "the corners are clipped to the image before their weights are computed: at the edge the weights do not sum to 1",
+            "the corners are clipped to the image before their weights are computed: at the edge they do not sum to 1",
             "What do the four weights sum to in the last column?",
             SAMPLE,
             sampled(clipped=True, outside=True),

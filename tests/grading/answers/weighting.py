@@ -68,12 +68,6 @@ def sum_without_keepdim(scores, dim=-1, temperature=1.0):
     return e / e.sum(dim)
 
 
-@wrong("temperature-softmax", "temperature-multiplied", passes="values")
-def multiplied_and_unstable(scores, dim=-1, temperature=1.0):
-    e = torch.exp(scores * temperature)
-    return e / e.sum(dim, keepdim=True)
-
-
 @wrong("temperature-softmax", "whole-tensor")
 def summed_over_everything(scores, dim=-1, temperature=1.0):
     z = scores / temperature
