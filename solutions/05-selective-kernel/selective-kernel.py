@@ -23,8 +23,8 @@
 # | **You need** | lesson 01 (softmax selects), lesson 02 (squeeze); dilated convolutions (lesson 04 shows them) |
 # | **Points** | 18 |
 #
-# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise checks
-# it, as often as you like.
+# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
+# checks it, as often as you like.
 
 # %%
 # %load_ext attention_lab.grading
@@ -35,15 +35,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from attention_lab import data, figures, training
-from attention_lab.grading import check, hint
+from attention_lab.grading import check, hint, points
 from attention_lab.networks import create
 from attention_lab.table import Table
 
 # %% [markdown]
 # ## 1. A picture first
 #
-# A convolution looks through a window of a fixed size. The bright square below has the same size in both pictures. On the
-# left the woman is far away, and the square holds a face. On the right she is close, and the same square holds an eye.
+# A convolution looks through a window of a fixed size. The bright square below has the same size in both pictures. On
+# the left the woman is far away, and the square holds a face. On the right she is close, and the same square holds an
+# eye.
 
 # %% tags=["demo"]
 far = data.photo("astronaut", size=256)
@@ -65,8 +66,8 @@ figures.gallery(
 
 # %% [markdown]
 # A network fixes the size of its windows before it has seen one image. But objects come in all sizes. **Selective
-# kernels** compute with a small and a large window side by side. Then the image decides, channel by channel, how much of
-# each goes on.
+# kernels** compute with a small and a large window side by side. Then the image decides, channel by channel, how much
+# of each goes on.
 #
 # ## 2. The mechanism
 #
@@ -95,10 +96,10 @@ figures.gallery(
 # | | $V_c = \sum_i a_{i,c}\, U_{i,c}$ | `forward(x)` | `(N, C, H, W)` |
 #
 # - $M$ is the number of **branches**. The paper uses 2.
-# - Branch $i$ is a 3×3 convolution of **dilation** $i$: its nine weights lie $i$ pixels apart. So branch 2 covers 5×5 pixels
-#   with nine weights.
-# - The convolutions have $G$ **groups**: the channels are cut into $G$ parts, and each part is convolved by itself. That
-#   saves parameters. The paper uses $G = 32$.
+# - Branch $i$ is a 3×3 convolution of **dilation** $i$: its nine weights lie $i$ pixels apart. So branch 2 covers 5×5
+#   pixels with nine weights.
+# - The convolutions have $G$ **groups**: the channels are cut into $G$ parts, and each part is convolved by itself.
+#   That saves parameters. The paper uses $G = 32$.
 # - $r$ is the **reduction**, and $L$ the **least width** of the hidden layer. The paper uses 16 and 32.
 # - $A_{i,c}$ is a row of the last layer: it turns $z$ into the score of branch $i$ in channel $c$.
 #
@@ -108,11 +109,11 @@ figures.gallery(
 # %% [markdown]
 # ## 3. Exercise: who competes?
 #
-# **What and why.** Every softmax has competitors, and its axis says who they are. Take the wrong axis, and nothing stops:
-# shapes fit, training runs, the block means something else. **Difficulty** ●○○○ · **5 minutes** · **3 points**
+# **What and why.** Every softmax has competitors, and its axis says who they are. Take the wrong axis, and nothing
+# stops: shapes fit, training runs, the block means something else. **Difficulty** ●○○○ · **5 minutes** · **3 points**
 #
-# `branch_softmax(logits)`: `(N, M, C)` → `(N, M, C)`. For each image and each channel, the weights of the `M` branches are
-# positive and sum to 1. You may use `torch.softmax`. Scores of 10,000 must not break it.
+# `branch_softmax(logits)`: `(N, M, C)` → `(N, M, C)`. For each image and each channel, the weights of the `M` branches
+# are positive and sum to 1. You may use `torch.softmax`. Scores of 10,000 must not break it.
 #
 # <!-- hints: branch-softmax -->
 
@@ -151,11 +152,12 @@ figures.bars(
 )
 
 # %% [markdown]
-# Read your two plots channel by channel: the two bars of channel 0 sum to 1. Channels 1 and 3 are undecided, because their
-# two scores are equal.
+# Read your two plots channel by channel: the two bars of channel 0 sum to 1. Channels 1 and 3 are undecided, because
+# their two scores are equal.
 #
 # Read the other two bar by bar: here the four channels of one branch share a sum of 1. Channel 0 of branch 1 is large
-# *because the other channels are small*. Nobody has chosen between windows. And with 512 channels each gets about 1/512.
+# *because the other channels are small*. Nobody has chosen between windows. And with 512 channels each gets about
+# 1/512.
 
 # %% [markdown]
 # ## 4. Exercise: the selective kernel block
@@ -170,8 +172,8 @@ figures.bars(
 # - hidden layer: `max(channels // reduction, min_width)` units, then BN and ReLU
 # - **no layer has a bias** (BN has its own)
 #
-# `BN` is `nn.BatchNorm2d` on maps `(N, C, H, W)` and `nn.BatchNorm1d` on vectors `(N, C)`. Name your layers as you like.
-# One score layer for all branches or one for each: both are right. So are linear layers and 1×1 convolutions.
+# `BN` is `nn.BatchNorm2d` on maps `(N, C, H, W)` and `nn.BatchNorm1d` on vectors `(N, C)`. Name your layers as you
+# like. One score layer for all branches or one for each: both are right. So are linear layers and 1×1 convolutions.
 #
 # <!-- hints: selective-kernel -->
 
@@ -226,13 +228,13 @@ check("selective-kernel-values", SelectiveKernel)
 check("selective-kernel-gradients", SelectiveKernel)
 
 # %% [markdown]
-# (The solution computes the branches twice, once for the weights and once for the output. That is simple to read. A fast
-# block computes them once.)
+# (The solution computes the branches twice, once for the weights and once for the output. That is simple to read. A
+# fast block computes them once.)
 #
 # ## 5. See what you built
 #
-# A fresh block is undecided: its scores are near 0, so each of two branches gets about one half. Here is the share of each
-# branch, channel by channel, for one feature map of random numbers.
+# A fresh block is undecided: its scores are near 0, so each of two branches gets about one half. Here is the share of
+# each branch, channel by channel, for one feature map of random numbers.
 
 # %%
 _ = torch.manual_seed(0)
@@ -270,9 +272,9 @@ for name, network in networks.items():
 #
 # ## 6. Exercise: debug it
 #
-# **What and why.** This block comes from a tutorial on the web. Its text says that the softmax runs "across channels", and
-# its code believes it. Some mistakes stop the program. **Three stay silent**: a wrong softmax, a missing sum, and a layer
-# without what must follow it. **Difficulty** ●●●○ · **20 minutes** · **5 points**
+# **What and why.** This block comes from a tutorial on the web. Its text says that the softmax runs "across channels",
+# and its code believes it. Some mistakes stop the program. **Three stay silent**: a wrong softmax, a missing sum, and a
+# layer without what must follow it. **Difficulty** ●●●○ · **20 minutes** · **5 points**
 
 # %%
 class BrokenSKAttentionModule(nn.Module):
@@ -371,8 +373,8 @@ check("debug-sk-values", SKAttentionModule)
 #
 # The paper says: enlarge the object, and the weight of the larger kernel rises (its section 4.3). We test that.
 #
-# The images are garments of four classes, between 7 and 23 pixels wide, in noise. The noise matters: a small window sees
-# little of a large noisy garment, so a large window is worth having.
+# The images are garments of four classes, between 7 and 23 pixels wide, in noise. The noise matters: a small window
+# sees little of a large noisy garment, so a large window is worth having.
 
 # %% tags=["demo"]
 def noisy_garments(number, split, seed, scale=(0.3, 0.96)):
@@ -390,8 +392,8 @@ test_images, test_labels, test_sizes = noisy_garments(number // 8, "test", seed=
 figures.gallery(test_images[:8], [f"{size:.0f} pixels" for size in test_sizes[:8]])
 
 # %% [markdown]
-# The network has two residual units, each with your block. We set the dilation of branch 2 to 3, so that the two windows
-# differ clearly (3 against 7 pixels).
+# The network has two residual units, each with your block. We set the dilation of branch 2 to 3, so that the two
+# windows differ clearly (3 against 7 pixels).
 #
 # **The control.** A second network is the same in all but one thing: *both* branches have dilation 1. It has as many
 # parameters, and its block selects between two equal windows. Whatever rises there has nothing to do with window size.
@@ -480,20 +482,20 @@ with torch.no_grad():
 display(comparison, table, figures.branch_weights(chosen, sizes, ["dilation 1", "dilation 3"]))
 
 # %% [markdown]
-# Look at **unit 2** in the second table first, and compare the two networks, seed by seed. Then look at the *control* alone:
-# its weights move too, although there is nothing to choose. Two equal windows learn different filters by chance, and one
-# filter may like large things. In unit 1 this can be strong: without the control, we might have told a story about it. So we
-# judge by unit 2.
+# Look at **unit 2** in the second table first, and compare the two networks, seed by seed. Then look at the *control*
+# alone: its weights move too, although there is nothing to choose. Two equal windows learn different filters by chance,
+# and one filter may like large things. In unit 1 this can be strong: without the control, we might have told a story
+# about it. So we judge by unit 2.
 #
-# The picture shows unit 2 of the first seed. Each dot is an image, the lines are means. The two colours mirror each other,
-# because the two weights sum to 1.
+# The picture shows unit 2 of the first seed. Each dot is an image, the lines are means. The two colours mirror each
+# other, because the two weights sum to 1.
 #
-# **What this shows.** In unit 2, where the windows differ, the block gives the larger one more weight for larger objects.
-# Where the windows are equal, that does not happen. Nobody told the network the size.
+# **What this shows.** In unit 2, where the windows differ, the block gives the larger one more weight for larger
+# objects. Where the windows are equal, that does not happen. Nobody told the network the size.
 #
-# **What it does not show.** That SK makes the network better: compare the errors of the two networks with their spread. And
-# the paper finds that the effect fades in its highest layers. In our two units we do not see that; two units are too few to
-# say.
+# **What it does not show.** That SK makes the network better: compare the errors of the two networks with their spread.
+# And the paper finds that the effect fades in its highest layers. In our two units we do not see that; two units are
+# too few to say.
 
 # %% [markdown]
 # ## 8. The paper, guided
@@ -502,9 +504,9 @@ display(comparison, table, figures.branch_weights(chosen, sizes, ["dilation 1", 
 #
 # <details><summary><b>Must the two weights sum to 1? What would a sigmoid for each branch change?</b></summary>
 #
-# With the softmax they must, in every channel. So the output is always an average of the branches and keeps their scale:
-# the block chooses a *window*. With two sigmoids both branches could be open or both shut: the block would choose a window
-# and a strength at once, as SE does. It would be another block, not a wrong one.
+# With the softmax they must, in every channel. So the output is always an average of the branches and keeps their
+# scale: the block chooses a *window*. With two sigmoids both branches could be open or both shut: the block would
+# choose a window and a strength at once, as SE does. It would be another block, not a wrong one.
 #
 # </details>
 #
@@ -516,8 +518,8 @@ display(comparison, table, figures.branch_weights(chosen, sizes, ["dilation 1", 
 #
 # <details><summary><b>Why BN and ReLU in the hidden layer? SE has no BN there.</b></summary>
 #
-# The ReLU is what makes two layers more than one matrix. BN keeps the scores in a range in which the softmax is neither flat
-# nor decided for ever. One price: BN over a batch needs more than one image in training, because one number has no
+# The ReLU is what makes two layers more than one matrix. BN keeps the scores in a range in which the softmax is neither
+# flat nor decided for ever. One price: BN over a batch needs more than one image in training, because one number has no
 # variance.
 #
 # </details>
@@ -532,10 +534,18 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM", "SK")
 #
 # - The softmax runs over channels, or over branches and channels together. Ask: *which sums are 1?*
 # - The padding does not grow with the dilation: the branches differ in size and cannot be added.
-# - The weights multiply the *sum* of the branches. As they sum to 1, the block then selects nothing, and trains happily.
+# - The weights multiply the *sum* of the branches. As they sum to 1, the block then selects nothing, and trains
+#   happily.
 # - One score layer gives all branches the same scores: every weight is $1/M$.
 #
-# **Surprise.** The block has one weight for a channel of the whole image. Two objects of different sizes in one image must
-# share it.
-#
+# **Surprise.** The block has one weight for a channel of the whole image. Two objects of different sizes in one image
+# must share it.
+
+# %% [markdown]
+# ## Your points
+
+# %%
+points("05-selective-kernel")
+
+# %% [markdown]
 # **Next:** lesson 06 leaves convolutions: every patch looks at every other patch.

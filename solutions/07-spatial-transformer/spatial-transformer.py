@@ -23,8 +23,8 @@
 # | **You need** | lesson 01; matrices and vectors; indexing tensors with tensors in PyTorch |
 # | **Points** | 17 |
 #
-# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise checks
-# it, as often as you like.
+# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
+# checks it, as often as you like.
 
 # %%
 # %load_ext attention_lab.grading
@@ -41,9 +41,9 @@ from attention_lab.table import Table
 # %% [markdown]
 # ## 1. A picture first
 #
-# The mechanisms so far give every position a weight. A **spatial transformer** does something bolder: it decides where to
-# look, and *makes a new image* of what it sees there. The orange dots are the places it reads. Below each picture is what
-# comes out.
+# The mechanisms so far give every position a weight. A **spatial transformer** does something bolder: it decides where
+# to look, and *makes a new image* of what it sees there. The orange dots are the places it reads. Below each picture is
+# what comes out.
 #
 # Here nobody has learned anything yet: we choose the places by hand, and PyTorch does the reading. Soon you do both.
 
@@ -75,29 +75,31 @@ figures.sampling_grid(photo.repeat(4, 1, 1, 1), grid, list(poses))
 # $$\begin{pmatrix} x^{in} \\ y^{in} \end{pmatrix} = \theta \begin{pmatrix} x^{out} \\ y^{out} \\ 1 \end{pmatrix}
 # \qquad \theta = \begin{pmatrix} \theta_{11} & \theta_{12} & t_x \\ \theta_{21} & \theta_{22} & t_y \end{pmatrix}$$
 #
-# - $(x^{out}, y^{out})$ is the place of an **output** pixel, and $(x^{in}, y^{in})$ the place where it **looks in the input**.
+# - $(x^{out}, y^{out})$ is the place of an **output** pixel, and $(x^{in}, y^{in})$ the place where it **looks in the
+#   input**.
 # - Both run from −1 to 1 across the image: $x$ to the right, $y$ **down**. The middle is $(0, 0)$.
 # - $t_x, t_y$ are the **shifts**. The other four numbers turn, scale and shear.
-# - `theta` is $\theta$, one matrix for each image. It comes from the **localisation**, a small network that sees the image.
+# - `theta` is $\theta$, one matrix for each image. It comes from the **localisation**, a small network that sees the
+#   image.
 #
 # **Why does theta look like the inverse?** Because it answers *where do I look?*, not *where does it go?* A zoom of 0.5
 # looks at half of the image, so things appear **twice as large**. A positive $t_x$ looks further right, so things move
 # **left**. This direction is useful: every output pixel gets a value, and there are no holes.
 #
-# In the words of lesson 01: the *scores* are the six numbers, what is *weighted* are pixels (each output pixel is a weighted
-# average of the four around its point), and the weights sum to 1.
+# In the words of lesson 01: the *scores* are the six numbers, what is *weighted* are pixels (each output pixel is a
+# weighted average of the four around its point), and the weights sum to 1.
 
 # %% [markdown]
 # ## 3. Exercise: the affine grid
 #
-# **What and why.** Spell out $\theta$ for every pixel of the output. Nearly all bugs of spatial transformers live here: $x$
-# and $y$ exchanged, or two ideas of where −1 is. **Difficulty** ●●○○ · **15 minutes** · **5 points**
+# **What and why.** Spell out $\theta$ for every pixel of the output. Nearly all bugs of spatial transformers live here:
+# $x$ and $y$ exchanged, or two ideas of where −1 is. **Difficulty** ●●○○ · **15 minutes** · **5 points**
 #
 # `affine_grid(theta, height, width)`: `(N, 2, 3)` → `(N, H, W, 2)`. The last axis is $(x, y)$, in this order.
 #
-# **Where is −1?** At the left *edge* of the image, not at the centre of the first pixel. In an output of 4 columns, each is
-# 0.5 wide, so their centres are at −0.75, −0.25, 0.25, 0.75. In general: column $j$ of $W$ has its centre at
-# $x = (2j + 1)/W - 1$, and rows do the same. PyTorch calls this `align_corners=False`.
+# **Where is −1?** At the left *edge* of the image, not at the centre of the first pixel. In an output of 4 columns,
+# each is 0.5 wide, so their centres are at −0.75, −0.25, 0.25, 0.75. In general: column $j$ of $W$ has its centre at $x
+# = (2j + 1)/W - 1$, and rows do the same. PyTorch calls this `align_corners=False`.
 #
 # Write it without `F.affine_grid`.
 #
@@ -140,12 +142,13 @@ for name, matrix in [("identity", identity), ("shift of 0.5 in x", shifted)]:
 # %% [markdown]
 # ## 4. Exercise: bilinear sampling
 #
-# **What and why.** The points of the grid lie *between* pixels. Reading the nearest pixel would work, but could not learn:
-# move the point a little, and nothing changes, so the gradient is zero. **Bilinear** sampling takes the four pixels around
-# the point, each by its closeness. Then a small move changes the output a little, and the gradient says in which direction
-# to move. **Difficulty** ●●●○ · **25 minutes** · **7 points**
+# **What and why.** The points of the grid lie *between* pixels. Reading the nearest pixel would work, but could not
+# learn: move the point a little, and nothing changes, so the gradient is zero. **Bilinear** sampling takes the four
+# pixels around the point, each by its closeness. Then a small move changes the output a little, and the gradient says
+# in which direction to move. **Difficulty** ●●●○ · **25 minutes** · **7 points**
 #
-# $$V = \sum_{\text{pixels}} \max(0,\, 1 - |u - \text{column}|)\;\max(0,\, 1 - |v - \text{row}|)\;\, \text{image}[\text{row}, \text{column}]$$
+# $$V = \sum_{\text{pixels}} \max(0,\, 1 - |u - \text{column}|)\;\max(0,\, 1 - |v - \text{row}|)\;\,
+# \text{image}[\text{row}, \text{column}]$$
 #
 # - $u = \frac{(x + 1)\,W - 1}{2}$ and $v = \frac{(y + 1)\,H - 1}{2}$ are $x$ and $y$ in pixels, with decimals.
 # - Only the four pixels around $(u, v)$ have a weight above 0.
@@ -192,16 +195,17 @@ check("bilinear-sample-outside", bilinear_sample)
 check("bilinear-sample-gradients", bilinear_sample)
 
 # %% [markdown]
-# **See what you built.** The same poses as at the top, this time with your two functions. The black corners are outside the
-# image.
+# **See what you built.** The same poses as at the top, this time with your two functions. The black corners are outside
+# the image.
 
 # %%
 seen = bilinear_sample(photo.repeat(4, 1, 1, 1), affine_grid(theta, 96, 96))
 figures.gallery(seen, list(poses))
 
 # %% [markdown]
-# **Your functions can learn.** We hide a pose, and look for it by gradient descent: start from the identity, compare what we
-# see with what we should see, and follow the gradient of the difference to `theta`. No network yet, just six numbers.
+# **Your functions can learn.** We hide a pose, and look for it by gradient descent: start from the identity, compare
+# what we see with what we should see, and follow the gradient of the difference to `theta`. No network yet, just six
+# numbers.
 
 # %%
 target = bilinear_sample(photo, affine_grid(torch.tensor([[[0.6, -0.15, 0.1], [0.15, 0.6, -0.25]]]), 48, 48))
@@ -219,17 +223,17 @@ for step in range(121):
 figures.gallery(torch.cat([target, *(image for _, image in stops)]), ["look for this", *(title for title, _ in stops)])
 
 # %% [markdown]
-# The numbers are the mean squared difference. The gradient only knows the pixels around each point, so a search that starts
-# too far away gets lost. Remember this when we train.
+# The numbers are the mean squared difference. The gradient only knows the pixels around each point, so a search that
+# starts too far away gets lost. Remember this when we train.
 #
 # ## 5. Exercise: the spatial transformer
 #
-# **What and why.** Now a network decides where to look, for every image anew. It should begin by looking at the image as it
-# is. A random start would show the rest of the network a random corner, or plain black. And from black no gradient comes
-# back. **Difficulty** ●●○○ · **15 minutes** · **5 points**
+# **What and why.** Now a network decides where to look, for every image anew. It should begin by looking at the image
+# as it is. A random start would show the rest of the network a random corner, or plain black. And from black no
+# gradient comes back. **Difficulty** ●●○○ · **15 minutes** · **5 points**
 #
-# - `SpatialTransformer(localisation)`: `localisation` is an `nn.Sequential` from `(N, C, H, W)` to `(N, 6)`. Its last layer is
-#   an `nn.Linear` with biases: `localisation[-1]`.
+# - `SpatialTransformer(localisation)`: `localisation` is an `nn.Sequential` from `(N, C, H, W)` to `(N, 6)`. Its last
+#   layer is an `nn.Linear` with biases: `localisation[-1]`.
 # - `weights(x)`: `(N, C, H, W)` → `(N, 2, 3)`, the matrix $\theta$ of each image, filled row by row
 # - `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`, what is seen, in the size of `x`
 # - **identity start**: set the parameters of the last layer so that a fresh module gives back `x`, whatever `x` is
@@ -300,13 +304,14 @@ figures.gallery(test_set.image[:8], [data.CUE_CLASSES[label] for label in test_s
 # Two classifiers of fully connected layers:
 #
 # - **plain** sees the whole image of 32×32 pixels;
-# - **with a spatial transformer**: the localisation looks at the image in half the resolution and gives three numbers, a zoom
-#   and two shifts (the paper calls this *attention*). Your grid and your sampler cut out 16×16 pixels there. The classifier
-#   sees these 16×16 pixels and nothing else. The zoom starts at 0.7, the shifts at 0: it begins in the middle.
+# - **with a spatial transformer**: the localisation looks at the image in half the resolution and gives three numbers,
+#   a zoom and two shifts (the paper calls this *attention*). Your grid and your sampler cut out 16×16 pixels there. The
+#   classifier sees these 16×16 pixels and nothing else. The zoom starts at 0.7, the shifts at 0: it begins in the
+#   middle.
 #
-# Nobody tells either of them where the garment is. *We* know, because we put it there: `scenes.pose` maps the scene to the
-# garment, so we can ask which place it maps to the garment's middle. We compare this true centre with the middle of the
-# predicted grid: a **correlation** of 1 would follow the garment perfectly, 0 not at all.
+# Nobody tells either of them where the garment is. *We* know, because we put it there: `scenes.pose` maps the scene to
+# the garment, so we can ask which place it maps to the garment's middle. We compare this true centre with the middle of
+# the predicted grid: a **correlation** of 1 would follow the garment perfectly, 0 not at all.
 
 # %% tags=["demo"]
 def classifier(side):
@@ -392,17 +397,20 @@ display(
 )
 
 # %% [markdown]
-# **The errors.** Compare the difference with the spread between seeds. The reason is simple. Fully connected layers must
-# learn every garment anew at every place. The transformer brings each garment to the middle, so one place is enough.
+# **The errors.** Compare the difference with the spread between seeds. The reason is simple. Fully connected layers
+# must learn every garment anew at every place. The transformer brings each garment to the middle, so one place is
+# enough.
 #
-XX
+# **Where it looks.** The frame follows the garment, and its size settles near the garment's own, although only the
+# class was ever told. The way is long: error of the classifier → gradient to the pixels it saw → through your sampler
+# to the grid → through your grid to the three numbers → to the localisation.
 #
 # **What this shows.** A fully connected classifier gains much from a window that finds the object.
 #
-# **What it does not show.** That every network does. A convolutional network already treats all places alike. In our trials
-# with convolutional classifiers on these images, the plain one was *not* worse than the one with a transformer. In the paper
-# too, the gain is larger for fully connected networks (its table 1). And with more clutter or fewer steps, some trainings
-# never find the garment: the gradient reaches only as far as the window.
+# **What it does not show.** That every network does. A convolutional network already treats all places alike. In our
+# trials with convolutional classifiers on these images, the plain one was *not* worse than the one with a transformer.
+# In the paper too, the gain is larger for fully connected networks (its table 1). And with more clutter or fewer steps,
+# some trainings never find the garment: the gradient reaches only as far as the window.
 
 # %% [markdown]
 # ## 7. Experiment: turned garments
@@ -440,9 +448,9 @@ labels = [data.CUE_CLASSES[label] for label in turned_test.label[:6]]
 display(rotation, figures.sampling_grid(turned_test.image[:6], grids, labels))
 
 # %% [markdown]
-# The square on each frame marks where the output has its first pixel: a turned frame has it elsewhere. Do the garments below
-# stand upright? Not quite, and not all. The network was never asked to turn them upright. It was asked for the class, and it
-# turns them as far as that helps. Compare the errors with their spread before you call it a gain.
+# The square on each frame marks where the output has its first pixel: a turned frame has it elsewhere. Do the garments
+# below stand upright? Not quite, and not all. The network was never asked to turn them upright. It was asked for the
+# class, and it turns them as far as that helps. Compare the errors with their spread before you call it a gain.
 
 # %% [markdown]
 # ## 8. The paper, guided
@@ -451,8 +459,9 @@ display(rotation, figures.sampling_grid(turned_test.image[:6], grids, labels))
 #
 # <details><summary><b>The sampler has a kink at every pixel. How can it have a gradient?</b></summary>
 #
-# Between two pixels the output changes along a straight line, with a slope. Exactly on a pixel the slope jumps, and one takes
-# the slope of one side (the paper calls this a sub-gradient, its equations 6 and 7). A point is hardly ever exactly on a pixel.
+# Between two pixels the output changes along a straight line, with a slope. Exactly on a pixel the slope jumps, and one
+# takes the slope of one side (the paper calls this a sub-gradient, its equations 6 and 7). A point is hardly ever
+# exactly on a pixel.
 #
 # </details>
 #
@@ -465,9 +474,9 @@ display(rotation, figures.sampling_grid(turned_test.image[:6], grids, labels))
 #
 # <details><summary><b>Is this attention?</b></summary>
 #
-# In the frame of this course, yes: weights are computed from the features and combined with the features. But the weights of
-# most pixels are exactly zero. The paper calls the version with zoom and shifts "attention". It saves work: what is outside
-# the window is never computed.
+# In the frame of this course, yes: weights are computed from the features and combined with the features. But the
+# weights of most pixels are exactly zero. The paper calls the version with zoom and shifts "attention". It saves work:
+# what is outside the window is never computed.
 #
 # </details>
 #
@@ -479,7 +488,8 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM", "SK", "self-atte
 # %% [markdown]
 # **What commonly goes wrong**
 #
-# - $x$ and $y$ exchanged: in tensors the row comes first, in the grid $x$ comes first. Test on an image that is not square.
+# - $x$ and $y$ exchanged: in tensors the row comes first, in the grid $x$ comes first. Test on an image that is not
+#   square.
 # - `align_corners` differs between grid and sampler: the identity is not the identity any more.
 # - No identity start: training begins from a random corner.
 # - The pixels are clipped to the image *before* the weights are computed: the last column turns black.

@@ -23,7 +23,7 @@ from ..properties import (
 SPLIT = "U_i = ReLU(BN(conv3x3 of dilation i (x))) (Li et al. 2019, section 3.1, split)"
 FUSE = "U = U_1 + ... + U_M, s = average of U over its positions (Li et al. 2019, equations 1 and 2)"
 HIDDEN = "z = ReLU(BN(W s)), with d = max(C / r, L) units (Li et al. 2019, equations 3 and 4)"
-WEIGHTS = "a_ic = exp(A_ic z) / sum_j exp(A_jc z): in each channel c a sum of 1 over the branches (Li et al. 2019, equation 5)"
+WEIGHTS = "a_ic = exp(A_ic z) / sum_j exp(A_jc z): a sum of 1 over the branches i, for each channel c (Li 2019, equation 5)"
 SELECT = "V_c = a_1c U_1c + ... + a_Mc U_Mc (Li et al. 2019, equation 6)"
 
 OVER_CHANNELS = Misconception(
@@ -98,7 +98,8 @@ BRANCH_SOFTMAX = Exercise(
     ),
     hints=(
         "The axes are image, branch, channel. Along which one do the competitors stand?",
-        r"$a_{nmc} = \dfrac{\exp(\ell_{nmc})}{\sum_{j=1}^{M} \exp(\ell_{njc})}$: logits and weights are `(N, M, C)`, and "
+        r"$a_{nmc} = \dfrac{\exp(\ell_{nmc})}{\sum_{j=1}^{M} \exp(\ell_{njc})}$: logits and weights are `(N, M, C)`, "
+        r"and "
         "the sum over `M` has shape `(N, C)` and is 1 everywhere.",
         "```\nreturn the softmax of logits along the axis of the branches\n```",
     ),
@@ -483,10 +484,12 @@ SELECTIVE_KERNEL = Exercise(
     },
     misconceptions=STEP_MISCONCEPTIONS,
     hints=(
-        "Split, fuse, select: M convolutions look at `x`; their sum becomes M scores for each channel; the scores decide "
+        "Split, fuse, select: M convolutions look at `x`; their sum becomes M scores for each channel; the scores "
+        "decide "
         "how much of each convolution comes out.",
         r"$U_i$: `(N, C, H, W)` for $i = 1 \dots M$. $s$ = average of $U_1 + \dots + U_M$: `(N, C)`. "
-        r"$z = \mathrm{ReLU}(\mathrm{BN}(W s))$: `(N, d)` with $d = \max(C // r, L)$. Scores $A z$: `(N, M C)`, read as "
+        r"$z = \mathrm{ReLU}(\mathrm{BN}(W s))$: `(N, d)` with $d = \max(C // r, L)$. Scores $A z$: `(N, M C)`, read "
+        r"as "
         r"`(N, M, C)`. Softmax over `M`, then $V = \sum_i a_i U_i$: `(N, C, H, W)`.",
         "```\n__init__: d = the larger of channels // reduction and min_width\n"
         "          for i = 1 ... branches: a 3x3 convolution with dilation i, padding i, groups; BN; ReLU\n"
@@ -630,15 +633,18 @@ DEBUG_SK = Exercise(
         MAX_SQUEEZE,
     ),
     hints=(
-        "Run the module and read the last line of the error: it names a line. Repair that line, run again. When nothing "
+        "Run the module and read the last line of the error: it names a line. Repair that line, run again. When "
+        "nothing "
         "stops any more, compare every line with the equations: three mistakes stay silent.",
-        r"Shapes: $U$: `(N, C, H, W)` -> average -> `(N, C)` -> layer, BN, ReLU -> $z$: `(N, d)` -> two layers -> two times "
+        r"Shapes: $U$: `(N, C, H, W)` -> average -> `(N, C)` -> layer, BN, ReLU -> $z$: `(N, d)` -> two layers -> two "
+        r"times "
         "`(N, C)` -> stacked `(N, 2, C)` -> softmax over the axis of size 2 -> weights. "
         r"The output is $a U_1 + b U_2$: `(N, C, H, W)`. Which sums must be 1?",
         "```\nu1 = small convolution of x;  u2 = large convolution of x\n"
         "s  = average of u1 + u2 over height and width, as (N, C)\n"
         "z  = ReLU of BN of fc of s\nscores = first and second layer of z, stacked as (N, 2, C)\n"
-        "a, b   = softmax of scores over the axis of size 2, each as (N, C, 1, 1)\nreturn a times u1 plus b times u2\n```",
+        "a, b   = softmax of scores over the axis of size 2, each as (N, C, 1, 1)\nreturn a times u1 plus b times u2\n"
+        "```",
     ),
 )
 

@@ -169,9 +169,11 @@ AFFINE_GRID = Exercise(
         ),
     ),
     hints=(
-        "Begin without theta: where do the centres of the output's pixels lie, if the image reaches from -1 to 1? Then every "
+        "Begin without theta: where do the centres of the output's pixels lie, if the image reaches from -1 to 1? "
+        "Then every "
         "point (x, y, 1) is multiplied by theta.",
-        r"Column $j$ of $W$: $x_j = \frac{2j+1}{W}-1$; row $i$ of $H$: $y_i = \frac{2i+1}{H}-1$. Points $p = (x, y, 1)$: "
+        r"Column $j$ of $W$: $x_j = \frac{2j+1}{W}-1$; row $i$ of $H$: $y_i = \frac{2i+1}{H}-1$. Points $p = (x, y, "
+        r"1)$: "
         r"`(H, W, 3)`. $\;g_{nhw} = \theta_n\, p_{hw}$: `(N, 2, 3)` times `(H, W, 3)` gives `(N, H, W, 2)`.",
         "```\nx = (2 * (0, 1, ..., width - 1) + 1) / width - 1\ny = the same with height\n"
         "points[i, j] = (x[j], y[i], 1)                         # (H, W, 3)\n"
@@ -183,9 +185,12 @@ AFFINE_GRID = Exercise(
 def sampled(pixels=None, order=(0, 1), floor=torch.floor, outside=False, clipped=False, weigh=lambda gap: 1 - gap):
     """A misconception in bilinear sampling.
 
-    pixels: from (coordinate, size) to a pixel's number. order: which of the grid's entries are x and y. floor: finds the
-    corner before a point. outside: the image goes on beyond its edge. clipped: corners are clipped before the weights are
-    computed. weigh: a corner's weight from its distance.
+    pixels: from (coordinate, size) to a pixel's number.
+    order: which of the grid's entries are x and y.
+    floor: finds the corner before a point.
+    outside: the image goes on beyond its edge.
+    clipped: corners are clipped before the weights are computed.
+    weigh: a corner's weight from its distance.
     """
     pixels = pixels or (lambda coordinate, size: ((coordinate + 1) * size - 1) / 2)
 
@@ -322,7 +327,8 @@ BILINEAR_SAMPLE = Exercise(
         ),
     ),
     hints=(
-        "A point lies among four pixels. First turn (x, y) into pixel numbers with decimals, then find the four pixels, then "
+        "A point lies among four pixels. First turn (x, y) into pixel numbers with decimals, then find the four "
+        "pixels, then "
         "their four weights. What if one of the four is not in the image?",
         r"$u = \frac{(x+1)W-1}{2}$, $v = \frac{(y+1)H-1}{2}$, each `(N, h, w)`. With $u_0=\lfloor u\rfloor$ and "
         r"$v_0=\lfloor v\rfloor$: the pixel in row $v_0+a$, column $u_0+b$ ($a, b \in \{0, 1\}$) has the weight "
@@ -491,10 +497,12 @@ SPATIAL_TRANSFORMER = Exercise(
         ),
     ),
     hints=(
-        "Three lines: the localisation says where to look, the grid spells it out for every pixel, the sampler looks. And "
+        "Three lines: the localisation says where to look, the grid spells it out for every pixel, the sampler looks. "
+        "And "
         "before the first training step, it should look at the image as it is.",
         r"`localisation(x)`: `(N, 6)` -> $\theta$: `(N, 2, 3)` -> `affine_grid`: `(N, H, W, 2)` -> `bilinear_sample`: "
-        r"`(N, C, H, W)`. Identity: $\theta = \begin{pmatrix}1&0&0\\0&1&0\end{pmatrix}$ for **every** x, so the last layer's "
+        r"`(N, C, H, W)`. Identity: $\theta = \begin{pmatrix}1&0&0\\0&1&0\end{pmatrix}$ for **every** x, so the last "
+        r"layer's "
         "weights are 0 and its biases are 1, 0, 0, 0, 1, 0.",
         "```\n__init__: keep localisation; its last layer is localisation[-1]\n"
         "          without gradient: fill its weights with 0, copy 1, 0, 0, 0, 1, 0 into its biases\n"
