@@ -42,7 +42,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from attention_lab import data, figures, training
-from attention_lab.grading import check, hint
+from attention_lab.grading import check, hint, points
 from attention_lab.networks.dinov2 import DINOv2
 
 # %% [markdown]
@@ -759,5 +759,12 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM", "SK", "self-atte
 # - *Where are sine and cosine in ViT?* Nowhere: its positions are learned parameters. Both ways work.
 # - *Pre-norm or post-norm?* Pre-norm: the skip connection then carries `x` itself from the first block to the last.
 # - *Do attention maps show what matters?* They show what was mixed, in one layer. Not what the network did with it.
-#
+
+# %% [markdown]
+# ## Your points
+
+# %%
+points("06-self-attention")
+
+# %% [markdown]
 # **Next:** lesson 07 attends to a place by looking there: it moves and zooms the image.

@@ -35,7 +35,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from attention_lab import data, figures, training
-from attention_lab.grading import check, hint
+from attention_lab.grading import check, hint, points
 from attention_lab.table import Table
 
 # %% [markdown]
@@ -495,5 +495,12 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM", "SK", "self-atte
 # - The pixels are clipped to the image *before* the weights are computed: the last column turns black.
 #
 # **Surprise.** A shift of $t_x = 0.5$ in a 32 pixels wide image is 8 pixels, not 16: the coordinates are 2 long.
-#
+
+# %% [markdown]
+# ## Your points
+
+# %%
+points("07-spatial-transformer")
+
+# %% [markdown]
 # **Next:** lesson 08 puts all mechanisms into one network and compares them.

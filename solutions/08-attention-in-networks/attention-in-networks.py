@@ -38,7 +38,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from attention_lab import data, figures, papers, training
-from attention_lab.grading import check, hint
+from attention_lab.grading import check, hint, points
 from attention_lab.mechanisms import (
     BAM,
     CBAM,
@@ -100,15 +100,21 @@ for i, (name, photo) in enumerate(zip(names, photos)):
 # %% [markdown]
 # ## 2. Where attention sits
 #
+# Two places between the units of a network:
+#
 # ```mermaid
 # flowchart LR
-#     image["image<br/>(N, 3, H, W)"] --> stn["spatial transformer:<br/>at the input"] --> stage1
-#     subgraph stage1["a stage: several residual units"]
-#         direction LR
-#         x["x<br/>(N, 4 width, H, W)"] --> c1["1×1"] --> c3["3×3, or selective kernels,<br/>or self-attention"] --> c4["1×1"] --> a["SE, CBAM:<br/>end of the branch"] --> p(("+"))
-#         x -- "skip connection" --> p
-#     end
-#     stage1 --> bam["BAM:<br/>between stages"] --> more["next stage ..."]
+#     image["image<br/>(N, 3, H, W)"] --> stn["spatial transformer:<br/>at the input"] --> units["a stage of<br/>residual units"]
+#     units --> bam["BAM:<br/>between stages"] --> more["the next<br/>stages"] --> scores["scores<br/>(N, classes)"]
+# ```
+#
+# And two places inside a unit:
+#
+# ```mermaid
+# flowchart LR
+#     x["x<br/>(N, 4 width, H, W)"] --> c1["1×1"] --> c3["3×3, or<br/>selective kernels,<br/>or self-attention"] --> c4["1×1"]
+#     c4 --> a["SE, CBAM:<br/>end of the branch"] --> p(("+"))
+#     x -- "skip connection" --> p --> y["y<br/>(N, 4 width, H, W)"]
 # ```
 #
 # The unit is ResNet's **bottleneck**: narrow, filter, widen.
@@ -640,3 +646,9 @@ figures.mechanism_table(*figures.MECHANISMS)
 # You have built seven mechanisms and know one frame for all of them: **scores → normaliser → combination**. When you
 # meet the next one, ask its three questions: what is weighted, what normalises, how is it combined? And then: what does
 # it cost, and who measured that it helps?
+
+# %% [markdown]
+# ## Your points
+
+# %%
+points("08-attention-in-networks")

@@ -23,7 +23,10 @@ from ..properties import (
 SPLIT = "U_i = ReLU(BN(conv3x3 of dilation i (x))) (Li et al. 2019, section 3.1, split)"
 FUSE = "U = U_1 + ... + U_M, s = average of U over its positions (Li et al. 2019, equations 1 and 2)"
 HIDDEN = "z = ReLU(BN(W s)), with d = max(C / r, L) units (Li et al. 2019, equations 3 and 4)"
-WEIGHTS = "a_ic = exp(A_ic z) / sum_j exp(A_jc z): a sum of 1 over the branches i, for each channel c (Li 2019, equation 5)"
+WEIGHTS = (
+    "a_ic = exp(A_ic z) / sum_j exp(A_jc z): a sum of 1 over the branches i, for each channel c "
+    "(Li et al. 2019, equation 5)"
+)
 SELECT = "V_c = a_1c U_1c + ... + a_Mc U_Mc (Li et al. 2019, equation 6)"
 
 OVER_CHANNELS = Misconception(
