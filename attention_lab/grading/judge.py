@@ -78,7 +78,9 @@ def judge(exercise: Exercise, check: str, questions: list[Question], observation
         return replace(report, stub=stub)
     plain = (row.meaning for row in rows if row.meaning)
     on = {name for asked, row in zip(properties, rows) if not row.passed for name in asked.on or exercise.probes}
-    return replace(report, misconception=case.misconception(on) or next(plain, None))
+    everywhere = set(exercise.probes)
+    named = case.misconception(everywhere) or (case.misconception(on) if on < everywhere else None)
+    return replace(report, misconception=named or next(plain, None))
 
 
 class Case:

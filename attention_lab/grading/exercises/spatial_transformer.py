@@ -127,7 +127,7 @@ AFFINE_GRID = Exercise(
         ),
         Misconception(
             "pixel-numbers",
-            "the coordinates are pixel numbers: 0, 1, 2, ...",
+            "the coordinates are pixel numbers, from 0 to the width",
             "In which range does theta expect its coordinates?",
             CENTRES,
             gridded(lambda size: torch.arange(size, dtype=torch.float64)),
