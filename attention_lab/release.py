@@ -28,7 +28,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
 from traitlets.config import PyFileConfigLoader
 
-from .grading.exercises import EXERCISES
+from .grading.exercises import hints
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -77,9 +77,10 @@ def read_source(source: Path) -> NotebookNode:
 
 def folded_hints(exercise: str) -> str:
     """The three hints of an exercise, each to be unfolded; in a source, `<!-- hints: ID -->` stands for them."""
-    texts = next((known.hints for known in EXERCISES.values() if known.id == exercise), None)
-    if texts is None:
-        raise ReleaseError(f"hints are asked for {exercise!r}, which is no exercise")
+    try:
+        texts = hints(exercise)
+    except ValueError as error:
+        raise ReleaseError(f"hints: {error}") from error
     return "\n\n".join(
         f"<details><summary>Hint {number}</summary>\n\n{text}\n\n</details>"
         for number, text in enumerate(texts, 1)

@@ -1,13 +1,11 @@
 """The command line: fast to import, clear outside a checkout, and JupyterLab as a learner should find it."""
 
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen

@@ -7,7 +7,7 @@ from typing import Any
 from ..table import Table
 from . import report as reports
 from .exercise import Exercise
-from .exercises import EXERCISES, LESSONS
+from .exercises import EXERCISES, LESSONS, hints
 from .judge import Report, ask, judge
 from .observe import observe, stub_name
 
@@ -53,11 +53,7 @@ def check(id: str, answer: Any) -> None:
 
 def hint(id: str) -> None:
     """Show the next hint of an exercise: a nudge, then the equation with shapes, then pseudocode."""
-    exercise = next((exercise for exercise in EXERCISES.values() if exercise.id == id), None)
-    if exercise is None:
-        known = ", ".join(dict.fromkeys(exercise.id for exercise in EXERCISES.values()))
-        raise ValueError(f"no exercise is called {id!r}; there are {known}")
-    texts = exercise.hints
+    texts = hints(id)
     number = min(hints_given[id], len(texts) - 1)
     hints_given[id] += 1
     show_markdown(f"**Hint {number + 1} of {len(texts)}.** {texts[number]}")

@@ -1,6 +1,5 @@
 """Lesson 04, BAM: channel-gate, spatial-gate, bam, receptive-field, debug-bam (channel, spatial and bam)."""
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -1,6 +1,5 @@
 """Lesson 02, squeeze-and-excitation: squeeze, squeeze-excitation, se-residual, debug-se."""
 
-import torch
 from torch import Tensor, nn
 
 from ...mechanisms import SqueezeExcitation, se_residual, squeeze
