@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Generator, Tensor
 
-from .observe import Joined, Observation, Question
+from .observe import Observation, Question
+from .parameters import Joined
 
 
 @dataclass(frozen=True)

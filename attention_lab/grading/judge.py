@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import torch
 from torch import Generator
@@ -13,7 +13,7 @@ from torch import Generator
 from .biases import with_biases_of
 from .exercise import Exercise, Misconception, Property
 from .observe import Observation, Problem, Question, observe
-from .properties import close, same
+from .properties import same
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class Case:
         if self.does_the_same(self.expected, on):
             return None
         for misconception in self.exercise.misconceptions:
-            wrong = (version for form in self.exercise.forms for version in self.versions(misconception.wrong(form)))
+            wrong = (version for form in self.exercise.forms for version in self.versions(mistaken(misconception, form)))
             if any(self.does_the_same(self.of(version), on) for version in wrong):
                 return misconception
         return None
@@ -160,16 +160,19 @@ class Case:
             question.name not in on
             or symptoms(got) == symptoms(other)
             and got.keys == other.keys
-            and any(
-                all(record in values and close(values[record], value) for record, value in other.candidates[0].items())
-                for values in got.candidates
-            )
+            and same(got, other, *other.values)
             for question, got, other in zip(self.questions, self.observations, wrong, strict=True)
         )
 
 
+@cache
+def mistaken(misconception: Misconception, form: Callable) -> Callable:
+    """A right answer with the misconception in it: one class, however often it is asked for."""
+    return misconception.wrong(form)
+
+
 def shape_of(seen: Observation, record: str) -> torch.Size | None:
-    return seen.candidates[0][record].shape if record in seen.candidates[0] else None
+    return seen.values[record].shape[1:] if record in seen.values else None
 
 
 def symptoms(seen: Observation) -> dict[str, tuple[str, str]]:
@@ -177,5 +180,5 @@ def symptoms(seen: Observation) -> dict[str, tuple[str, str]]:
     return {
         stage: (problem.kind, re.sub(r"[\w.<>]+\.(?=\w+\(\))|'\w+' (?=object|and)|\[\w+\]", "", problem.message))
         for stage, problem in seen.problems.items()
-        if stage not in seen.candidates[0]
+        if stage not in seen.values
     }

@@ -2,61 +2,34 @@
 
 This file runs beside untrusted code. It holds no reference and no expected value; whoever judges sits elsewhere.
 
-To compare values, two modules must hold the same parameters, whatever their attribute names and order of definition.
-Every parameter is therefore filled from a pool: its numbers are a function of the question's seed, of the parameter's
-role and shape (a 1x1 convolution counts as the linear layer it is) and of its rank among the parameters of that kind,
-in the order in which the layers run. Where layers are alike, so that more than one order is possible, each is tried,
-and the observation keeps one candidate for each.
+A module's parameters are filled from a pool, in each order that its layers allow: see ``parameters``.
 """
 
 import contextlib
 import inspect
-import io
 import itertools
-import math
 import numbers
-import signal
 import sysconfig
-import threading
 import traceback
-import warnings
-import zlib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
+from .limits import OutOfTime, limits, one_thread, quiet
+from .parameters import MAX_ORDERS, Joined, Key, fill, keys_of, orders, taken_apart, units_of
 from .stand_ins import built
 
-MAX_CANDIDATES = 256
-MAX_SHUFFLED = 5  # layers of one kind, of which all orders are tried
 MAX_ELEMENTS = 1_000_000
-TIME_LIMIT = 10  # seconds of computing for one question: a busy machine costs nobody points
-PATIENCE = 6  # times as long on the clock, for an answer that sleeps
-MEMORY_LIMIT = 3 * 2**30  # bytes for one question
 CHANCES = 8  # fillings in which a parameter may receive a gradient: in one of them its ReLUs can all be off
 STEP = 1e-8  # of the finite difference, relative to the largest input: so small that it hardly ever meets a kink
 
 NOT_THEIRS = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
-NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
-Key = tuple[str, tuple[int, ...]]
 Run = Callable[[tuple], Tensor]
-
-
-class Joined(NamedTuple):
-    """A layer that stands for several alike: its outputs, seen as a grid of ``sizes``, count them along one axis.
-
-    Queries, keys and values of width 6 from one layer of 18 outputs: ((3, 6), 0); of two heads, head by head:
-    ((2, 3, 3), 1).
-    """
-
-    sizes: tuple[int, ...]
-    axis: int
 
 
 @dataclass(frozen=True)
@@ -93,7 +66,7 @@ class Observation:
     parameters: how many numbers are trained.
     unregistered: a list or dictionary holds layers that the module does not know.
     fresh: the output as the module was built, before its parameters are filled.
-    candidates: the records' values, once for each possible order of like layers.
+    values: of each record that every call gave, stacked: one for each possible order of like layers.
     changed_input: the answer wrote into its input.
     repeated: the output of a second call. alone: the output for the first image without the others.
     slopes: the output's slope along a random direction, by autograd and by finite differences.
@@ -105,7 +78,7 @@ class Observation:
     parameters: int = 0
     unregistered: bool = False
     fresh: Tensor | None = None
-    candidates: list[dict[str, Tensor]] = field(default_factory=list)
+    values: dict[str, Tensor] = field(default_factory=dict)
     changed_input: bool = False
     repeated: Tensor | None = None
     alone: Tensor | None = None
@@ -115,10 +88,6 @@ class Observation:
 
 class NotAnAnswer(Exception):
     """The answer, or what it returned, is not of the kind asked for."""
-
-
-class OutOfTime(BaseException):
-    """The answer ran longer than TIME_LIMIT. Not an Exception, so that an answer's own `except` does not stop it."""
 
 
 def observe(answer: Any, question: Question, records: tuple[str, ...], brief: bool = False) -> Observation:
@@ -137,7 +106,7 @@ def observe(answer: Any, question: Question, records: tuple[str, ...], brief: bo
 def observe_in(
     dtype: torch.dtype, answer: Any, question: Question, records: tuple[str, ...], brief: bool
 ) -> Observation:
-    seen = Observation(candidates=[{}])
+    seen = Observation()
     with quiet(), one_thread(), torch.random.fork_rng(devices=[]), caught(seen, "build", OutOfTime), limits():
         torch.manual_seed(question.seed)
         inputs = built(question.inputs, dtype)
@@ -169,7 +138,7 @@ def observe_module(
     pool: dict[tuple, Tensor] = {}
     arrangements = [
         lambda order=order: fill(order, question.seed, pool)
-        for order in itertools.islice(itertools.chain(*map(orders, ways)), 1 if brief else MAX_CANDIDATES)
+        for order in itertools.islice(itertools.chain(*map(orders, ways)), 1 if brief else MAX_ORDERS)
     ]
     observe_runs(runs, arrangements, inputs, seen, brief)
     if "output" not in seen.problems and not brief:
@@ -191,13 +160,16 @@ def observe_runs(
     brief: bool,
     differentiates: bool = False,
 ) -> None:
-    seen.candidates = [{} for _ in arrangements]
     for record, run in runs.items():
         with caught(seen, record), torch.set_grad_enabled(differentiates):
-            for arrange, values in zip(reversed(arrangements), reversed(seen.candidates)):
+            values = []
+            for arrange in reversed(arrangements):
                 arrange()
                 given = copies(inputs)
-                values[record] = run(given)
+                values.append(run(given))
+            if len({value.shape for value in values}) > 1:
+                raise NotAnAnswer(f"the shape of {record} changes with the parameters' values")
+            seen.values[record] = torch.stack(values[::-1])
             seen.changed_input |= any(
                 isinstance(x, Tensor) and not torch.equal(x, original) or isinstance(x, list) and x != original
                 for x, original in zip(given, inputs)
@@ -282,41 +254,7 @@ def random_weights(like: Tensor) -> Tensor:
     return torch.randn(like.shape, dtype=like.dtype if like.is_floating_point() else torch.float64)
 
 
-# Parameters: their kinds, their order, their values
-
-
-class Slot(NamedTuple):
-    """A parameter or batch statistic to be filled. A loose one belongs to no layer of torch's."""
-
-    role: str
-    shape: tuple[int, ...]
-    tensor: Tensor
-    loose: bool
-
-    @property
-    def key(self) -> Key:
-        return self.role, self.shape
-
-    @property
-    def either_way_up(self) -> Key:
-        return self.role, tuple(sorted(self.shape)) if len(self.shape) == 2 else self.shape
-
-    def apart(self, joined: Joined) -> list["Slot"]:
-        """The slots that this one holds, laid out as ``joined`` says; a loose matrix may hold them (in, out)."""
-        whole = self if self.shape[0] == math.prod(joined.sizes) else self.turned()
-        shape = (math.prod(joined.sizes) // joined.sizes[joined.axis], *whole.shape[1:])
-        tensors = whole.tensor.unflatten(0, joined.sizes).unbind(joined.axis)
-        return [Slot(self.role, shape, tensor, loose=False) for tensor in tensors]
-
-    def turned(self) -> "Slot":
-        """A loose matrix may be meant as (in, out), for x @ W."""
-        if not self.loose or len(self.shape) != 2:
-            return self
-        return self._replace(shape=self.shape[::-1], tensor=self.tensor.T)
-
-
-def keys_of(units: list[list[Slot]]) -> list[Key]:
-    return sorted((slot.either_way_up for unit in units for slot in unit), key=repr)
+# The answer's layers
 
 
 def layers_in_order(module: nn.Module, inputs: tuple) -> list[nn.Module]:
@@ -343,113 +281,7 @@ def holds_unregistered(module: nn.Module) -> bool:
     return False
 
 
-def units_of(layers: Iterable[nn.Module]) -> list[list[Slot]]:
-    """The slots, a unit for each layer."""
-    units = []
-    for layer in layers:
-        tensors = dict(layer.named_parameters(recurse=False))
-        if isinstance(layer, NORMS):
-            tensors |= {name: b for name, b in layer.named_buffers(recurse=False) if b.is_floating_point()}
-        loose = not type(layer).__module__.startswith("torch.nn")
-        slots = [slot(layer, name, tensor.detach(), loose) for name, tensor in tensors.items()]
-        units += [[one] for one in slots] if loose else [slots]
-    return [unit for unit in units if unit]
-
-
-def slot(layer: nn.Module, name: str, tensor: Tensor, loose: bool) -> Slot:
-    """A slot's role matters in a normalisation only; (out, in, 1, 1) is the (out, in) of a linear layer."""
-    shape = tuple(tensor.shape)
-    while len(shape) > 2 and shape[-1] == 1:
-        shape = shape[:-1]
-    return Slot(name if isinstance(layer, NORMS) else "", shape, tensor.view(shape), loose)
-
-
-def taken_apart(units: list[list[Slot]], joined: tuple[Joined, ...]) -> Iterator[list[list[Slot]]]:
-    """The units with layers that stand for several alike taken apart, in each way that their sizes allow."""
-
-    def ways(unit: list[Slot]) -> list[list[list[Slot]]]:
-        parts = [
-            [slot.apart(layout) for slot in unit]
-            for layout in joined
-            if all(math.prod(layout.sizes) in (*slot.shape[:1], *slot.turned().shape[:1]) for slot in unit)
-        ]
-        return [list(map(list, zip(*slots))) for slots in parts] or [[unit]]
-
-    for way in itertools.product(*map(ways, units)):
-        yield list(itertools.chain(*way))
-
-
-def orders(units: list[list[Slot]]) -> Iterator[list[list[Slot]]]:
-    """The units as they run, then every other order that differs only in units of the same kind."""
-    turned = [[slot.turned() for slot in unit] for unit in units]
-    can_turn = any(slot.loose and len(slot.shape) == 2 for unit in units for slot in unit)
-    for turn in [units, turned] if can_turn else [units]:
-        alike = defaultdict(list)
-        for place, unit in enumerate(turn):
-            alike[tuple(slot.key for slot in unit)].append(place)
-        places = list(itertools.chain(*alike.values()))
-        shuffles = itertools.product(*map(shuffled, alike.values()))
-        for shuffle in itertools.islice(shuffles, MAX_CANDIDATES):
-            taken = dict(zip(places, itertools.chain(*shuffle)))
-            yield [turn[taken[place]] for place in range(len(turn))]
-
-
-def shuffled(places: list[int]) -> Iterator[tuple[int, ...]]:
-    """All orders of a few places; of many, those of two to four kinds in turn, or of one kind after the other."""
-    if len(places) <= MAX_SHUFFLED:
-        yield from itertools.permutations(places)
-        return
-    yield tuple(places)
-    for kinds in (kinds for kinds in (2, 3, 4) if len(places) % kinds == 0):
-        number = len(places) // kinds
-        for order in itertools.permutations(range(kinds)):
-            yield tuple(places[kinds * i + kind] for i in range(number) for kind in order)
-            yield tuple(places[number * kind + i] for i in range(number) for kind in order)
-
-
-def fill(units: list[list[Slot]], seed: int, pool: dict[tuple, Tensor]) -> None:
-    """Fill the slots with the numbers of their kinds and ranks, which ``pool`` keeps for the next time."""
-    ranks = Counter()
-    with torch.no_grad():
-        for slot in itertools.chain(*units):
-            place = slot.key, ranks[slot.key]
-            if place not in pool:
-                pool[place] = drawn(seed, *place)
-            slot.tensor.copy_(pool[place].view(slot.tensor.shape))
-            ranks[slot.key] += 1
-
-
-def drawn(seed: int, key: Key, rank: int) -> Tensor:
-    """The pool's numbers for the parameter of this kind and rank."""
-    role, shape = key
-    generator = Generator().manual_seed(zlib.crc32(repr((seed, key, rank)).encode()))
-    if role in ("weight", "running_var"):
-        return 0.5 + torch.rand(shape, generator=generator, dtype=torch.float64)
-    fan_in = math.prod(shape[1:]) if len(shape) > 1 else 4
-    return torch.randn(shape, generator=generator, dtype=torch.float64) * 2 / math.sqrt(fan_in)
-
-
-# Keeping what goes wrong inside
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Swallow prints and warnings: any text on stderr would cost the test cell its points."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Tensors as small as these take longer with more threads, and far longer on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+# What goes wrong
 
 
 @contextlib.contextmanager
@@ -477,50 +309,3 @@ def learners_line(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not frame.filename.startswith(NOT_THEIRS)]
     return f"line {theirs[-1].lineno}: {theirs[-1].line}" if theirs and theirs[-1].line else ""
-
-
-@contextlib.contextmanager
-def limits() -> Iterator[None]:
-    with time_limit(TIME_LIMIT), memory_limit(MEMORY_LIMIT):
-        yield
-
-
-@contextlib.contextmanager
-def memory_limit(size: int) -> Iterator[None]:
-    """Let no more than ``size`` bytes be asked for inside the block (on Linux): torch then raises RuntimeError."""
-    usage = Path("/proc/self/statm")
-    if not usage.exists():
-        yield
-        return
-    import resource  # not on Windows
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    allowed = int(usage.read_text().split()[0]) * resource.getpagesize() + size
-    resource.setrlimit(resource.RLIMIT_AS, (allowed if soft == resource.RLIM_INFINITY else min(soft, allowed), hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-@contextlib.contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    """Raise OutOfTime inside the block when it takes too long (where signals exist: Unix, main thread)."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def ring(*_: Any) -> None:
-        raise OutOfTime(f"stopped after {seconds} seconds: does a loop never end?")
-
-    timers = {signal.SIGPROF: (signal.ITIMER_PROF, seconds), signal.SIGALRM: (signal.ITIMER_REAL, PATIENCE * seconds)}
-    previous = {rings: signal.signal(rings, ring) for rings in timers}
-    for timer, length in timers.values():
-        signal.setitimer(timer, length)
-    try:
-        yield
-    finally:
-        for timer, _ in timers.values():
-            signal.setitimer(timer, 0)
-        for rings, handler in previous.items():
-            signal.signal(rings, handler)

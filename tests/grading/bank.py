@@ -1,15 +1,18 @@
 """The bank: answers as learners write them, right ones in many styles and wrong ones with the points they deserve.
 
-`python tests/grading/bank.py` prints the table: right answers accepted, wrong ones refused, mistakes named.
+`python tests/grading/bank.py` prints the table: right answers accepted, wrong ones refused, mistakes named, and what the
+slowest check of any of them takes.
 """
 
 import importlib
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
@@ -59,18 +62,41 @@ def wrong(exercise: str, misconception: str | None, passes: str = "") -> Callabl
     return keep
 
 
-def grade(exercise: str, answer: Any, seed: int | None = None) -> dict[str, Report]:
-    """The report of every check of an exercise."""
+class Graded(NamedTuple):
+    """The report of every check of an exercise, and the seconds of computing that the slowest check takes."""
+
+    reports: dict[str, Report]
+    seconds: float
+
+
+def grade(exercise: str, answer: Any) -> Graded:
+    """Grade an answer on fresh numbers."""
     asked = EXERCISES[exercise]
-    questions = ask(asked, seed)
+    start = time.process_time()
+    questions = ask(asked)
     observations = [observe(answer, question, asked.records) for question in questions]
-    return {check: judge(asked, check, questions, observations) for check in asked.checks}
+    times = [time.process_time()]
+    reports = {}
+    for check in asked.checks:
+        reports[check] = judge(asked, check, questions, observations)
+        times.append(time.process_time())
+    return Graded(reports, times[0] - start + max(b - a for a, b in pairwise(times)))
 
 
 @cache
-def verdict(banked: Banked) -> dict[str, Report]:
-    """The reports of a banked answer, on fresh numbers once for all tests."""
+def graded(banked: Banked) -> Graded:
+    """A banked answer's grade, in a warm kernel, once for all tests."""
+    warm(banked.exercise)
     return grade(banked.exercise, banked.answer)
+
+
+@cache
+def warm(exercise: str) -> None:
+    grade(exercise, next(b.answer for b in load() if b.exercise == exercise))
+
+
+def verdict(banked: Banked) -> dict[str, Report]:
+    return graded(banked).reports
 
 
 def named(reports: dict[str, Report]) -> set[str]:
@@ -88,9 +114,9 @@ def load() -> list[Banked]:
 
 
 def table() -> str:
-    lines = [f"{'exercise':24}{'right accepted':>16}{'wrong refused':>16}{'named':>10}{'misnamed':>10}"]
+    lines = [f"{'exercise':24}{'right accepted':>16}{'wrong refused':>16}{'named':>10}{'misnamed':>10}{'slowest check':>16}"]
     for exercise in EXERCISES:
-        accepted = rights = refused = wrongs = correctly = falsely = 0
+        accepted = rights = refused = wrongs = correctly = falsely = slowest = 0
         for banked in (b for b in load() if b.exercise == exercise):
             reports = verdict(banked)
             full = all(report.passed for report in reports.values())
@@ -98,8 +124,10 @@ def table() -> str:
             wrongs, refused = wrongs + (not banked.right), refused + (not banked.right and not full)
             correctly += not banked.right and named(reports) == {banked.misconception}
             falsely += bool(named(reports) - {banked.misconception})
+            slowest = max(slowest, graded(banked).seconds)
         lines.append(
             f"{exercise:24}{f'{accepted}/{rights}':>16}{f'{refused}/{wrongs}':>16}{f'{correctly}/{wrongs}':>10}{falsely:>10}"
+            f"{slowest:>14.2f} s"
         )
     return "\n".join(lines)
 

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from bank import Banked, load, named, verdict
+from bank import Banked, grade, graded, load, named, verdict
 
 from attention_lab.grading.exercises import EXERCISES
 
@@ -44,3 +44,11 @@ def test_the_bank_holds_enough_answers_of_both_kinds(exercise: str):
     takes_a_class = any(isinstance(b.answer, type) for b in BANK if b.exercise == exercise)
     assert kinds[True] >= (4 if takes_a_class else 2)
     assert kinds[False] >= (6 if takes_a_class else 4)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_a_check_is_answered_at_once(exercise: str):
+    """`python tests/grading/bank.py` prints the times: all below 0.5 s. Here a slower machine may take twice that."""
+    slowest = max((b for b in BANK if b.exercise == exercise), key=lambda banked: graded(banked).seconds)
+    again = (grade(exercise, slowest.answer).seconds for _ in range(3))
+    assert min(graded(slowest).seconds, *again) < 1

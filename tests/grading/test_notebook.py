@@ -82,7 +82,7 @@ NONSENSE = {
 
 @pytest.mark.parametrize("answer, told", NONSENSE.values(), ids=NONSENSE)
 def test_any_answer_gets_a_short_readable_message(answer, told, monkeypatch):
-    monkeypatch.setattr("attention_lab.grading.observe.TIME_LIMIT", 0.2)
+    monkeypatch.setattr("attention_lab.grading.limits.TIME_LIMIT", 0.2)
     with pytest.raises(CheckFailed) as failed:
         check(CHECK, answer)
     lines = str(failed.value).splitlines()

@@ -848,7 +848,7 @@ def pairs_on_the_circle() -> Property:
     """A sine and the cosine beside it have the same angle."""
 
     def failure(got: Observation, _: Observation, question: Question) -> Failure | None:
-        found = got.candidates[0]["output"]
+        found = got.values["output"][0]
         if found.ndim != 2 or found.shape[1] % 2:
             return Failure(f"shape {tuple(found.shape)}", f"shape {question.inputs}")
         radii = (found**2).unflatten(1, (-1, 2)).sum(2)

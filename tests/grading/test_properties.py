@@ -1,0 +1,52 @@
+"""What counts as the same, and which properties look at more than one order of an answer's layers."""
+
+import pytest
+import torch
+
+from attention_lab.grading.observe import Observation, Question
+from attention_lab.grading.properties import FIRST, close, same, together
+
+QUESTION = Question("probe", (), (), seed=0)
+RIGHT = Observation(values={"output": torch.tensor([1.0]), "weights": torch.tensor([2.0])})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [torch.rand(3, 4), torch.tensor(2.5), torch.zeros(0, 3), torch.arange(5), torch.tensor([0.0, torch.inf])],
+    ids=["matrix", "number", "empty", "integers", "infinite"],
+)
+def test_a_value_is_close_to_itself_in_either_precision(value):
+    assert close(value, value)
+    assert close(value.double(), value)
+
+
+def test_one_wrong_value_anywhere_is_not_close():
+    expected = torch.rand(3 * FIRST, dtype=torch.float64)
+    for place in (0, FIRST - 1, FIRST, 3 * FIRST - 1):
+        got = expected.clone()
+        got[place] += 1e-4
+        assert not close(got, expected)
+
+
+def test_another_shape_or_another_kind_of_number_is_not_close():
+    assert not close(torch.zeros(3, 1), torch.zeros(3))
+    assert not close(torch.tensor([1.0, torch.nan]), torch.tensor([1.0, 1.0]))
+    assert not close(torch.tensor([1, 2]), torch.tensor([1, 3]))
+
+
+def test_records_are_the_same_if_one_order_of_the_layers_gives_them_all():
+    one_order = Observation(values={"output": torch.tensor([0.0, 1.0]), "weights": torch.tensor([0.0, 2.0])})
+    two_orders = Observation(values={"output": torch.tensor([0.0, 1.0]), "weights": torch.tensor([2.0, 0.0])})
+    assert same(one_order, RIGHT, "output", "weights")
+    assert same(two_orders, RIGHT, "output") and same(two_orders, RIGHT, "weights")
+    assert not same(two_orders, RIGHT, "output", "weights")
+    assert not same(Observation(values={"output": torch.tensor([1.0])}), RIGHT, "output", "weights")
+
+
+def test_records_that_are_right_for_different_layers_do_not_fit_together():
+    fits = together("weights", "output").failure
+    apart = Observation(values={"output": torch.tensor([0.0, 1.0]), "weights": torch.tensor([2.0, 0.0])})
+    wrong = Observation(values={"output": torch.tensor([0.0, 0.0]), "weights": torch.tensor([2.0, 0.0])})
+    assert fits(RIGHT, RIGHT, QUESTION) is None
+    assert fits(apart, RIGHT, QUESTION).got == "each right for other layers"
+    assert fits(wrong, RIGHT, QUESTION) is None  # told by the values alone
