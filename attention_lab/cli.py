@@ -2,12 +2,14 @@
 
 import os
 import sysconfig
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from urllib.parse import quote
 
 import click
 
-PROFILE = Path(__file__).parent / "profile"
+PROFILE = Path(__file__).parent / "course" / "profile"
 
 
 class CourseError(click.ClickException):
@@ -75,7 +77,7 @@ def lab(lesson: str, port: int, no_browser: bool) -> None:
 def release(lesson: str | None, force: bool) -> None:
     """Rebuild the notebooks of lessons whose source has changed."""
     root = course_root()
-    from . import release as pipeline
+    from .course import release as pipeline
 
     known = pipeline.lessons(root)
     if lesson is not None and lesson not in known:
@@ -97,7 +99,7 @@ def release(lesson: str | None, force: bool) -> None:
 def demo() -> None:
     """Grade a sample class of lesson 02 with nbgrader and show what an instructor gets."""
     root = course_root()
-    from . import demo as sample
+    from .course import demo as sample
 
     course = root / "demo"
     click.echo(sample.table(sample.grade_sample_class(root, course, tell=click.echo)))
@@ -128,7 +130,7 @@ def papers() -> None:
 def progress() -> None:
     """Show the points you have so far, lesson by lesson."""
     root = course_root()
-    from .progress import progress
+    from .course.progress import progress
 
     click.echo(progress(root / "notebooks"))
 
@@ -137,10 +139,12 @@ def progress() -> None:
 def misconceptions() -> None:
     """List the mistakes that the checks know by name, for instructors."""
     from .grading.exercises import LESSONS
+    from .grading.properties import GENERAL
 
-    for lesson, exercises in LESSONS.items():
-        click.echo(lesson)
-        for exercise in exercises:
-            for told in {told.id: told for told in exercise.misconceptions}.values():
-                click.echo(f"  {exercise.key}: {told.id}")
-                click.echo(f"    {told.name}\n    {told.question}\n    {told.equation}")
+    groups = [("in every exercise", "any", GENERAL)]
+    groups += [(lesson, e.key, e.misconceptions) for lesson, exercises in LESSONS.items() for e in exercises]
+    for heading, group in groupby(groups, key=itemgetter(0)):
+        click.echo(heading)
+        for _, exercise, known in group:
+            for id, *words in dict.fromkeys((told.id, told.name, told.question, told.equation) for told in known):
+                click.echo("\n    ".join([f"  {exercise}: {id}", *words]))

@@ -340,14 +340,16 @@ def training_curves(comparison: Comparison) -> Picture:
         left.fill_between(steps, smooth.min(0), smooth.max(0), color=colour, alpha=0.2, linewidth=0)
         left.plot(steps, smooth.mean(0), color=colour, marker=marker, markevery=max(1, len(steps) // 6), label=name)
         spread = 0 if len(run.errors) == 1 else run.std
-        right.errorbar(run.mean, place, xerr=spread, color=colour, capsize=4, linewidth=1.6)
-        right.scatter(run.errors, [place] * len(run.errors), color=colour, marker=marker, s=28, alpha=0.8)
+        right.errorbar(run.mean, place, xerr=spread, color=colour, marker="|", markersize=12, capsize=4, linewidth=1.6)
+        apart = place + 0.25 * np.linspace(-1, 1, len(run.errors) + 2)[1:-1]
+        right.scatter(run.errors, apart, color=colour, marker=marker, s=20, alpha=0.8)
         words.append(f"{name} ends with an error of {run.mean:.1f} ± {spread:.1f} %")
     left.set(xlabel="step", ylabel="training loss", ylim=(0, None))
     left.legend()
-    right.set(
-        xlabel="test error in %", yticks=range(len(comparison.runs)), yticklabels=comparison.runs, xlim=(0, None)
-    )
+    right.margins(x=0.08)
+    if right.get_xlim()[0] < right.get_xlim()[1] / 2:  # else the dots would crowd at the far end
+        right.set_xlim(left=0)
+    right.set(xlabel="test error in %", yticks=range(len(comparison.runs)), yticklabels=comparison.runs)
     right.set_ylim(len(comparison.runs) - 0.5, -0.5)
     seeds = f"{len(comparison.seeds)} seed" + "s" * (len(comparison.seeds) > 1)
     reduced = "Reduced run, its numbers mean nothing. " * comparison.reduced
@@ -449,19 +451,23 @@ def bars(rows: dict[str, Float[Tensor, "L"]]) -> Picture:
 def mechanism_table(*names: str) -> Table:
     """The course's one comparison of mechanisms, as far as the lessons have come.
 
-    C channels, r reduction, M branches in G groups, L positions or tokens, H x W the map.
-
     Raises: ValueError for a mechanism that the table does not know.
     """
     if unknown := set(names) - set(MECHANISMS):
         raise ValueError(f"names must be among {', '.join(MECHANISMS)}, got {', '.join(sorted(unknown))}")
     header = ("mechanism", "what is weighted", "scores", "normaliser", "combination", "parameters", "cost")
     return Table(
-        "Attention = weights from the features, combined with the features. Cost: multiply-adds for one image, to compute the "
-        "weights; combining them costs one for each of the C H W features.",
+        "Attention = weights from the features, combined with the features. C channels, map of H x W, L positions or tokens, "
+        "reduction r, M branches in G groups. Parameters without biases and normalisations. Cost: multiply-adds for one "
+        "image, without the elementwise product of weights and features.",
         header,
-        [(name, *MECHANISMS[name]) for name in names],
+        [(name, *MECHANISMS[name][:4], *map(unbroken, MECHANISMS[name][4:])) for name in names],
     )
+
+
+def unbroken(formula: str) -> str:
+    """A formula that a table does not break into two lines."""
+    return formula.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 MECHANISMS = {

@@ -30,6 +30,7 @@ class Table:
             return f"<tr>{''.join(filled)}</tr>"
 
         return (
-            f"<table><caption>{escape(self.caption)}</caption><thead>{line(self.header, 'th')}</thead>"
-            f"<tbody>{''.join(line(row, 'td') for row in self.rows)}</tbody></table>"
+            f'<figure style="margin: 0"><figcaption style="max-width: 48em">{escape(self.caption)}</figcaption>'
+            f'<table style="margin-left: 0"><thead>{line(self.header, "th")}</thead>'
+            f"<tbody>{''.join(line(row, 'td') for row in self.rows)}</tbody></table></figure>"
         )

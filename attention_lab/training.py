@@ -153,7 +153,7 @@ class Comparison:
                     f"{run.parameters:,}",
                     f"{run.mean:.1f}" + f" ± {run.std:.1f}" * several,
                     *(f"{error:.1f}" for error in run.errors),
-                    f"{run.seconds:.1f}",
+                    f"about {run.seconds:.0f}",
                 ]
                 for name, run in self.runs.items()
             ],

@@ -49,6 +49,6 @@
 # %%
 from pathlib import Path
 
-from attention_lab.progress import progress
+from attention_lab.course.progress import progress
 
 progress(Path.cwd())

@@ -14,6 +14,8 @@ import nbformat
 import pytest
 from lab import COMMAND, TOKEN, Lab
 
+from attention_lab.grading.exercises import EXERCISES
+from attention_lab.grading.properties import GENERAL
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
@@ -138,3 +140,13 @@ def test_asking_for_help_loads_nothing_of_jupyter():
     loaded = set(python("import attention_lab.cli, sys; print(*{m.partition('.')[0] for m in sys.modules})").split())
     assert "click" in loaded
     assert not loaded & {"nbgrader", "jupyter_core", "jupyterlab", "nbformat"}
+
+
+def test_misconceptions_lists_every_mistake_with_its_exercise_question_and_equation(tmp_path):
+    listed = run("misconceptions", cwd=tmp_path).stdout
+    for exercise in EXERCISES.values():
+        for told in exercise.misconceptions:
+            assert f"  {exercise.key}: {told.id}\n" in listed
+            assert told.name in listed and told.question in listed and told.equation in listed
+    for told in GENERAL:
+        assert f"  any: {told.id}\n" in listed

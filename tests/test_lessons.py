@@ -8,7 +8,7 @@ from nbclient import NotebookClient
 from nbgrader.utils import is_grade, is_solution
 
 from attention_lab.grading.exercises import EXERCISES
-from attention_lab.release import lessons, read_source, sources
+from attention_lab.course.release import lessons, read_source, sources
 
 ROOT = Path(__file__).parents[1]
 

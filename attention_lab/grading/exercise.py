@@ -89,6 +89,7 @@ class Exercise:
     checks: by the last part of the test cell's grade id.
     hints: a nudge, the equation with shapes, pseudocode.
     part: the class that is asked for, where one solution cell holds several: its checks are `<id>-<part>-<check>`.
+    forbidden: functions of torch that do what is to be written, and so must not be called.
     differentiates: the answer itself computes gradients: it is called with autograd on, its own slope is not asked for.
     free_biases: linear layers and convolutions may have biases or not; the forms and misconceptions have them all.
     """
@@ -101,6 +102,7 @@ class Exercise:
     records: tuple[str, ...] = ("output",)
     misconceptions: tuple[Misconception, ...] = ()
     part: str = ""
+    forbidden: tuple[str, ...] = ()
     differentiates: bool = False
     free_biases: bool = False
 

@@ -60,6 +60,7 @@ def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
             int(torch.randint(2**31, (), generator=generator)),
             probe.joined,
             exercise.differentiates,
+            exercise.forbidden,
         )
         for name, probe in exercise.probes.items()
     ]
@@ -180,5 +181,5 @@ def symptoms(seen: Observation) -> dict[str, tuple[str, str]]:
     return {
         stage: (problem.kind, re.sub(r"[\w.<>]+\.(?=\w+\(\))|'\w+' (?=object|and)|\[\w+\]", "", problem.message))
         for stage, problem in seen.problems.items()
-        if stage not in seen.values
+        if stage not in seen.values and stage != "gradient"
     }

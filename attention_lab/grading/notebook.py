@@ -2,12 +2,14 @@
 
 import sys
 from collections import Counter
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from ..table import Table
 from . import report as reports
 from .exercise import Exercise
-from .exercises import EXERCISES, LESSONS, hints
+from .exercises import EXERCISES, HINTS, LESSONS
 from .judge import Report, ask, judge
 from .observe import observe, stub_name
 
@@ -22,11 +24,23 @@ FRESH = (
 )
 
 
-class CheckFailed(Exception):
-    """A check that an answer did not pass; shown in a notebook without a traceback."""
+class InOneLine:
+    """Mixed into an exception: a notebook shows it without a traceback."""
 
     def _render_traceback_(self) -> list[str]:
-        return [f"CheckFailed: {self}"]
+        return [f"{type(self).__name__}: {self}"]
+
+
+class CheckFailed(InOneLine, Exception):
+    """A check that an answer did not pass."""
+
+
+class UnknownId(InOneLine, ValueError):
+    """A check, an exercise or a lesson that does not exist."""
+
+    def __init__(self, what: str, id: str, known: Iterable[str]):
+        near = get_close_matches(id, known, n=3, cutoff=0)
+        super().__init__(f"no {what} is called {id!r}; did you mean {', '.join(near[:-1])} or {near[-1]}?")
 
 
 def check(id: str, answer: Any) -> None:
@@ -36,8 +50,8 @@ def check(id: str, answer: Any) -> None:
         id: a test cell's grade id, for example ``"squeeze-excitation-values"``.
         answer: the class or function you wrote.
 
-    Raises: NotImplementedError while the answer is still a stub, CheckFailed when it does not pass, ValueError for an
-        unknown id.
+    Raises: NotImplementedError while the answer is still a stub, CheckFailed when it does not pass, UnknownId, a
+        ValueError, for an id that does not exist.
     """
     exercise, name = find(id)
     questions = ask(exercise)
@@ -53,19 +67,21 @@ def check(id: str, answer: Any) -> None:
 
 def hint(id: str) -> None:
     """Show the next hint of an exercise: a nudge, then the equation with shapes, then pseudocode."""
-    texts = hints(id)
+    if id not in HINTS:
+        raise UnknownId("exercise", id, HINTS)
+    texts = HINTS[id]
     number = min(hints_given[id], len(texts) - 1)
     hints_given[id] += 1
-    show_markdown(f"**Hint {number + 1} of {len(texts)}.** {texts[number]}")
+    show_markdown(f"**Hint {number + 1} of {len(texts)}.**\n\n{texts[number]}")
 
 
 def points(lesson: str) -> None:
     """Show the points of a lesson's checks that were run in this session.
 
-    Raises: ValueError for a lesson that does not exist.
+    Raises: UnknownId, a ValueError, for a lesson that does not exist.
     """
     if lesson not in LESSONS:
-        raise ValueError(f"no lesson is called {lesson!r}; there are {', '.join(LESSONS)}")
+        raise UnknownId("lesson", lesson, LESSONS)
     earned, reachable = Counter(), Counter()
     for exercise in LESSONS[lesson]:
         for name, asked in exercise.checks.items():
@@ -83,8 +99,7 @@ def find(id: str) -> tuple[Exercise, str]:
         name = id.removeprefix(f"{exercise.key}-")
         if name in exercise.checks and id == f"{exercise.key}-{name}":
             return exercise, name
-    known = ", ".join(f"{exercise.key}-{name}" for exercise in EXERCISES.values() for name in exercise.checks)
-    raise ValueError(f"no check is called {id!r}; there are {known}")
+    raise UnknownId("check", id, (f"{exercise.key}-{name}" for exercise in EXERCISES.values() for name in exercise.checks))
 
 
 def show(report: Report) -> None:

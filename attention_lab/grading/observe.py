@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from .limits import OutOfTime, limits, one_thread, quiet
 from .parameters import MAX_ORDERS, Joined, Key, fill, keys_of, orders, taken_apart, units_of
@@ -42,6 +43,7 @@ class Question:
     seed: int
     joined: tuple[Joined, ...] = ()
     differentiates: bool = False
+    forbidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,9 +63,11 @@ class Problem:
 class Observation:
     """What one answer did with one question.
 
-    problems: by "build" or by the record whose call failed.
+    problems: by "build", by the record whose call failed, or by "gradient" if none could be computed.
+    arguments: those of the constructor by their names in the answer, as it is called.
     keys: role and shape of every parameter, sorted; a matrix and its transpose count as the same.
     parameters: how many numbers are trained.
+    borrowed: the forbidden functions of torch that were called.
     unregistered: a list or dictionary holds layers that the module does not know.
     fresh: the output as the module was built, before its parameters are filled.
     values: of each record that every call gave, stacked: one for each possible order of like layers.
@@ -74,8 +78,10 @@ class Observation:
     """
 
     problems: dict[str, Problem] = field(default_factory=dict)
+    arguments: str = ""
     keys: list[Key] = field(default_factory=list)
     parameters: int = 0
+    borrowed: tuple[str, ...] = ()
     unregistered: bool = False
     fresh: Tensor | None = None
     values: dict[str, Tensor] = field(default_factory=dict)
@@ -111,15 +117,17 @@ def observe_in(
         torch.manual_seed(question.seed)
         inputs = built(question.inputs, dtype)
         if inspect.isclass(answer):
+            arguments = inspect.signature(answer).bind(*question.build).arguments.items()
+            seen.arguments = ", ".join(f"{name}={value}" for name, value in arguments)
             module = answer(*built(question.build, dtype))
             if not isinstance(module, nn.Module):
                 raise NotAnAnswer(f"{answer.__name__} must be a subclass of nn.Module")
             observe_module(module.to(dtype).eval(), inputs, question, records, seen, brief)
         elif callable(answer) and not isinstance(answer, nn.Module):
             runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
-            observe_runs(runs, [lambda: None], inputs, seen, brief, question.differentiates)
+            observe_runs(runs, [lambda: None], inputs, question, seen, brief)
         else:
-            raise NotAnAnswer(f"pass your class or function itself, without brackets, not {describe(answer)}")
+            raise NotAnAnswer(f"pass the class or function that you wrote, without brackets, not {describe(answer)}")
     return seen
 
 
@@ -140,9 +148,9 @@ def observe_module(
         lambda order=order: fill(order, question.seed, pool)
         for order in itertools.islice(itertools.chain(*map(orders, ways)), 1 if brief else MAX_ORDERS)
     ]
-    observe_runs(runs, arrangements, inputs, seen, brief)
+    observe_runs(runs, arrangements, inputs, question, seen, brief)
     if "output" not in seen.problems and not brief:
-        with caught(seen, "output"):
+        with caught(seen, "gradient"):
             module.zero_grad()
             for chance in range(CHANCES):
                 fill(units, question.seed + chance, {})
@@ -156,12 +164,12 @@ def observe_runs(
     runs: dict[str, Run],
     arrangements: list[Callable],
     inputs: tuple,
+    question: Question,
     seen: Observation,
     brief: bool,
-    differentiates: bool = False,
 ) -> None:
     for record, run in runs.items():
-        with caught(seen, record), torch.set_grad_enabled(differentiates):
+        with caught(seen, record), torch.set_grad_enabled(question.differentiates):
             values = []
             for arrange in reversed(arrangements):
                 arrange()
@@ -176,12 +184,15 @@ def observe_runs(
             )
     if "output" not in seen.problems and not brief:
         with caught(seen, "output"):
-            with torch.set_grad_enabled(differentiates):
-                seen.repeated = runs["output"](copies(inputs))
+            with torch.set_grad_enabled(question.differentiates):
+                with CalledNames() as called:
+                    seen.repeated = runs["output"](copies(inputs))
+                seen.borrowed = tuple(name for name in question.forbidden if name in called.names)
                 if is_real(inputs[0]) and inputs[0].ndim > 1:
                     seen.alone = runs["output"](copies(inputs, first_only=True))
-            if not differentiates:
-                seen.slopes = slopes(runs["output"], inputs)
+    if "output" not in seen.problems and not brief and not question.differentiates:
+        with caught(seen, "gradient"):
+            seen.slopes = slopes(runs["output"], inputs)
 
 
 def slopes(run: Run, inputs: tuple) -> tuple[float, float] | None:
@@ -227,10 +238,22 @@ def item(result: Any, index: int, records: tuple[str, ...]) -> Tensor:
     if isinstance(result, numbers.Real):
         return torch.tensor(int(result) if isinstance(result, numbers.Integral) else float(result))
     if not isinstance(result, Tensor):
-        raise NotAnAnswer(f"a tensor was expected as {records[index]}, not {describe(result)}")
+        raise NotAnAnswer(f"{records[index]} must be a tensor or a number, not {describe(result)}")
     if result.numel() > MAX_ELEMENTS:
         raise NotAnAnswer(f"a tensor of shape {tuple(result.shape)} is far too large")
     return result
+
+
+class CalledNames(TorchFunctionMode):
+    """The names of torch's functions that are called inside the block, not of those that these call."""
+
+    def __init__(self):
+        super().__init__()
+        self.names: set[str] = set()
+
+    def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+        self.names.add(getattr(function, "__name__", ""))
+        return function(*args, **(kwargs or {}))
 
 
 def describe(thing: Any) -> str:
@@ -293,7 +316,7 @@ def caught(seen: Observation, stage: str, *also: type[BaseException]) -> Iterato
         stub = isinstance(error, NotImplementedError)
         seen.problems[stage] = Problem(
             kind="" if told else type(error).__name__,
-            message=stub_name(error) if stub else str(error).strip().split("\n")[0],
+            message=stub_name(error) if stub else str(error).strip().split("\n")[0].removesuffix(", but expected one of:"),
             line="" if told or stub else learners_line(error),
         )
 

@@ -1,5 +1,7 @@
 """The properties an answer can be checked for, each named in the learner's words."""
 
+from collections import Counter
+from collections.abc import Iterable
 from functools import partial
 
 import numpy as np
@@ -8,6 +10,7 @@ from torch import Tensor
 
 from .exercise import Failure, Misconception, Property
 from .observe import Observation, Question
+from .parameters import Key
 
 TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3}  # relative to the largest value: sums in another order differ
 FIRST = 64  # values compared before all others are
@@ -62,9 +65,27 @@ UNUSED = Misconception(
 )
 CHANGES_INPUT = Misconception(
     "changes-its-input",
-    "x itself is changed; the rest of the network would see the changed x",
-    "Which line works in place: *=, +=, or a method that ends in an underscore?",
-    "forward must leave x as it is",
+    "an argument itself is changed; whoever passed it would see the change",
+    "Which line works in place: *=, +=, pop, or a method that ends in an underscore?",
+    "a call must leave its arguments as they are",
+)
+OVERWRITTEN = Misconception(
+    "overwritten",
+    "a step in place overwrites a tensor that the gradient still needs",
+    "Which line works in place: *=, +=, an index on the left, or a method that ends in an underscore?",
+    "the derivative of sigmoid, softmax or a product is computed from its result or factors: keep them",
+)
+BORROWED = Misconception(
+    "borrowed",
+    "a function of PyTorch does the work that you are asked to write",
+    "Which function does the statement ask you not to call?",
+    "the statement of the exercise",
+)
+CHANGING = Misconception(
+    "changes-from-call-to-call",
+    "two calls with the same input give different results",
+    "Is a layer created in forward, or is something still random in eval mode?",
+    "in eval mode, f(x) is a function of x and the parameters",
 )
 NO_IDENTITY_START = Misconception(
     "no-identity-start",
@@ -79,6 +100,19 @@ IMAGES_MIXED = Misconception(
     "in eval mode, output[:1] must equal the output of x[:1]",
 )
 
+GENERAL = (
+    UNREGISTERED,
+    DETACHED,
+    UNUSED,
+    CHANGES_INPUT,
+    OVERWRITTEN,
+    BORROWED,
+    CHANGING,
+    NO_IDENTITY_START,
+    IMAGES_MIXED,
+)
+"""The mistakes that the failure of a property shows by itself, in any exercise."""
+
 
 def shape(record: str = "output", on: tuple[str, ...] = ()) -> Property:
     def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
@@ -89,13 +123,29 @@ def shape(record: str = "output", on: tuple[str, ...] = ()) -> Property:
     return Property(f"shape of {record}", failure, record, on)
 
 
+def of_numbers(question: Question) -> str:
+    """The arguments of a call without tensors, which can be shown."""
+    if not all(isinstance(x, int | float | list | tuple) for x in question.inputs):
+        return ""
+    return f" for {question.inputs if len(question.inputs) > 1 else question.inputs[0]}"
+
+
+def written_out() -> Property:
+    """No function of torch does what the learner is to write."""
+
+    def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
+        return Failure(f"a call of {got.borrowed[0]}", "your own computation", BORROWED) if got.borrowed else None
+
+    return Property("written out", failure)
+
+
 def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> Property:
-    def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
+    def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
         if same(got, expected, record):
             return None
         ours, theirs = expected.values[record][0], got.values[record][0]
         if not ours.ndim and not theirs.ndim:
-            return Failure(f"{theirs.item():,}", f"{ours.item():,}")
+            return Failure(f"{theirs.item():,}{of_numbers(question)}", f"{ours.item():,}")
         if ours.shape != theirs.shape:
             return Failure(f"shape {tuple(theirs.shape)}", f"shape {tuple(ours.shape)}")
         if ours.is_floating_point() and not theirs.is_floating_point():
@@ -104,7 +154,9 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> 
             return Failure("nan or inf", "finite numbers")
         worst = int((ours - theirs).abs().argmax())
         place = ", ".join(map(str, np.unravel_index(worst, ours.shape)))
-        return Failure(f"{record}[{place}] = {theirs.flatten()[worst]:.4g}", f"{ours.flatten()[worst]:.4g}")
+        return Failure(
+            f"{record}[{place}] = {theirs.flatten()[worst]:.4g}{of_numbers(question)}", f"{ours.flatten()[worst]:.4g}"
+        )
 
     return Property(name or f"values of {record}", failure, record, on)
 
@@ -127,16 +179,16 @@ def parameters() -> Property:
         if got.keys == expected.keys and got.parameters == expected.parameters:
             return None
         if got.parameters != expected.parameters:
-            arguments = ", ".join(map(str, question.build))
             meaning = UNREGISTERED if got.unregistered or not got.parameters else None
-            return Failure(f"{got.parameters:,} with arguments ({arguments})", f"{expected.parameters:,}", meaning)
-        return Failure(f"shapes {shapes(got)}", f"shapes {shapes(expected)}")
+            return Failure(f"{got.parameters:,} for ({got.arguments})", f"{expected.parameters:,}", meaning)
+        surplus, missing = Counter(got.keys) - Counter(expected.keys), Counter(expected.keys) - Counter(got.keys)
+        return Failure(shapes(surplus) or f"no {shapes(missing)}", shapes(missing) or f"no {shapes(surplus)}")
 
     return Property("number of parameters", failure, "build")
 
 
-def shapes(seen: Observation) -> str:
-    return ", ".join(str(size) for role, size in seen.keys if not role.startswith("running"))
+def shapes(keys: Iterable[Key]) -> str:
+    return ", ".join(f"{role} of shape {size}".strip() for role, size in keys)
 
 
 def between(low: float, high: float, record: str, on: tuple[str, ...] = ()) -> Property:
@@ -163,6 +215,12 @@ def gradients(on: tuple[str, ...] = ()) -> Property:
     def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
         if expected.parameters and not got.parameters:
             return Failure("no parameters to learn", f"{expected.parameters:,}", UNREGISTERED)
+        if problem := got.problems.get("gradient"):
+            if "inplace operation" not in problem.message and "in-place operation" not in problem.message:
+                return Failure(str(problem), "a gradient")
+            return Failure("a tensor overwritten", "a gradient", CHANGES_INPUT if got.changed_input else OVERWRITTEN)
+        if not close(got.repeated, got.values["output"][0]):
+            return Failure("another result in each call", "a gradient", CHANGING)
         if got.without_gradient:
             return Failure(f"none for {got.without_gradient} parameters", "a gradient for each parameter", UNUSED)
         if got.slopes is None:
@@ -177,7 +235,7 @@ def gradients(on: tuple[str, ...] = ()) -> Property:
 def leaves_input_alone() -> Property:
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
         if got.changed_input:  # which is often also why the gradient fails
-            return Failure("x was changed", "x as it was", CHANGES_INPUT)
+            return Failure("an argument was changed", "as it was", CHANGES_INPUT)
         problem = got.problems.get("output")
         return Failure(str(problem), "no error") if problem else None
 
@@ -198,7 +256,9 @@ def starts_as_identity() -> Property:
 def repeatable() -> Property:
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
         first = got.values["output"][0]
-        return None if close(got.repeated, first) else Failure("another result in the second call", "the same")
+        if close(got.repeated, first):
+            return None
+        return Failure("another result in the second call", "the same", CHANGING)
 
     return Property("same result each time", failure)
 
@@ -208,7 +268,7 @@ def images_apart(on: tuple[str, ...] = ()) -> Property:
 
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
         first = got.values["output"][0][:1]
-        if close(got.alone, first):
+        if close(got.alone, first) or not close(got.repeated, got.values["output"][0]):  # see repeatable
             return None
         meaning = UNREGISTERED if got.unregistered else IMAGES_MIXED  # eval() does not reach an unregistered BN
         return Failure("image 1 depends on image 2", "each image on its own", meaning)

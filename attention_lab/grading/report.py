@@ -34,11 +34,11 @@ def text(report: Report) -> str:
 def html(report: Report) -> str:
     """The verdict's properties as a compact table, legible on light and dark."""
     head = (report.id, "", points(report)) if report.passed else (report.id, "got", "expected")
-    told = [row.problem for row in report.rows]
+    told = [row.got for row in report.rows]
     lines = [table_row("th", head)]
     for place, row in enumerate(report.rows):
-        again = row.problem is not None and row.problem in told[:place]
-        lines.append(table_row("td", (f"{'✓' if row.passed else '✗'} {row.name}", "not reached" if again else row.got, row.expected)))
+        got = "as above" if row.got and row.got in told[:place] else row.got
+        lines.append(table_row("td", (f"{'✓' if row.passed else '✗'} {row.name}", got, row.expected)))
     return f'<table style="margin:0">{"".join(lines)}</table>'
 
 

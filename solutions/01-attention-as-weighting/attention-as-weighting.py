@@ -355,7 +355,9 @@ display(comparison, figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for 
 #
 # </details>
 #
-# **The course's comparison table.** Every lesson adds a row.
+# ## The course's comparison table
+#
+# Every lesson adds a row.
 
 # %% tags=["demo"]
 figures.mechanism_table("softmax pooling")

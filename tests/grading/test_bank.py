@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 from bank import Banked, grade, graded, load, named, verdict
 
+from attention_lab.grading.exercise import Misconception
 from attention_lab.grading.exercises import EXERCISES
+from attention_lab.grading.properties import GENERAL
 
 BANK = load()
 
@@ -36,6 +38,11 @@ def test_at_least_nine_of_ten_mistakes_have_a_name():
 def test_every_misconception_is_reached_by_a_wrong_answer(exercise: str):
     reached = {b.misconception for b in BANK if b.exercise == exercise}
     assert {m.id for m in EXERCISES[exercise].misconceptions} <= reached
+
+
+@pytest.mark.parametrize("misconception", GENERAL, ids=lambda misconception: misconception.id)
+def test_every_mistake_that_is_known_in_all_exercises_is_reached_too(misconception: Misconception):
+    assert misconception.id in {b.misconception for b in BANK}
 
 
 @pytest.mark.parametrize("exercise", EXERCISES)

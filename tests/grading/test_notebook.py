@@ -178,20 +178,25 @@ def test_every_check_asks_with_fresh_numbers():
     assert not torch.equal(firsts[0], firsts[-1])
 
 
-def test_an_unknown_check_lists_those_there_are():
-    with pytest.raises(ValueError, match="no check is called 'squeeze'.*squeeze-values"):
-        check("squeeze", squeeze)
+def test_an_unknown_name_is_told_in_one_line_with_the_nearest_that_there_are():
+    with pytest.raises(ValueError, match="no check is called 'squeeze-value'; did you mean squeeze-values, ") as unknown:
+        check("squeeze-value", squeeze)
+    assert len(str(unknown.value)) < 150
+    assert unknown.value._render_traceback_() == [f"UnknownId: {unknown.value}"]
+    with pytest.raises(ValueError, match="no exercise is called 'sqeeze'; did you mean squeeze, "):
+        hint("sqeeze")
+    with pytest.raises(ValueError, match="no lesson is called '2'; did you mean "):
+        notebook.points("2")
 
 
 def test_hints_come_one_after_another_and_the_last_one_stays(capsys):
     notebook.hints_given.clear()
     for _ in range(4):
-        hint("squeeze")
+        hint("squeeze-excitation")
     shown = capsys.readouterr().out
+    assert "Hint 3 of 3.**\n\n```\n" in shown  # a fence of pseudocode must begin a line
     assert [f"Hint {n} of 3" in shown for n in (1, 2, 3)] == [True] * 3
     assert shown.count("Hint 3 of 3") == 2
-    with pytest.raises(ValueError, match="no exercise is called 'nothing'"):
-        hint("nothing")
 
 
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)

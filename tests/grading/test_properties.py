@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from attention_lab.grading.observe import Observation, Question
-from attention_lab.grading.properties import FIRST, close, same, together
+from attention_lab.grading.properties import CHANGING, FIRST, close, gradients, images_apart, parameters, same, together, values
 
 QUESTION = Question("probe", (), (), seed=0)
 RIGHT = Observation(values={"output": torch.tensor([1.0]), "weights": torch.tensor([2.0])})
@@ -50,3 +50,26 @@ def test_records_that_are_right_for_different_layers_do_not_fit_together():
     assert fits(RIGHT, RIGHT, QUESTION) is None
     assert fits(apart, RIGHT, QUESTION).got == "each right for other layers"
     assert fits(wrong, RIGHT, QUESTION) is None  # told by the values alone
+
+
+def test_an_answer_that_changes_from_call_to_call_is_not_told_that_it_mixes_images_or_cuts_gradients():
+    output = torch.tensor([[1.0], [2.0]])
+    random = Observation(values={"output": output[None]}, repeated=output + 1, alone=output[:1] + 2, slopes=(1.0, 2.0))
+    assert images_apart().failure(random, random, QUESTION) is None
+    assert gradients().failure(random, random, QUESTION).meaning is CHANGING
+
+
+def test_parameters_that_differ_are_told_by_what_is_too_much_and_what_is_missing():
+    batch_norm = [("weight", (3,)), ("bias", (3,)), ("running_mean", (3,)), ("running_var", (3,))]
+    got = Observation(keys=batch_norm[:2], parameters=6)
+    told = parameters().failure(got, Observation(keys=batch_norm, parameters=6), QUESTION)
+    assert told.got == "no running_mean of shape (3,), running_var of shape (3,)"
+    assert told.expected == "running_mean of shape (3,), running_var of shape (3,)"
+    more = Observation(keys=batch_norm[:1], parameters=3, arguments="channels=3, reduction=2")
+    assert parameters().failure(more, got, QUESTION).got == "3 for (channels=3, reduction=2)"
+
+
+def test_a_call_with_plain_arguments_is_shown():
+    asked = Question("probe", (), ([(3, 1, 4)],), seed=0)
+    told = values().failure(Observation(values={"output": torch.tensor([13])}), Observation(values={"output": torch.tensor([9])}), asked)
+    assert (told.got, told.expected) == ("13 for [(3, 1, 4)]", "9")

@@ -17,11 +17,4 @@ LESSONS: dict[str, tuple[Exercise, ...]] = {
 EXERCISES: dict[str, Exercise] = {exercise.key: exercise for lesson in LESSONS.values() for exercise in lesson}
 """Every exercise by what the grade ids of its test cells begin with."""
 
-
-def hints(id: str) -> tuple[str, str, str]:
-    """The three hints of an exercise; ValueError for an id that no exercise has."""
-    for exercise in EXERCISES.values():
-        if exercise.id == id:
-            return exercise.hints
-    known = ", ".join(dict.fromkeys(exercise.id for exercise in EXERCISES.values()))
-    raise ValueError(f"no exercise is called {id!r}; there are {known}")
+HINTS: dict[str, tuple[str, str, str]] = {exercise.id: exercise.hints for exercise in EXERCISES.values()}

@@ -15,6 +15,7 @@ from ..properties import (
     shape,
     starts_as_identity,
     values,
+    written_out,
 )
 from ..stand_ins import StandIn
 
@@ -82,6 +83,7 @@ ALIGNED_GRID = Misconception(
 AFFINE_GRID = Exercise(
     id="affine-grid",
     forms=(affine_grid,),
+    forbidden=("affine_grid",),
     probes={
         "plain": Probe(lambda g: (normal(g, 3, 2, 3), 4, 7)),
         "one image": Probe(lambda g: (normal(g, 1, 2, 3), 5, 2)),
@@ -91,9 +93,11 @@ AFFINE_GRID = Exercise(
     },
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
-        "identity": Check(1, (values(on=("identity",), name="the identity gives the pixels' centres"),)),
-        "shift": Check(1, (values(on=("shift",), name="a shift in x moves x alone"),)),
-        "values": Check(2, (values(), images_apart(), gradients())),
+        "identity": Check(
+            1, (values(on=("identity",), name="the identity gives the pixels' centres"), written_out())
+        ),
+        "shift": Check(1, (values(on=("shift",), name="a shift in x moves x alone"), written_out())),
+        "values": Check(2, (values(), images_apart(), gradients(), written_out())),
     },
     misconceptions=(
         ALIGNED_GRID,
@@ -234,6 +238,7 @@ def inner_grid(generator: Generator, *shape: int) -> Tensor:
 BILINEAR_SAMPLE = Exercise(
     id="bilinear-sample",
     forms=(bilinear_sample,),
+    forbidden=("grid_sample", "grid_sampler", "grid_sampler_2d"),
     probes={
         "plain": Probe(lambda g: (normal(g, 2, 3, 5, 8), 1.3 * inner_grid(g, 2, 6, 7))),
         "one image": Probe(lambda g: (normal(g, 1, 2, 6, 4), inner_grid(g, 1, 3, 5))),
@@ -242,9 +247,17 @@ BILINEAR_SAMPLE = Exercise(
     },
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
-        "identity": Check(1, (values(on=("identity",), name="the identity gives back the image, to its last column"),)),
-        "values": Check(3, (values(on=("plain", "one image")), images_apart())),
-        "outside": Check(1, (values(on=("rim",), name="black outside, half a pixel of it at the edge"),)),
+        "identity": Check(
+            1,
+            (
+                values(on=("identity",), name="the identity gives back the image, to its last column"),
+                written_out(),
+            ),
+        ),
+        "values": Check(3, (values(on=("plain", "one image")), images_apart(), written_out())),
+        "outside": Check(
+            1, (values(on=("rim",), name="black outside, half a pixel of it at the edge"), written_out())
+        ),
         "gradients": Check(1, (gradients(on=("plain", "one image", "rim")),)),
     },
     misconceptions=(

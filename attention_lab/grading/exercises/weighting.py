@@ -4,7 +4,7 @@ import torch
 
 from ...mechanisms import recalibrate, select, softmax
 from ..exercise import Check, Exercise, Misconception, Probe, normal
-from ..properties import gradients, images_apart, leaves_input_alone, repeatable, shape, sums_to_one, values
+from ..properties import gradients, images_apart, leaves_input_alone, repeatable, shape, sums_to_one, values, written_out
 
 TEMPERATURE = "weights_i = exp(s_i / T) / sum_j exp(s_j / T) (Hinton et al. 2014, equation 1)"
 SELECT = "output_c = sum_l softmax(scores)_l features_cl"
@@ -13,6 +13,7 @@ RECALIBRATE = "output = sigmoid(logits) x"
 TEMPERATURE_SOFTMAX = Exercise(
     id="temperature-softmax",
     forms=(softmax,),
+    forbidden=("softmax", "log_softmax"),
     probes={
         "plain": Probe(lambda g: (normal(g, 3, 7),)),
         "first axis": Probe(lambda g: (normal(g, 4, 5, 3), 1)),
@@ -30,11 +31,18 @@ TEMPERATURE_SOFTMAX = Exercise(
                 sums_to_one("output", -1, on=("plain",)),
                 values(on=("plain", "first axis")),
                 leaves_input_alone(),
+                written_out(),
             ),
         ),
-        "temperature": Check(1, (values(on=("warm", "cold"), name="values at temperatures 2 and 0.25"),)),
+        "temperature": Check(
+            1, (values(on=("warm", "cold"), name="values at temperatures 2 and 0.25"), written_out())
+        ),
         "stable": Check(
-            1, (values(on=("large", "very negative", "cold and large"), name="values at scores of 10,000"),)
+            1,
+            (
+                values(on=("large", "very negative", "cold and large"), name="values at scores of 10,000"),
+                written_out(),
+            ),
         ),
     },
     misconceptions=(

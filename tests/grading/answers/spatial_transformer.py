@@ -10,7 +10,7 @@ from attention_lab.mechanisms import SpatialTransformer
 # affine-grid
 
 
-@right("affine-grid")
+@wrong("affine-grid", "borrowed", passes="shape")
 def torchs_own(theta, height, width):
     return F.affine_grid(theta, [len(theta), 1, height, width], align_corners=False)
 
@@ -190,19 +190,32 @@ def flat_index(image, grid):
     return wa * look(y0, x0) + wb * look(y0 + 1, x0) + wc * look(y0, x0 + 1) + wd * look(y0 + 1, x0 + 1)
 
 
-def through_torch(image, grid, mode="bilinear", padding="zeros", aligned=False):
-    return F.grid_sample(image, grid, mode=mode, padding_mode=padding, align_corners=aligned)
+@wrong("bilinear-sample", "borrowed", passes="shape gradients")
+def torchs_own_sampling(image, grid):
+    return F.grid_sample(image, grid, align_corners=False)
+
+
+def sampled(image, grid, border=False, aligned=False):
+    height, width = image.shape[2:]
+    half = 0 if aligned else 0.5
+    u = (grid[..., 0] + 1) / 2 * (width - 2 * (0.5 - half)) - half
+    v = (grid[..., 1] + 1) / 2 * (height - 2 * (0.5 - half)) - half
+    if border:
+        u, v = u.clamp(0, width - 1), v.clamp(0, height - 1)
+    by_column = torch.relu(1 - (u[..., None] - torch.arange(width)).abs())
+    by_row = torch.relu(1 - (v[..., None] - torch.arange(height)).abs())
+    return torch.einsum("nhwr,nhwc,nkrc->nkhw", by_row, by_column, image)
 
 
 @wrong("bilinear-sample", "align-corners", passes="shape gradients")
 def aligned_corners(image, grid):
-    return through_torch(image, grid, aligned=True)
+    return sampled(image, grid, aligned=True)
 
 
 @wrong("bilinear-sample", "no-half-pixel", passes="shape gradients")
 def scaled_by_width(image, grid):
     size = torch.tensor([image.shape[3], image.shape[2]])
-    return through_torch(image, grid + 1 / size)
+    return sampled(image, grid + 1 / size)
 
 
 @wrong("bilinear-sample", "one-pixel-too-few", passes="shape gradients")
@@ -222,17 +235,23 @@ def pixel_numbers(image, grid):
 
 @wrong("bilinear-sample", "xy-swapped", passes="shape gradients")
 def rows_from_x(image, grid):
-    return through_torch(image, grid[..., [1, 0]])
+    return sampled(image, grid[..., [1, 0]])
 
 
 @wrong("bilinear-sample", "nearest", passes="shape identity gradients")
 def nearest_pixel(image, grid):
-    return through_torch(image, grid, mode="nearest")
+    height, width = image.shape[2:]
+    u = ((grid[..., 0] + 1) * width / 2 - 0.5).round().long()
+    v = ((grid[..., 1] + 1) * height / 2 - 0.5).round().long()
+    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    batch = torch.arange(len(image))[:, None, None]
+    pixels = image[batch, :, v.clamp(0, height - 1), u.clamp(0, width - 1)]
+    return (pixels * inside[..., None]).permute(0, 3, 1, 2)
 
 
 @wrong("bilinear-sample", "border-repeated", passes="shape identity gradients")
 def border(image, grid):
-    return through_torch(image, grid, padding="border")
+    return sampled(image, grid, border=True)
 
 
 @wrong("bilinear-sample", "border-repeated", passes="shape identity gradients")

@@ -312,6 +312,27 @@ class ChangesItsInput(Base):
         return x
 
 
+@wrong("squeeze-excitation", "overwritten", passes="shapes parameters values")
+class OverwritesTheSigmoid(Base):
+    def weights(self, x):
+        gate = torch.sigmoid(self.fc2(torch.relu(self.fc1(x.mean((2, 3))))))
+        gate *= 1.0
+        return gate[:, :, None, None]
+
+
+@wrong("squeeze-excitation", "changes-from-call-to-call", passes="shapes parameters")
+class StillRandomInEval(Base):
+    def forward(self, x):
+        return F.dropout(x * self.weights(x), 0.1)
+
+
+@wrong("squeeze-excitation", "images-mixed", passes="shapes parameters gradients")
+class NormalisedOverTheBatch(Base):
+    def forward(self, x):
+        gate = self.weights(x)
+        return x * gate / gate.mean(0)
+
+
 # se-residual
 
 

@@ -30,6 +30,21 @@ def axis_moved_to_the_end(scores, dim=-1, temperature=1.0):
     return torch.div(e, e.sum(-1)[..., None]).movedim(-1, dim)
 
 
+@wrong("temperature-softmax", "borrowed")
+def torchs_own(scores, dim=-1, temperature=1.0):
+    return F.softmax(scores / temperature, dim=dim)
+
+
+@wrong("temperature-softmax", "borrowed")
+def torchs_own_as_a_layer(scores, dim=-1, temperature=1.0):
+    return torch.nn.Softmax(dim)(scores.div(temperature))
+
+
+@wrong("temperature-softmax", "borrowed")
+def through_torchs_logarithm(scores, dim=-1, temperature=1.0):
+    return (scores / temperature).log_softmax(dim).exp()
+
+
 @wrong("temperature-softmax", "unstable", passes="values temperature")
 def no_maximum(scores, dim=-1, temperature=1.0):
     e = torch.exp(scores / temperature)

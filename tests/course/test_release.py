@@ -12,9 +12,9 @@ import psutil
 import pytest
 from nbgrader.utils import is_solution
 
-from attention_lab.release import ReleaseError, lessons, read_source, release, sources, stale_lessons, start_page
+from attention_lab.course.release import ReleaseError, lessons, read_source, release, sources, stale_lessons, start_page
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 LESSON = "01-doubling"
 SHORTEST_TELLING_LINE = 12  # characters; `x = x + 1` or `return x` may stand anywhere
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from attention_lab.demo import grade_sample_class, table
-from attention_lab.sample_class import LESSON, NOTEBOOK, STUDENTS
+from attention_lab.course.demo import grade_sample_class, table
+from attention_lab.course.sample_class import LESSON, NOTEBOOK, STUDENTS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -28,13 +28,13 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
 from traitlets.config import PyFileConfigLoader
 
-from .grading.exercises import hints
+from ..grading.exercises import HINTS
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-HINTS = re.compile(r"<!-- hints: (\S+) -->")
+HINTS_MARK = re.compile(r"<!-- hints: (\S+) -->")
 SECONDS_PER_CELL = 600
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
@@ -64,7 +64,7 @@ def read_source(source: Path) -> NotebookNode:
     section, place = source.parent.name, 0
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = HINTS.sub(lambda mark: folded_hints(mark[1]), cell.source)
+            cell.source = HINTS_MARK.sub(lambda mark: folded_hints(mark[1]), cell.source)
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note on blank lines
         if "nbgrader" in cell.metadata:
             cell.id = section = cell.metadata.nbgrader.grade_id
@@ -77,13 +77,11 @@ def read_source(source: Path) -> NotebookNode:
 
 def folded_hints(exercise: str) -> str:
     """The three hints of an exercise, each to be unfolded; in a source, `<!-- hints: ID -->` stands for them."""
-    try:
-        texts = hints(exercise)
-    except ValueError as error:
-        raise ReleaseError(f"hints: {error}") from error
+    if exercise not in HINTS:
+        raise ReleaseError(f"no exercise is called {exercise}, whose hints are asked for")
     return "\n\n".join(
         f"<details><summary>Hint {number}</summary>\n\n{text}\n\n</details>"
-        for number, text in enumerate(texts, 1)
+        for number, text in enumerate(HINTS[exercise], 1)
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 from nbgrader.utils import determine_grade, is_grade
 
-from .table import Table
+from ..table import Table
 
 
 def progress(notebooks: Path) -> Table:
