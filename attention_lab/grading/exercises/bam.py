@@ -1,5 +1,7 @@
 """Lesson 04, BAM: channel-gate, spatial-gate, bam, receptive-field, debug-bam (channel, spatial and bam)."""
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -91,6 +93,19 @@ def on_average(self, x: Tensor) -> Tensor:
     return as_map(self.layers(squeeze(x)))
 
 
+def norm_of_maps(self) -> None:
+    self.mlp[1] = nn.BatchNorm2d(self.mlp[1].num_features)
+
+
+NORM_OF_MAPS = Misconception(
+    "norm-of-maps",
+    "BatchNorm2d receives (N, C), but it normalises maps (N, C, H, W)",
+    "Which batch normalisation takes (N, C)?",
+    "BatchNorm1d: (N, C); BatchNorm2d: (N, C, H, W)",
+    changed(norm_of_maps),
+)
+
+
 def without_squeeze(self, x: Tensor) -> Tensor:
     first, norm, relu, second = self.mlp
     hidden = F.batch_norm(
@@ -100,6 +115,21 @@ def without_squeeze(self, x: Tensor) -> Tensor:
 
 
 CHANNEL_GATE_WRONG = (
+    NORM_OF_MAPS,
+    Misconception(
+        "squeezed-too-far",
+        "squeeze() drops the batch axis too when there is one image",
+        "Which shape has x.mean((2, 3)) for one image, and which shape has it after squeeze()?",
+        "flatten(1): (N, C, 1, 1) -> (N, C) for every N",
+        logits(lambda self, x: as_map(self.mlp(F.adaptive_avg_pool2d(x, 1).squeeze()))),
+    ),
+    Misconception(
+        "sum-squeeze",
+        "the squeeze is a sum: its size grows with the map",
+        "What should the squeeze give for a constant channel, in a small map and in a large one?",
+        CHANNEL,
+        logits(lambda self, x: as_map(self.mlp(x.sum((2, 3))))),
+    ),
     Misconception(
         "no-norm",
         "the batch normalisation of the hidden layer is missing",
@@ -123,15 +153,15 @@ CHANNEL_GATE_WRONG = (
     ),
     Misconception(
         "relu-last",
-        "a ReLU stands at the end: no logit is negative, so no gate can fall below 0.5",
-        "Which logit gives a gate of 0.2? Can your gate return it?",
+        "a ReLU stands at the end: no logit is negative, so this branch can never vote to close the gate",
+        "Can your branch return a negative logit?",
         CHANNEL,
         logits(lambda self, x: as_map(self.mlp(squeeze(x)).relu())),
     ),
     Misconception(
         "norm-and-relu-last",
-        "BN and ReLU stand behind the last layer too: no logit is negative, so no gate can fall below 0.5",
-        "Which logit gives a gate of 0.2? Can your gate return it?",
+        "BN and ReLU stand behind the last layer too: no logit is negative, so this branch can never vote to close the gate",
+        "Can your branch return a negative logit?",
         CHANNEL,
         rebuilt(
             lambda channels, reduction=16: nn.Sequential(
@@ -191,7 +221,7 @@ CHANNEL_GATE_WRONG = (
         "reduction-as-width",
         "reduction is used as the hidden width, not as the divisor",
         "How wide is the hidden layer for 64 channels and r = 16?",
-        "hidden width = C / r (Park et al. 2018, section 3.1)",
+        "hidden width = C / r (Park et al. 2018, section 3)",
         rebuilt(
             lambda channels, reduction=16: two_layers(channels, reduction, nn.BatchNorm1d(reduction), nn.ReLU()),
             on_average,
@@ -201,7 +231,7 @@ CHANNEL_GATE_WRONG = (
         "reduction-ignored",
         "reduction is fixed at 16, whatever the argument says",
         "Where does your __init__ read reduction?",
-        "hidden width = C / r (Park et al. 2018, section 3.1)",
+        "hidden width = C / r (Park et al. 2018, section 3)",
         rebuilt(lambda channels, reduction=16: ChannelGate(channels, 16).mlp, on_average),
     ),
 )
@@ -281,6 +311,11 @@ def norms_last(channels: int, reduction: int, dilation: int) -> list[nn.Module]:
     return layers
 
 
+def one_twice(channels: int, reduction: int, dilation: int) -> list[nn.Module]:
+    layers = convolutions(channels, reduction, dilation)
+    return [*layers[:6], *layers[3:6], layers[-1]]
+
+
 PADDING = Misconception(
     "padding",
     "the padding does not fit the dilation: the map shrinks or grows",
@@ -291,13 +326,8 @@ PADDING = Misconception(
 
 SPATIAL_GATE_WRONG = (
     PADDING,
-    Misconception(
-        PADDING.id,
-        PADDING.name,
-        PADDING.question,
-        PADDING.equation,
-        spatial_layers(lambda c, r, d: convolutions(c, r, d, padding=0)),
-    ),
+    replace(PADDING, wrong=spatial_layers(lambda c, r, d: convolutions(c, r, d, padding=4))),
+    replace(PADDING, wrong=spatial_layers(lambda c, r, d: convolutions(c, r, d, padding=0))),
     Misconception(
         "no-dilation",
         "the 3x3 convolutions are not dilated",
@@ -318,6 +348,20 @@ SPATIAL_GATE_WRONG = (
         "How many 3x3 convolutions has equation 4?",
         SPATIAL,
         spatial_layers(lambda c, r, d: [m for i, m in enumerate(convolutions(c, r, d)) if i not in (6, 7, 8)]),
+    ),
+    Misconception(
+        "one-convolution-twice",
+        "the two 3x3 convolutions are one and the same layer: they share their weights",
+        "Does [layer] * 2 make two layers, or two names of one?",
+        SPATIAL,
+        spatial_layers(one_twice),
+    ),
+    Misconception(
+        "no-norm-at-the-start",
+        "the first 1x1 convolution has no batch normalisation",
+        "How many hidden layers has the branch, and how many batch normalisations?",
+        SPATIAL,
+        spatial_layers(lambda c, r, d: [m for i, m in enumerate(convolutions(c, r, d)) if i != 1]),
     ),
     Misconception(
         "no-norm",
@@ -342,15 +386,15 @@ SPATIAL_GATE_WRONG = (
     ),
     Misconception(
         "relu-last",
-        "a ReLU stands at the end: no logit is negative, so no gate can fall below 0.5",
-        "Which logit gives a gate of 0.2? Can your gate return it?",
+        "a ReLU stands at the end: no logit is negative, so this branch can never vote to close the gate",
+        "Can your branch return a negative logit?",
         SPATIAL,
         spatial_layers(closed(nn.ReLU)),
     ),
     Misconception(
         "norm-and-relu-last",
-        "BN and ReLU stand behind the last layer too: no logit is negative, so no gate can fall below 0.5",
-        "Which logit gives a gate of 0.2? Can your gate return it?",
+        "BN and ReLU stand behind the last layer too: no logit is negative, so this branch can never vote to close the gate",
+        "Can your branch return a negative logit?",
         SPATIAL,
         spatial_layers(closed(one_norm, nn.ReLU)),
     ),
@@ -379,7 +423,7 @@ SPATIAL_GATE_WRONG = (
         "reduction-ignored",
         "reduction is fixed at 16, whatever the argument says",
         "Where does your __init__ read reduction?",
-        "hidden width = C / r (Park et al. 2018, section 3.1)",
+        "hidden width = C / r (Park et al. 2018, section 3)",
         spatial_layers(lambda c, r, d: convolutions(c, 16, d)),
     ),
 )
@@ -437,13 +481,16 @@ def combined(function):
     return replaced(weights=lambda self, x: function(*self.logits(x)))
 
 
-def fixed(reduction: int | None = None, dilation: int | None = None):
-    """A misconception that does not pass an argument on to its parts."""
+def fixed(**arguments):
+    """A misconception that fixes the reduction of its part ``channel`` or ``spatial``, or the ``dilation``."""
 
     def wrong(right: type[nn.Module]) -> type[nn.Module]:
         class Wrong(right):
-            def __init__(self, channels: int, r: int = 16, d: int = 4):
-                super().__init__(channels, reduction or r, dilation or d)
+            def __init__(self, channels: int, reduction: int = 16, dilation: int = 4):
+                nn.Module.__init__(self)
+                self.channel = ChannelGate(channels, arguments.get("channel", reduction))
+                spatial = arguments.get("spatial", reduction), arguments.get("dilation", dilation)
+                self.spatial = SpatialGate(channels, *spatial)
 
         return Wrong
 
@@ -479,6 +526,20 @@ NO_SIGMOID = Misconception(
     GATE,
     combined(lambda channel, spatial: channel + spatial),
 )
+CHANNEL_ONLY = Misconception(
+    "channel-only",
+    "only the channel branch is used, the spatial gate never",
+    "Which line uses your second branch?",
+    GATE,
+    combined(lambda channel, spatial: (channel + 0 * spatial).sigmoid()),
+)
+SPATIAL_ONLY = Misconception(
+    "spatial-only",
+    "only the spatial branch is used, the channel gate never",
+    "Which line uses your first branch?",
+    GATE,
+    combined(lambda channel, spatial: (spatial + 0 * channel).sigmoid()),
+)
 COMBINATIONS = (
     PRODUCT,
     NO_ONE,
@@ -497,19 +558,16 @@ COMBINATIONS = (
         GATE,
         combined(lambda channel, spatial: channel.sigmoid() * spatial.sigmoid()),
     ),
+    CHANNEL_ONLY,
+    replace(CHANNEL_ONLY, wrong=combined(lambda channel, spatial: channel.sigmoid())),
+    SPATIAL_ONLY,
+    replace(SPATIAL_ONLY, wrong=combined(lambda channel, spatial: spatial.sigmoid())),
     Misconception(
-        "channel-only",
-        "the spatial gate is never used",
-        "Which line uses your second branch?",
+        "brackets-missing",
+        "1 is added to M x, not to M",
+        "Python multiplies before it adds. What is 1 + M * x where M is 0?",
         GATE,
-        combined(lambda channel, spatial: (channel + 0 * spatial).sigmoid()),
-    ),
-    Misconception(
-        "spatial-only",
-        "the channel gate is never used",
-        "Which line uses your first branch?",
-        GATE,
-        combined(lambda channel, spatial: (spatial + 0 * channel).sigmoid()),
+        replaced(forward=lambda self, x: 1 + self.weights(x) * x),
     ),
     Misconception(
         "gate-added",
@@ -532,6 +590,14 @@ COMBINATIONS = (
         GATE,
         replaced(forward=lambda self, x: self.weights(x)),
     ),
+)
+
+REDUCTION_NOT_PASSED = Misconception(
+    "reduction-not-passed",
+    "reduction does not reach the two gates",
+    "Where does your __init__ use reduction?",
+    "hidden width = C / r (Park et al. 2018, section 3)",
+    fixed(channel=16, spatial=16),
 )
 
 BAM_EXERCISE = Exercise(
@@ -573,12 +639,12 @@ BAM_EXERCISE = Exercise(
             SPATIAL,
             fixed(dilation=4),
         ),
-        Misconception(
-            "reduction-not-passed",
-            "reduction does not reach the two gates",
-            "Where does your __init__ use reduction?",
-            "hidden width = C / r (Park et al. 2018, section 3.1)",
-            fixed(reduction=16),
+        REDUCTION_NOT_PASSED,
+        replace(
+            REDUCTION_NOT_PASSED, name="reduction does not reach the channel gate", wrong=fixed(channel=16)
+        ),
+        replace(
+            REDUCTION_NOT_PASSED, name="reduction does not reach the spatial gate", wrong=fixed(spatial=16)
         ),
     ),
     free_biases=True,
@@ -678,6 +744,34 @@ RECEPTIVE_FIELD = Exercise(
             field(lambda kernel, stride, dilation, step: dilation * (kernel - 1) * step * stride),
         ),
         Misconception(
+            "own-stride",
+            "a layer's own stride is multiplied in; only the strides before it count",
+            "Does a single layer see more because it moves in larger steps?",
+            FIELD,
+            lambda right: own_stride_only,
+        ),
+        Misconception(
+            "wrong-order",
+            "stride and dilation are exchanged: a layer is (kernel, stride, dilation)",
+            "In which order does the statement name the three numbers of a layer?",
+            FIELD,
+            lambda right: lambda layers: right([(kernel, stride, dilation) for kernel, dilation, stride in layers]),
+        ),
+        Misconception(
+            "first-layer-only",
+            "the return stands inside the loop: only the first layer is counted",
+            "How far is your return indented?",
+            FIELD,
+            lambda right: lambda layers: right(layers[:1]),
+        ),
+        Misconception(
+            "brackets-missing",
+            "the 1 is taken off the product: d k - 1, not d (k - 1)",
+            "A kernel of 3 has two gaps. How long are they with dilation 4?",
+            FIELD,
+            field(lambda kernel, stride, dilation, step: (dilation * kernel - 1) * step),
+        ),
+        Misconception(
             "last-stride-only",
             "only the stride of the layer just before is used, not the product of all before",
             "After strides of 2 and 3, how many input pixels is one step?",
@@ -715,6 +809,10 @@ RECEPTIVE_FIELD = Exercise(
         "    step is multiplied by the stride\nreturn side\n```",
     ),
 )
+
+
+def own_stride_only(layers) -> int:
+    return 1 + sum(dilation * (kernel - 1) * stride for kernel, stride, dilation in layers)
 
 
 def last_stride_only(layers) -> int:
@@ -761,10 +859,6 @@ def output_before_it_exists(self, x: Tensor) -> Tensor:
     return output
 
 
-def norm_of_maps(self) -> None:
-    self.mlp[1] = nn.BatchNorm2d(self.mlp[1].num_features)
-
-
 def not_viewed(self, x: Tensor) -> Tensor:
     return self.mlp(F.adaptive_avg_pool2d(x, 1))
 
@@ -787,14 +881,14 @@ OUTPUT_UNKNOWN = Misconception(
 
 DEBUG_HINTS = (
     "Work on one class at a time. Build it, call it on `torch.randn(2, 64, 8, 8)`, read the last line of the error, "
-    "repair that line, and go on. When nothing crashes any more, ask: can each gate still be below 0.5?",
+    "repair that line, and go on. When nothing crashes any more, ask: can each branch still return a negative logit?",
     "Channel: `(N, C, H, W)` -> pool -> `(N, C, 1, 1)` -> `(N, C)` -> two layers -> `(N, C)` -> `(N, C, 1, 1)`. "
     "Spatial: every step `(N, ?, H, W)`, at the end `(N, 1, H, W)`. BAM: $(1 + \\sigma(M_c + M_s))\\,x$. Which "
     "normalisation fits `(N, C)`? Which layers come last in each branch?",
     "```\nchannel: self is the first argument of __init__\n"
     "         pool x, flatten, two layers (the 1d normalisation)\n"
-    "         nothing behind the second layer\n         two new axes, then expand\n"
-    "spatial: forward belongs to the class, not into __init__\n         start from x; self. in front of every layer\n"
+    "         nothing behind the second layer\n         two new axes, then expand as x\n"
+    "spatial: forward belongs to the class, not into __init__\n         start from x; self. in front of every layer; expand as x\n"
     "BAM:     the argument is called x everywhere\n         sigmoid is a function (torch.sigmoid) here\n```",
 )
 
@@ -825,13 +919,7 @@ DEBUG_CHANNEL = Exercise(
             init_without_self_but_a_default,
         ),
         OUTPUT_UNKNOWN,
-        Misconception(
-            "norm-of-maps",
-            "BatchNorm2d receives (N, C), but it normalises maps (N, C, H, W)",
-            "Which batch normalisation takes (N, C)?",
-            "BatchNorm1d: (N, C); BatchNorm2d: (N, C, H, W)",
-            crash(init=norm_of_maps),
-        ),
+        NORM_OF_MAPS,
         Misconception(
             "not-flattened",
             "the linear layers receive (N, C, 1, 1), not (N, C)",
@@ -853,6 +941,7 @@ DEBUG_CHANNEL = Exercise(
             "norm-last",
             "norm-after-relu",
             "no-norm",
+            "no-relu",
             "sigmoid-inside",
             "flat",
         ),

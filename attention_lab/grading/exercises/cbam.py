@@ -1,5 +1,7 @@
 """Lesson 03, CBAM: channel-attention, spatial-attention, cbam, debug-cbam (channel and spatial)."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -101,6 +103,34 @@ def batch_mixed(self, x: Tensor) -> Tensor:
     return scores.sigmoid()[None, :, None, None].expand(len(x), -1, 1, 1)
 
 
+def two_axes_at_once(maximum):
+    """A misconception whose maximum, ``maximum(x)``, is asked for two axes."""
+    return replaced(weights=lambda self, x: mlp_scores(self, squeeze(x), maximum(x)))
+
+
+TWO_AXES = Misconception(
+    "max-over-two-axes",
+    "max takes one axis only; amax takes several",
+    "Which of torch's maxima accepts a tuple of axes?",
+    CHANNEL,
+    two_axes_at_once(lambda x: x.max((2, 3))),
+)
+MAXIMA_OVER_TWO_AXES = tuple(
+    replace(TWO_AXES, wrong=two_axes_at_once(maximum))
+    for maximum in (
+        lambda x: x.max((2, 3)),
+        lambda x: x.max((2, 3), True),
+        lambda x: x.max((2, 3), keepdim=True),
+        lambda x: x.max(dim=(2, 3)),
+        lambda x: x.max(dim=(2, 3), keepdim=True),
+        lambda x: torch.max(x, (2, 3)),
+        lambda x: torch.max(x, (2, 3), True),
+        lambda x: torch.max(x, (2, 3), keepdim=True),
+        lambda x: torch.max(x, dim=(2, 3)),
+        lambda x: torch.max(x, dim=(2, 3), keepdim=True),
+    )
+)
+
 CHANNEL_GATE = (
     Misconception(
         "both-max",
@@ -173,6 +203,17 @@ CHANNEL_GATE = (
         ),
     ),
     Misconception(
+        "sigmoids-averaged",
+        "each score has a sigmoid of its own, and the two gates are averaged",
+        "Where does the sum stand in equation 2: before the sigmoid or after it?",
+        CHANNEL,
+        replaced(
+            weights=lambda self, x: (
+                (self.mlp(squeeze(x)).sigmoid() + self.mlp(x.amax((2, 3))).sigmoid())[:, :, None, None] / 2
+            )
+        ),
+    ),
+    Misconception(
         "no-sigmoid",
         "the sigmoid is missing: the gate can be negative or above 1",
         "In which range must a gate lie?",
@@ -214,6 +255,7 @@ CHANNEL_GATE = (
         CHANNEL,
         replaced(weights=batch_mixed),
     ),
+    *MAXIMA_OVER_TWO_AXES,
 )
 
 CHANNEL_LAYERS = (
@@ -228,21 +270,21 @@ CHANNEL_LAYERS = (
         "no-bottleneck",
         "one full layer instead of the bottleneck of two",
         "How many layers has the MLP, and how wide is the one in the middle?",
-        "MLP(z) = W1 ReLU(W0 z) with C / r hidden units (Woo et al. 2018, section 3.1)",
+        "MLP(z) = W1 ReLU(W0 z) with C / r hidden units (Woo et al. 2018, section 3)",
         other_layers(lambda channels, reduction: nn.Linear(channels, channels)),
     ),
     Misconception(
         "reduction-as-width",
         "reduction is used as the hidden width, not as the divisor",
         "How wide is the hidden layer for 64 channels and r = 16?",
-        "hidden width = C / r (Woo et al. 2018, section 3.1)",
+        "hidden width = C / r (Woo et al. 2018, section 3)",
         other_layers(two_layers),
     ),
     Misconception(
         "reduction-ignored",
         "reduction is fixed at 16, whatever the argument says",
         "Where does your __init__ read reduction?",
-        "hidden width = C / r (Woo et al. 2018, section 3.1)",
+        "hidden width = C / r (Woo et al. 2018, section 3)",
         other_layers(lambda channels, reduction: two_layers(channels, channels // 16)),
     ),
 )
@@ -425,6 +467,27 @@ def over_positions(self, x: Tensor) -> Tensor:
     return self.norm(self.conv(torch.cat([maps[pool] for pool in self.pools], 1)))
 
 
+def indices(self, x: Tensor) -> Tensor:
+    maps = {"average": POOLS["average"](x), "maximum": x.max(1, keepdim=True).indices}
+    return self.norm(self.conv(torch.cat([maps[pool] for pool in self.pools], 1)))
+
+
+def without_norm_scores(self, x: Tensor) -> Tensor:
+    return self.conv(torch.cat([POOLS[pool](x) for pool in self.pools], 1))
+
+
+def norm_first(right: type[nn.Module]) -> type[nn.Module]:
+    class Wrong(right):
+        def __init__(self, kernel_size: int = 7):
+            super().__init__(kernel_size)
+            self.norm = nn.BatchNorm2d(2)
+
+        def scores(self, x: Tensor) -> Tensor:
+            return self.conv(self.norm(torch.cat([POOLS[pool](x) for pool in self.pools], 1)))
+
+    return Wrong
+
+
 def norm_last(self, x: Tensor) -> Tensor:
     return self.norm(self.conv(torch.cat([POOLS[pool](x) for pool in self.pools], 1)).sigmoid())
 
@@ -439,7 +502,7 @@ PADDING = Misconception(
 WITHOUT_KEEPDIM = Misconception(
     "keepdim-missing",
     "the pooled maps have lost the channel axis, so images are stacked where channels should be",
-    "Which shape has the average over dim=1? For N = 2 nothing crashes: which axis do you then concatenate?",
+    "Which shape has the average over dim=1? Which axis do you then concatenate?",
     "[avg; max] has shape (N, 2, H, W) (Woo et al. 2018, equation 3)",
     replaced(scores=without_keepdim),
 )
@@ -490,6 +553,13 @@ SPATIAL_GATE = (
         "Which axis must become 1 if every position keeps a number of its own?",
         SPATIAL,
         replaced(scores=over_positions),
+    ),
+    Misconception(
+        "indices-not-values",
+        "the second result of max says which channel is largest, not how large it is",
+        "max(dim=1) returns two tensors. Which of them do you use?",
+        SPATIAL,
+        replaced(scores=indices),
     ),
     Misconception(
         "no-sigmoid",
@@ -543,10 +613,24 @@ SPATIAL_LAYERS = (
         replaced(weights=norm_last),
     ),
     Misconception(
+        "norm-first",
+        "the batch normalisation stands before the convolution",
+        "Which numbers must have mean 0 before the sigmoid: the two maps or the scores?",
+        SPATIAL,
+        norm_first,
+    ),
+    Misconception(
+        "norm-unused",
+        "the batch normalisation is declared, but never used",
+        "Which line of weights(x) calls it?",
+        SPATIAL,
+        replaced(scores=without_norm_scores),
+    ),
+    Misconception(
         "kernel-size-ignored",
         "the kernel is always 7 x 7, whatever kernel_size says",
         "Where does your __init__ read kernel_size?",
-        "M_s has a k x k convolution (Woo et al. 2018, section 4.1 compares 3 and 7)",
+        "M_s has a k x k convolution, with k = 7 in equation 3 (Woo et al. 2018)",
         other_convolution(kernel_size=7, padding=3),
     ),
 )
@@ -675,6 +759,13 @@ CBAM_EXERCISE = Exercise(
             replaced(forward=lambda self, x: x + self.spatial(self.channel(x))),
         ),
         Misconception(
+            "gated-twice",
+            "the gated map is multiplied by x once more",
+            "Your spatial attention returns a gate or a gated map? Who multiplies by x?",
+            REFINED,
+            replaced(forward=lambda self, x: x * self.spatial(self.channel(x))),
+        ),
+        Misconception(
             "kernel-size-not-passed",
             "kernel_size does not reach the spatial attention",
             "Where does your __init__ use kernel_size?",
@@ -789,19 +880,16 @@ DEBUG_CHANNEL = Exercise(
     ),
 )
 
-DEBUG_SPATIAL_FORMS = tuple(returns_gate(form) for form in SPATIAL_FORMS)
+DEBUG_SPATIAL_FORMS = tuple(returns_gate(without_norm(form)) for form in SPATIAL_FORMS)
 
 
-def with_bias(form: type[nn.Module]) -> type[nn.Module]:
-    """The form whose convolutions have biases, which are free here."""
-
-    class Form(form):
+def with_norm(right: type[nn.Module]) -> type[nn.Module]:
+    class Wrong(right):
         def __init__(self, kernel_size: int = 7):
             super().__init__(kernel_size)
-            for layer in self.conv if isinstance(self.conv, nn.ModuleList) else [self.conv]:
-                layer.bias = nn.Parameter(torch.zeros(1))
+            self.norm = nn.BatchNorm2d(1)
 
-    return Form
+    return Wrong
 
 
 def only_one_kept(kept: str):
@@ -836,11 +924,14 @@ WRONG_AXIS = Misconception(
     joined_along(0),
 )
 
+DEBUG_SPATIAL_MISTAKES = (
+    "both-max", "both-average", "pooled-over-positions", "indices-not-values", "no-sigmoid"
+)
+
 DEBUG_SPATIAL = Exercise(
     id="debug-cbam",
     part="spatial",
-    forms=tuple(with_bias(without_norm(form)) for form in DEBUG_SPATIAL_FORMS)
-    + tuple(with_bias(form) for form in DEBUG_SPATIAL_FORMS),
+    forms=DEBUG_SPATIAL_FORMS,
     probes={name: Probe(probe.inputs, probe.build) for name, probe in SPATIAL_PROBES.items() if name != "one image"}
     | {"one image": Probe(SPATIAL_PROBES["one image"].inputs, build=(7,))},
     checks={
@@ -848,15 +939,32 @@ DEBUG_SPATIAL = Exercise(
         "values": Check(2, (parameters(), values(), images_apart(), gradients(), leaves_input_alone())),
     },
     misconceptions=(
-        WITHOUT_KEEPDIM,
+        replace(
+            WITHOUT_KEEPDIM,
+            question="Which shape has the average over dim=1? For N = 2 nothing crashes: which axis do you then "
+            "concatenate?",
+        ),
         ONE_KEPT,
         Misconception(ONE_KEPT.id, ONE_KEPT.name, ONE_KEPT.question, ONE_KEPT.equation, only_one_kept("average")),
         WRONG_AXIS,
         Misconception(WRONG_AXIS.id, WRONG_AXIS.name, WRONG_AXIS.question, WRONG_AXIS.equation, joined_along(2)),
-        *(m for m in SPATIAL_GATE if m.id in ("both-max", "both-average", "pooled-over-positions", "no-sigmoid")),
+        *(m for m in SPATIAL_GATE if m.id in DEBUG_SPATIAL_MISTAKES),
+        Misconception(
+            "norm-added",
+            "there is a batch normalisation, which the tutorial's module has not",
+            "Is this the repaired module, or your own one from before? How many weights has a 3x3 kernel on two maps?",
+            "M_s = sigmoid(conv([avg; max])) (Woo et al. 2018, equation 3)",
+            with_norm,
+        ),
+        Misconception(
+            "conv-bias",
+            "the convolution has a bias, which the tutorial's has not",
+            "How many weights has a 3x3 kernel on two maps?",
+            "M_s = sigmoid(conv([avg; max])) (Woo et al. 2018, equation 3)",
+            other_convolution(bias=True),
+        ),
         APPLIED,
     ),
-    free_biases=True,
     hints=DEBUG_CHANNEL.hints,
 )
 

@@ -91,6 +91,29 @@ class Channel(nn.Module):
         return self.scores(self.pool(x))[:, :, None, None]
 
 
+@wrong("channel-gate", "norm-of-maps", passes="parameters")
+class NormOfMapsOnVectors(Channel):
+    def __init__(self, channels, reduction=16):
+        super().__init__(channels, reduction)
+        self.bn = nn.BatchNorm2d(channels // reduction)
+
+
+@wrong("channel-gate", "squeezed-too-far", passes="parameters")
+class SqueezesTheBatch(Channel):
+    def __init__(self, channels, reduction=16):
+        super().__init__(channels, reduction)
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)
+
+    def pool(self, x):
+        return self.avg_pool(x).squeeze()
+
+
+@wrong("channel-gate", "sum-squeeze", passes="shapes parameters gradients")
+class SumOfPositions(Channel):
+    def pool(self, x):
+        return x.flatten(2).sum(-1)
+
+
 @wrong("channel-gate", "no-norm", passes="shapes gradients")
 class NoBatchNorm(Channel):
     def __init__(self, channels, reduction=16):
@@ -327,6 +350,31 @@ class PaddingForgotten(Spatial):
         super().__init__(channels, reduction, dilation, padding=0)
 
 
+@wrong("spatial-gate", "padding", passes="parameters gradients")
+class PaddingFourAlways(Spatial):
+    def __init__(self, channels, reduction=16, dilation=4):
+        super().__init__(channels, reduction, dilation, padding=4)
+
+
+@wrong("spatial-gate", "one-convolution-twice", passes="shapes gradients")
+class OneBlockTwice(nn.Module):
+    def __init__(self, channels, reduction=16, dilation=4):
+        super().__init__()
+        h = channels // reduction
+        block = [nn.Conv2d(h, h, 3, padding=dilation, dilation=dilation), nn.BatchNorm2d(h), nn.ReLU()]
+        self.net = nn.Sequential(conv_norm_relu(channels, h, 1), *block * 2, nn.Conv2d(h, 1, 1))
+
+    def forward(self, x):
+        return self.net(x)
+
+
+@wrong("spatial-gate", "no-norm-at-the-start", passes="shapes gradients")
+class FirstNormMissing(Spatial):
+    def __init__(self, channels, reduction=16, dilation=4):
+        super().__init__(channels, reduction, dilation)
+        self.bn1 = nn.Identity()
+
+
 @wrong("spatial-gate", "no-dilation", passes="shapes parameters gradients")
 class NotDilated(Spatial):
     def __init__(self, channels, reduction=16, dilation=4):
@@ -527,6 +575,24 @@ class ChannelUnused(TwoGates):
         return self.spatial(x).expand_as(x).sigmoid()
 
 
+@wrong("bam", "channel-only", passes="parameters")
+class ChannelGateAlone(TwoGates):
+    def weights(self, x):
+        return torch.sigmoid(self.channel(x))
+
+
+@wrong("bam", "spatial-only", passes="parameters")
+class SpatialGateAlone(TwoGates):
+    def weights(self, x):
+        return torch.sigmoid(self.spatial(x))
+
+
+@wrong("bam", "brackets-missing", passes="shapes parameters")
+class BracketsMissing(TwoGates):
+    def forward(self, x):
+        return 1 + self.weights(x) * x
+
+
 @wrong("bam", "gate-added", passes="shapes parameters")
 class GateAdded(TwoGates):
     def forward(self, x):
@@ -564,6 +630,20 @@ class DilationForgotten(TwoGates):
 class ReductionForgotten(TwoGates):
     def __init__(self, channels, reduction=16, dilation=4):
         super().__init__(channels, dilation=dilation)
+
+
+@wrong("bam", "reduction-not-passed", passes="shapes")
+class ReductionForgottenOnce(TwoGates):
+    def __init__(self, channels, reduction=16, dilation=4):
+        super().__init__(channels, reduction, dilation)
+        self.channel = LinearLayers(channels)
+
+
+@wrong("bam", "reduction-not-passed", passes="shapes")
+class ReductionForgottenInTheSpatialGate(TwoGates):
+    def __init__(self, channels, reduction=16, dilation=4):
+        super().__init__(channels, reduction, dilation)
+        self.spatial = SequentialOfAll(channels, dilation=dilation)
 
 
 # receptive-field
@@ -629,6 +709,41 @@ def step_first(layers):
     for k, s, d in layers:
         step *= s
         side += (k - 1) * d * step
+    return side
+
+
+@wrong("receptive-field", "own-stride", passes="dilation")
+def times_its_stride(layers):
+    side = 1
+    for kernel, stride, dilation in layers:
+        side = side + dilation * (kernel - 1) * stride
+    return side
+
+
+@wrong("receptive-field", "wrong-order")
+def dilation_before_stride(layers):
+    side, step = 1, 1
+    for kernel, dilation, stride in layers:
+        side += dilation * (kernel - 1) * step
+        step *= stride
+    return side
+
+
+@wrong("receptive-field", "first-layer-only")
+def returns_at_once(layers):
+    side, step = 1, 1
+    for kernel, stride, dilation in layers:
+        side += dilation * (kernel - 1) * step
+        step *= stride
+        return side
+
+
+@wrong("receptive-field", "brackets-missing")
+def brackets_missing(layers):
+    side, step = 1, 1
+    for kernel, stride, dilation in layers:
+        side += (dilation * kernel - 1) * step
+        step *= stride
     return side
 
 
@@ -777,6 +892,13 @@ class NormsDeleted(RepairedChannel):
     def __init__(self, in_channels, ratio=16):
         super().__init__(in_channels, ratio)
         del self.fc[1]
+
+
+@wrong("debug-bam-channel", "no-relu", passes="runs")
+class BothReLUsDeleted(RepairedChannel):
+    def __init__(self, in_channels, ratio=16):
+        super().__init__(in_channels, ratio)
+        self.fc = nn.Sequential(*[layer for layer in self.fc if not isinstance(layer, nn.ReLU)])
 
 
 @wrong("debug-bam-channel", "sigmoid-inside", passes="runs")

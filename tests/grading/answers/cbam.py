@@ -201,6 +201,29 @@ class TwoSigmoids(Channel):
         return gate[:, :, None, None]
 
 
+@wrong("channel-attention", "sigmoids-averaged", passes="shapes parameters gradients")
+class MeanOfTwoGates(Channel):
+    def weights(self, x):
+        of_average = torch.sigmoid(self.mlp(x.mean((2, 3))))
+        of_maximum = torch.sigmoid(self.mlp(x.amax((2, 3))))
+        return ((of_average + of_maximum) / 2).unsqueeze(-1).unsqueeze(-1)
+
+
+@wrong("channel-attention", "max-over-two-axes", passes="parameters")
+class MaxOverTwoAxes(Channel):
+    def weights(self, x):
+        average, largest = x.mean((2, 3)), x.max((2, 3))
+        return torch.sigmoid(self.mlp(average) + self.mlp(largest))[:, :, None, None]
+
+
+@wrong("channel-attention", "max-over-two-axes", passes="parameters")
+class MaxOverTwoNamedAxes(OneByOneConvolutions):
+    def weights(self, x):
+        avg_out = self.fc2(F.relu(self.fc1(torch.mean(x, dim=(2, 3), keepdim=True))))
+        max_out = self.fc2(F.relu(self.fc1(torch.max(x, dim=(2, 3), keepdim=True))))
+        return torch.sigmoid(avg_out + max_out)
+
+
 @wrong("channel-attention", "no-sigmoid", passes="shapes parameters gradients")
 class NoSigmoid(Channel):
     def weights(self, x):
@@ -308,7 +331,7 @@ class Detached(Channel):
         return x * self.weights(x.detach())
 
 
-@wrong("channel-attention", "changes-its-input", passes="parameters")
+@wrong("channel-attention", "changes-its-input", passes="parameters values")
 class InPlace(Channel):
     def forward(self, x):
         return x.mul_(self.weights(x))
@@ -475,6 +498,34 @@ class WithABias(Spatial):
     def __init__(self, kernel_size=7):
         super().__init__(kernel_size)
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2)
+
+
+@wrong("spatial-attention", "norm-first", passes="shapes gradients")
+class NormalisesTheMaps(nn.Module):
+    def __init__(self, kernel_size=7):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.BatchNorm2d(2), nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False), nn.Sigmoid()
+        )
+
+    def weights(self, x):
+        return self.layers(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1))
+
+    def forward(self, x):
+        return x * self.weights(x)
+
+
+@wrong("spatial-attention", "norm-unused", passes="shapes parameters")
+class NormForgottenInForward(Spatial):
+    def weights(self, x):
+        scores = self.conv(self.maps(x))
+        return torch.sigmoid(scores)
+
+
+@wrong("spatial-attention", "indices-not-values", passes="shapes parameters gradients")
+class WhichChannelIsLargest(Spatial):
+    def maps(self, x):
+        return torch.cat([x.mean(1, keepdim=True), x.max(1, keepdim=True)[1]], dim=1)
 
 
 @wrong("spatial-attention", "norm-after-sigmoid", passes="shapes parameters gradients")
@@ -685,6 +736,12 @@ class WithItsOwnSkip(TwoParts):
         return self.sa(self.ca(x)) + x
 
 
+@wrong("cbam", "gated-twice", passes="parameters")
+class MultipliesOnceMore(TwoParts):
+    def forward(self, x):
+        return x * self.sa(self.ca(x))
+
+
 @wrong("cbam", "kernel-size-not-passed")
 class KernelSizeForgotten(nn.Module):
     def __init__(self, channels, reduction=16, kernel_size=7):
@@ -879,12 +936,22 @@ class RepairedWithStack(RepairedSpatial):
 
 
 @right("debug-cbam-spatial")
-class RepairedWithBatchNorm(AverageThenMaximum):
+class RepairedAndFunctional(nn.Module):
+    def __init__(self, kernel_size=7):
+        super().__init__()
+        self.kernel = nn.Parameter(torch.randn(1, 2, kernel_size, kernel_size) * 0.1)
+
     def forward(self, x):
-        return self.weights(x)
+        maps = torch.stack([x.mean(1), x.amax(1)], dim=1)
+        return torch.sigmoid(F.conv2d(maps, self.kernel, padding="same"))
 
 
-@right("debug-cbam-spatial")
+@wrong("debug-cbam-spatial", "norm-added", passes="runs")
+class OwnModuleReused(MaximumThenAverage):
+    forward = MaximumThenAverage.weights
+
+
+@wrong("debug-cbam-spatial", "conv-bias", passes="runs")
 class RepairedWithABias(RepairedSpatial):
     def __init__(self, kernel_size=7):
         super().__init__(kernel_size)
@@ -943,6 +1010,13 @@ class AverageTwice(RepairedSpatial):
 class PoolsPositions(RepairedSpatial):
     def maps(self, x):
         return torch.cat([F.adaptive_max_pool2d(x, 1), F.adaptive_avg_pool2d(x, 1)], dim=1)
+
+
+@wrong("debug-cbam-spatial", "indices-not-values", passes="runs")
+class TakesTheIndices(RepairedSpatial):
+    def maps(self, x):
+        _, max_output = torch.max(x, dim=1, keepdim=True)
+        return torch.cat([max_output, torch.mean(x, dim=1, keepdim=True)], dim=1)
 
 
 @wrong("debug-cbam-spatial", "no-sigmoid", passes="runs")
