@@ -292,23 +292,20 @@ def sampling_grid(
     figure, axes = _figure(1.7 * len(images), 3.7, 2, len(images))
     pixels = ((grid + 1) * (width, height) - 1) / 2
     margin = 0.04 * max(height, width)
+    low = np.minimum(-0.5, pixels.min((0, 1, 2)) - margin)
+    high = np.maximum((width - 0.5, height - 0.5), pixels.max((0, 1, 2)) + margin)
     for column, (image, seen, points, name) in enumerate(zip(images, sampled, pixels, names)):
         top, bottom = axes[:, column]
         _show(top, image)
         outline = np.concatenate([points[0], points[:, -1], points[-1, ::-1], points[::-1, 0]])
-        rows, columns = (np.linspace(0, size - 1, min(9, size)).round().astype(int) for size in points.shape[:2])
-        inner = points[rows][:, columns].reshape(-1, 2)
+        steps = [math.ceil(size / 9) for size in points.shape[:2]]
+        rows, columns = (slice((size - 1) % step // 2, None, step) for size, step in zip(points.shape, steps))
+        inner = points[rows, columns].reshape(-1, 2)
         top.scatter(*inner.T, zorder=3, s=3, color=COLOURS[5], linewidth=0)
         top.plot(*outline.T, color="white", linewidth=2.6)
         top.plot(*outline.T, color=COLOURS[1], linewidth=1.4)
         top.plot(*points[0, 0], marker="s", color=COLOURS[1], markeredgecolor="white", markersize=6)
-        low, high = points.min((0, 1)), points.max((0, 1))
-        top.set(
-            title=name,
-            xlim=(min(-0.5, low[0] - margin), max(width - 0.5, high[0] + margin)),
-            ylim=(max(height - 0.5, high[1] + margin), min(-0.5, low[1] - margin)),
-            facecolor="#dddddd",
-        )
+        top.set(title=name, xlim=(low[0], high[0]), ylim=(high[1], low[1]), facecolor="#dddddd")
         _show(bottom, seen)
     axes[0, 0].set_ylabel("looks here")
     axes[1, 0].set_ylabel("sees this")
@@ -459,7 +456,7 @@ def mechanism_table(*names: str) -> Table:
     return Table(
         "Attention = weights from the features, combined with the features. C channels, map of H x W, L positions or tokens, "
         "reduction r, M branches in G groups. Parameters without biases and normalisations. Cost: multiply-adds for one "
-        "image, without the elementwise product of weights and features.",
+        "image; the elementwise product of weights and features (SE to SK) is left out.",
         header,
         [(name, *MECHANISMS[name][:4], *map(unbroken, MECHANISMS[name][4:])) for name in names],
     )
@@ -506,7 +503,7 @@ MECHANISMS = {
         "4 L C² + 2 L² C",
     ),
     "spatial transformer": (
-        "places to look at",
+        "pixels, for each output pixel",
         "localisation network: 6 numbers",
         "none",
         "bilinear resampling",

@@ -22,8 +22,8 @@
 # | --- | --- | --- | --- | --- |
 # | [01 Attention as weighting](01-attention-as-weighting/attention-as-weighting.ipynb) | anything: the frame of the course | 70 | PyTorch's basics | 15 |
 # | [02 Squeeze-and-excitation](02-squeeze-excitation/squeeze-excitation.ipynb) | channels | 75 | 01 | 18 |
-# | [03 CBAM](03-cbam/cbam.ipynb) | channels, then positions | 90 | 02 | 26 |
-# | [04 BAM](04-bam/bam.ipynb) | channels and positions at once | 85 | 03 | 26 |
+# | [03 CBAM](03-cbam/cbam.ipynb) | channels, then positions | 85 | 02 | 26 |
+# | [04 BAM](04-bam/bam.ipynb) | channels and positions at once | 90 | 03 | 26 |
 # | [05 Selective kernels](05-selective-kernel/selective-kernel.ipynb) | branches of different size | 75 | 01, 02 | 18 |
 # | [06 Self-attention](06-self-attention/self-attention.ipynb) | every patch, for every patch | 90 | 01 | 27 |
 # | [07 Spatial transformers](07-spatial-transformer/spatial-transformer.ipynb) | where to look | 80 | 01 | 17 |
@@ -42,7 +42,8 @@
 # ```
 #
 # **How to work.** Open a lesson with a click. Run cells with Shift+Enter. Write your code where you read
-# `YOUR CODE HERE`. The cells below each exercise check it, as often as you like, and say what went wrong.
+# `YOUR CODE HERE`. The cells below each exercise check it, as often as you like, and say what went wrong. **Validate** in
+# the toolbar runs the whole lesson in a fresh kernel, as your instructor will.
 #
 # **Your progress.** Run this cell whenever you want to see it.
 

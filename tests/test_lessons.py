@@ -7,8 +7,9 @@ import pytest
 from nbclient import NotebookClient
 from nbgrader.utils import is_grade, is_solution
 
-from attention_lab.grading.exercises import EXERCISES
 from attention_lab.course.release import lessons, read_source, sources
+from attention_lab.grading.exercises import EXERCISES
+from attention_lab.grading.notebook import points as show_points
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,6 +35,7 @@ POINTS = {
         "report": 5,
     },
 }
+START_PAGE = read_source(ROOT / "solutions" / "index.py").cells[0].source
 FREE_TEXT = {"which-weighting", "report"}
 
 LESSONS = lessons(ROOT)
@@ -56,6 +58,24 @@ def test_every_exercise_has_the_points_that_were_promised(lesson):
         mine = [cell for grade_id, cell in cells.items() if f"{grade_id}-".startswith(f"{exercise}-") and is_grade(cell)]
         mine = [cell for cell in mine if owner(lesson, cell.metadata.nbgrader.grade_id) == exercise]
         assert sum(cell.metadata.nbgrader.points for cell in mine) == points
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_points_shown_at_the_end_are_of_all_exercises_texts_too(lesson, capsys):
+    show_points(lesson)
+    *rows, total = capsys.readouterr().out.splitlines()[3:]
+    assert {row.split()[0]: int(row.split()[-1]) for row in rows} == POINTS[lesson]
+    assert total.split() == ["total", "0", str(sum(POINTS[lesson].values()))]
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_the_course_map_says_the_minutes_and_points_of_the_lesson(lesson):
+    head = CELLS[lesson][0].source
+    row = next(line for line in START_PAGE.splitlines() if line.startswith(f"| [{lesson[:2]} "))
+    _, _, _, minutes, _, points, _ = row.split("|")
+    assert f"about {minutes.strip()} minutes" in head
+    assert f"| **Points** | {points.strip()} |" in head
+    assert int(points) == sum(POINTS[lesson].values())
 
 
 def owner(lesson: str, grade_id: str) -> str:

@@ -9,18 +9,19 @@ from typing import Any
 from ..table import Table
 from . import report as reports
 from .exercise import Exercise
-from .exercises import EXERCISES, HINTS, LESSONS
+from .exercises import EXERCISES, HINTS, LESSONS, TEXTS
 from .judge import Report, ask, judge
+from .limits import quiet
 from .observe import observe, stub_name
 
 hints_given: Counter[str] = Counter()
 points_earned: dict[str, int] = {}
 
 
-STUB = "{} is still a stub: write it where it is defined, then run this again."
+STUB = "{} is still a stub: write it in place of `raise NotImplementedError()`, then run this again."
 FRESH = (
     "Points of the checks that you ran since the kernel started. Grading runs your notebook from the top in a new kernel "
-    "and asks with fresh random numbers; texts are read by your instructor."
+    "and asks with fresh random numbers."
 )
 
 
@@ -56,7 +57,8 @@ def check(id: str, answer: Any) -> None:
     exercise, name = find(id)
     questions = ask(exercise)
     observations = [observe(answer, question, exercise.records) for question in questions]
-    report = judge(exercise, name, questions, observations)
+    with quiet():
+        report = judge(exercise, name, questions, observations)
     points_earned[report.id] = report.points if report.passed else 0
     if report.stub:
         raise NotImplementedError(STUB.format(report.stub))
@@ -88,6 +90,9 @@ def points(lesson: str) -> None:
             reachable[exercise.id] += asked.points
             earned[exercise.id] += points_earned.get(f"{exercise.key}-{name}", 0)
     rows = [[id, str(earned[id]), str(most)] for id, most in reachable.items()]
+    if lesson in TEXTS:
+        id, reachable[id] = TEXTS[lesson]
+        rows.append([id, "read by your instructor", str(reachable[id])])
     rows.append(["total", str(earned.total()), str(reachable.total())])
     table = Table(FRESH, ["exercise", "points", "of"], rows)
     display({"text/html": table._repr_html_(), "text/plain": repr(table)})

@@ -71,9 +71,9 @@ class Observation:
     unregistered: a list or dictionary holds layers that the module does not know.
     fresh: the output as the module was built, before its parameters are filled.
     values: of each record that every call gave, stacked: one for each possible order of like layers.
-    changed_input: the answer wrote into its input.
+    changed_input: the answer wrote into an argument, or left a hook on a module.
     repeated: the output of a second call. alone: the output for the first image without the others.
-    slopes: the output's slope along a random direction, by autograd and by finite differences.
+    slopes: the output's slopes along a random direction of each real argument, by autograd and by finite differences.
     without_gradient: how many parameters no gradient reached.
     """
 
@@ -88,7 +88,7 @@ class Observation:
     changed_input: bool = False
     repeated: Tensor | None = None
     alone: Tensor | None = None
-    slopes: tuple[float, float] | None = None
+    slopes: list[tuple[float, float]] = field(default_factory=list)
     without_gradient: int = 0
 
 
@@ -99,14 +99,22 @@ class NotAnAnswer(Exception):
 def observe(answer: Any, question: Question, records: tuple[str, ...], brief: bool = False) -> Observation:
     """Build and call ``answer`` as the question says, in float64, or in float32 if it only works there.
 
+    An answer that only works in float64 has the problems that it has in float32.
+
     Never raises, prints nothing, leaves the random state and the question as they were. ``brief`` is for a trusted
     answer: only what others are compared with is observed, the values with the layers in the order in which they run.
     """
     seen = observe_in(torch.float64, answer, question, records, brief)
-    if any("dtype" in problem.message or "scalar type" in problem.message for problem in seen.problems.values()):
+    if complains_of_dtype(seen):
         single = observe_in(torch.float32, answer, question, records, brief)
-        seen = single if len(single.problems) < len(seen.problems) else seen
+        return seen if complains_of_dtype(single) else single
+    if not brief and not seen.problems:
+        seen.problems = observe_in(torch.float32, answer, question, records, brief=True).problems
     return seen
+
+
+def complains_of_dtype(seen: Observation) -> bool:
+    return any("dtype" in problem.message or "scalar type" in problem.message for problem in seen.problems.values())
 
 
 def observe_in(
@@ -174,37 +182,32 @@ def observe_runs(
             for arrange in reversed(arrangements):
                 arrange()
                 given = copies(inputs)
-                values.append(run(given))
+                values.append(run(given).detach())
             if len({value.shape for value in values}) > 1:
                 raise NotAnAnswer(f"the shape of {record} changes with the parameters' values")
             seen.values[record] = torch.stack(values[::-1])
-            seen.changed_input |= any(
-                isinstance(x, Tensor) and not torch.equal(x, original) or isinstance(x, list) and x != original
-                for x, original in zip(given, inputs)
-            )
+            seen.changed_input |= any(map(differs, given, inputs))
     if "output" not in seen.problems and not brief:
         with caught(seen, "output"):
             with torch.set_grad_enabled(question.differentiates):
                 with CalledNames() as called:
-                    seen.repeated = runs["output"](copies(inputs))
+                    seen.repeated = runs["output"](copies(inputs)).detach()
                 seen.borrowed = tuple(name for name in question.forbidden if name in called.names)
                 if is_real(inputs[0]) and inputs[0].ndim > 1:
-                    seen.alone = runs["output"](copies(inputs, first_only=True))
+                    seen.alone = runs["output"](copies(inputs, first_only=True)).detach()
     if "output" not in seen.problems and not brief and not question.differentiates:
         with caught(seen, "gradient"):
-            seen.slopes = slopes(runs["output"], inputs)
+            real = [i for i, x in enumerate(inputs) if is_real(x) and x.dtype == torch.float64 and x.numel()]
+            seen.slopes = [slope(runs["output"], inputs, i) for i in real]
 
 
-def slopes(run: Run, inputs: tuple) -> tuple[float, float] | None:
-    """The output's slope along a random direction: by autograd, and by central finite differences."""
-    real = [i for i, x in enumerate(inputs) if is_real(x) and x.dtype == torch.float64 and x.numel()]
-    if not real:
-        return None
-    directions = {i: torch.randn_like(inputs[i]) for i in real}
-    step = STEP * max(1.0, *(float(inputs[i].abs().max()) for i in real))
+def slope(run: Run, inputs: tuple, moving: int) -> tuple[float, float]:
+    """The output's slope along a random direction of one argument: by autograd, and by central finite differences."""
+    direction = torch.randn_like(inputs[moving])
+    step = STEP * max(1.0, float(inputs[moving].abs().max()))
 
     def moved(size: float | Tensor) -> tuple:
-        return tuple(x + size * directions[i] if i in directions else x for i, x in enumerate(copies(inputs)))
+        return tuple(x + size * direction if i == moving else x for i, x in enumerate(copies(inputs)))
 
     with torch.no_grad():
         up, down = run(moved(step)), run(moved(-step))
@@ -271,6 +274,13 @@ def copies(inputs: tuple, first_only: bool = False) -> tuple:
         return list(x) if isinstance(x, list) else x
 
     return tuple(map(copy, inputs))
+
+
+def differs(x: Any, original: Any) -> bool:
+    """Whether a call wrote into its argument, or left a hook on a module."""
+    if isinstance(x, nn.Module):
+        return any(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks for layer in x.modules())
+    return not torch.equal(x, original) if isinstance(x, Tensor) else isinstance(x, list) and x != original
 
 
 def random_weights(like: Tensor) -> Tensor:

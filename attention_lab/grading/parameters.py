@@ -22,6 +22,7 @@ MAX_SHUFFLED = 5  # layers of one kind, of which all orders are tried
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
 Key = tuple[str, tuple[int, ...]]
+Places = tuple[int, ...]  # of the layers that are moved together
 
 
 class Joined(NamedTuple):
@@ -112,15 +113,33 @@ def orders(units: list[list[Slot]]) -> Iterator[list[list[Slot]]]:
     for turn in [units, turned] if can_turn else [units]:
         alike = defaultdict(list)
         for place, unit in enumerate(turn):
-            alike[tuple(slot.key for slot in unit)].append(place)
-        places = list(itertools.chain(*alike.values()))
-        shuffles = itertools.product(*map(shuffled, alike.values()))
-        for shuffle in itertools.islice(shuffles, MAX_ORDERS):
-            taken = dict(zip(places, itertools.chain(*shuffle)))
+            alike[tuple(slot.key for slot in unit)].append((place,))
+        groups = in_step(alike.values())
+        places = flat(flat(groups))
+        for shuffle in itertools.islice(itertools.product(*map(shuffled, groups)), MAX_ORDERS):
+            taken = dict(zip(places, flat(flat(shuffle))))
             yield [turn[taken[place]] for place in range(len(turn))]
 
 
-def shuffled(places: list[int]) -> Iterator[tuple[int, ...]]:
+def in_step(kinds: Iterable[list[Places]]) -> list[list[Places]]:
+    """Kinds of layer that run in turn, a convolution, its normalisation, a convolution, ..., are one kind of pairs."""
+    groups: list[list[Places]] = []
+    for places in kinds:
+        for i, group in enumerate(groups):
+            run = flat(zip(group, places))
+            if len(group) == len(places) and flat(run) == sorted(flat(run)):
+                groups[i] = [(*first, *then) for first, then in zip(group, places)]
+                break
+        else:
+            groups.append(places)
+    return groups
+
+
+def flat(lists: Iterable[Iterable]) -> list:
+    return list(itertools.chain(*lists))
+
+
+def shuffled(places: list[Places]) -> Iterator[tuple[Places, ...]]:
     """All orders of a few places; of many, those of two to four kinds in turn, or of one kind after the other."""
     if len(places) <= MAX_SHUFFLED:
         yield from itertools.permutations(places)

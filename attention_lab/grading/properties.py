@@ -54,8 +54,14 @@ UNREGISTERED = Misconception(
 DETACHED = Misconception(
     "detached",
     "the gradient does not flow back through the whole computation",
-    "Is there a detach(), .data, .item() or no_grad() on the way from x to the output?",
+    "Is there a detach(), .data, .item() or no_grad() on the way from the arguments to the output?",
     "autograd's slope must be the slope of the function",
+)
+FLAT = Misconception(
+    "flat",
+    "the output does not move when an argument moves a little",
+    "Is there an argument that your result does not use, or only in steps (round, floor, argmax)?",
+    "where the output is flat there is no gradient, and nothing learns",
 )
 UNUSED = Misconception(
     "unused-parameter",
@@ -66,7 +72,7 @@ UNUSED = Misconception(
 CHANGES_INPUT = Misconception(
     "changes-its-input",
     "an argument itself is changed; whoever passed it would see the change",
-    "Which line works in place: *=, +=, pop, or a method that ends in an underscore?",
+    "Which line works in place (*=, +=, pop, a method that ends in an underscore) or leaves a hook behind?",
     "a call must leave its arguments as they are",
 )
 OVERWRITTEN = Misconception(
@@ -103,6 +109,7 @@ IMAGES_MIXED = Misconception(
 GENERAL = (
     UNREGISTERED,
     DETACHED,
+    FLAT,
     UNUSED,
     CHANGES_INPUT,
     OVERWRITTEN,
@@ -136,7 +143,7 @@ def written_out() -> Property:
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
         return Failure(f"a call of {got.borrowed[0]}", "your own computation", BORROWED) if got.borrowed else None
 
-    return Property("written out", failure)
+    return Property("your own code", failure)
 
 
 def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> Property:
@@ -210,7 +217,7 @@ def sums_to_one(record: str, dim: int, on: tuple[str, ...] = ()) -> Property:
 
 
 def gradients(on: tuple[str, ...] = ()) -> Property:
-    """Autograd's slope of the output is the true slope, and every parameter learns."""
+    """Autograd's slopes of the output are the true ones, and every parameter learns."""
 
     def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
         if expected.parameters and not got.parameters:
@@ -223,13 +230,23 @@ def gradients(on: tuple[str, ...] = ()) -> Property:
             return Failure("another result in each call", "a gradient", CHANGING)
         if got.without_gradient:
             return Failure(f"none for {got.without_gradient} parameters", "a gradient for each parameter", UNUSED)
-        if got.slopes is None:
-            return None
-        autograd, true = got.slopes
-        wrong = abs(autograd - true) > 1e-3 * max(1.0, abs(true))
-        return Failure(f"a slope of {autograd:.4g}", f"{true:.4g}", DETACHED) if wrong else None
+        for autograd, true in got.slopes:
+            if abs(autograd - true) > 1e-3 * max(1.0, abs(true)):
+                return Failure(f"a slope of {autograd:.4g}", f"{true:.4g}", DETACHED)
+        return None
 
     return Property("gradient", failure, on=on)
+
+
+def moves(on: tuple[str, ...] = ()) -> Property:
+    """The output moves with every argument, so that each can learn."""
+
+    def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
+        if all(autograd for autograd, _ in got.slopes):
+            return None
+        return Failure("no change when an argument moves a little", "a change", FLAT)
+
+    return Property("moves with every argument", failure, on=on)
 
 
 def leaves_input_alone() -> Property:
@@ -246,7 +263,9 @@ def starts_as_identity() -> Property:
     """A module as it was built gives back its input."""
 
     def failure(got: Observation, _: Observation, question: Question) -> Failure | None:
-        if got.fresh is not None and close(got.fresh, question.inputs[0].to(got.fresh.dtype)):
+        if got.fresh is None or got.fresh.shape != question.inputs[0].shape:
+            return Failure("another shape than that of x" if got.fresh is not None else "no output", "x itself")
+        if close(got.fresh, question.inputs[0].to(got.fresh.dtype)):
             return None
         return Failure("a fresh module changes x", "x itself", NO_IDENTITY_START)
 

@@ -456,7 +456,7 @@ display(comparison, figures.training_curves(comparison))
 #
 # </details>
 #
-# **The course's comparison table, so far**
+# ## The course's comparison table, so far
 
 # %% tags=["demo"]
 figures.mechanism_table("softmax pooling", "SE")

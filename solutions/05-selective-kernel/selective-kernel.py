@@ -19,7 +19,7 @@
 # | | |
 # | --- | --- |
 # | **After this lesson you can** | build an SK block, say which parts compete in a softmax, and test whether a block looks at objects as its paper claims |
-# | **Time** | about 75 minutes |
+# | **Time** | about 75 minutes, without reading the paper |
 # | **You need** | lesson 01 (softmax selects), lesson 02 (squeeze); dilated convolutions (lesson 04 shows them) |
 # | **Points** | 18 |
 #
@@ -30,11 +30,15 @@
 # %load_ext attention_lab.grading
 
 # %%
+import sys
+import traceback
+
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 from torch.nn import functional as F
 
-from attention_lab import data, figures, training
+from attention_lab import data, figures, mechanisms, training
 from attention_lab.grading import check, hint, points
 from attention_lab.networks import create
 from attention_lab.table import Table
@@ -43,8 +47,8 @@ from attention_lab.table import Table
 # ## 1. A picture first
 #
 # A convolution looks through a window of a fixed size. The bright square below has the same size in both pictures. On
-# the left the woman is far away, and the square holds a face. On the right she is close, and the same square holds an
-# eye.
+# the left the woman is far away, and the square holds a face. On the right she is close, and the same square holds one
+# eye and a part of her nose and mouth.
 
 # %% tags=["demo"]
 far = data.photo("astronaut", size=256)
@@ -142,7 +146,7 @@ over_channels = logits.softmax(2)[0]
 print("sum over the branches, of each channel:")
 print("  yours        ", [f"{value:.2f}" for value in over_branches.sum(0)])
 print("  over channels", [f"{value:.2f}" for value in over_channels.sum(0)])
-figures.bars(
+drawn = figures.bars(
     {
         "over branches:\nbranch 1": over_branches[0],
         "over branches:\nbranch 2": over_branches[1],
@@ -150,14 +154,17 @@ figures.bars(
         "over channels:\nbranch 2": over_channels[1],
     }
 )
+for axes in drawn.figure.axes:
+    axes.set_xlabel("channel")
+drawn
 
 # %% [markdown]
-# Read your two plots channel by channel: the two bars of channel 0 sum to 1. Channels 1 and 3 are undecided, because
-# their two scores are equal.
+# Read the two plots on the left channel by channel: the two bars of channel 0 sum to 1. Channels 1 and 3 are undecided,
+# because their two scores are equal.
 #
-# Read the other two bar by bar: here the four channels of one branch share a sum of 1. Channel 0 of branch 1 is large
-# *because the other channels are small*. Nobody has chosen between windows. And with 512 channels each gets about
-# 1/512.
+# Read the two on the right branch by branch: here the four channels of one branch share a sum of 1. Channel 0 of branch 1
+# is large *because the other channels are small*. Nobody has chosen between windows. And with 512 channels each gets
+# about 1/512.
 
 # %% [markdown]
 # ## 4. Exercise: the selective kernel block
@@ -228,8 +235,8 @@ check("selective-kernel-values", SelectiveKernel)
 check("selective-kernel-gradients", SelectiveKernel)
 
 # %% [markdown]
-# (The solution computes the branches twice, once for the weights and once for the output. That is simple to read. A
-# fast block computes them once.)
+# (If your `forward` calls `weights`, the branches are computed twice, once for the weights and once for the output. That
+# is simple to read. A fast block computes them once.)
 #
 # ## 5. See what you built
 #
@@ -243,7 +250,23 @@ with torch.no_grad():
     weights = fresh.weights(torch.randn(1, 64, 24, 24))
 sums = weights.sum(1)
 print(f"shape {tuple(weights.shape)}; sums over the branches from {sums.min():.2f} to {sums.max():.2f}")
-figures.channel_weights(weights[0], ["branch 1 (dilation 1)", "branch 2 (dilation 2)"])
+print(f"shares from {weights.min():.2f} to {weights.max():.2f}")
+
+
+@figures.in_style
+def draw_shares(shares):
+    """(M, C): the shares of the branches, in the order of the first branch's share."""
+    drawn = Figure(figsize=(6.4, 2.6), layout="compressed")
+    axes = drawn.subplots()
+    shares = shares[:, shares[0].argsort()]
+    for i, (share, marker) in enumerate(zip(shares, figures.MARKERS)):
+        axes.scatter(range(len(share)), share, s=12, color=figures.COLOURS[i], marker=marker, label=f"dilation {i + 1}")
+    axes.set(xlabel="channel, sorted by the share of dilation 1", ylabel="share", ylim=(0.4, 0.6))
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figures.Picture(drawn, f"The branches' shares of {shares.shape[1]} channels, mirrored around one half.")
+
+
+draw_shares(weights[0].flatten(1))
 
 # %% [markdown]
 # The two marks of each channel mirror each other around 0.5: what one branch gains, the other loses.
@@ -255,17 +278,26 @@ channels = 256
 for name, kernel, groups in [("5x5", 5, 1), ("3x3, dilation 2", 3, 1), ("3x3, dilation 2, 32 groups", 3, 32)]:
     print(f"{name:28} {kernel**2 * channels**2 // groups:>10,} weights")
 yours = sum(p.numel() for p in SelectiveKernel(channels).parameters())
-print(f"{'your whole block':28} {yours:>10,} parameters, one plain 3x3 convolution has {9 * channels**2:,}")
+plain = 9 * channels**2
+grouped = plain // 32
+print(f"{'your whole block':28} {yours:>10,} parameters")
+print(f"that is {yours / plain:.2f} times one plain 3x3 convolution, {yours / grouped:.1f} times one with 32 groups")
 
 # %% [markdown]
-# So two grouped branches, the hidden layer and the scores together are cheaper than one plain convolution. Now whole
-# networks, built and counted here. SKNet-50 is a ResNeXt-50 with your block in place of the grouped 3×3 convolution.
+# So two grouped branches, the hidden layer and the scores together are cheaper than one *plain* convolution. But the
+# block takes the place of one *grouped* convolution, and it is dearer than that.
+#
+# Now whole networks, built and counted here. ResNeXt-50 is a ResNet-50 whose 3×3 convolutions are grouped. SKNet-50 is a
+# ResNeXt-50 with SK blocks in the place of these convolutions.
 
 # %%
 with torch.device("meta"):
     networks = {name: create(name) for name in ("resnet50", "resnext50_32x4d", "sknet50")}
-for name, network in networks.items():
-    print(f"{name:16} {sum(p.numel() for p in network.parameters()):>11,} parameters")
+counts = {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
+for name, count in counts.items():
+    print(f"{name:16} {count:>11,} parameters")
+more = counts["sknet50"] - counts["resnext50_32x4d"]
+print(f"SKNet-50 has {more / 1e6:.1f}M more than ResNeXt-50: {more / counts['resnext50_32x4d']:.0%}")
 
 # %% [markdown]
 # The paper prints 27.5M for SKNet-50.
@@ -273,8 +305,8 @@ for name, network in networks.items():
 # ## 6. Exercise: debug it
 #
 # **What and why.** This block comes from a tutorial on the web. Its text says that the softmax runs "across channels",
-# and its code believes it. Some mistakes stop the program. **Three stay silent**: a wrong softmax, a missing sum, and a
-# layer without what must follow it. **Difficulty** ●●●○ · **20 minutes** · **5 points**
+# and its code believes it. Some mistakes stop the program. **Three stay silent**: compare with the table in section 2.
+# **Difficulty** ●●●○ · **20 minutes** · **5 points**
 
 # %%
 class BrokenSKAttentionModule(nn.Module):
@@ -313,10 +345,13 @@ class BrokenSKAttentionModule(nn.Module):
 
 try:
     BrokenSKAttentionModule(64, G=32)(torch.randn(2, 64, 8, 8))
-except Exception as error:
-    print(f"{type(error).__name__}: {error}")
+except Exception:
+    traceback.print_exc(limit=-1, file=sys.stdout)
 
 # %% [markdown]
+# **How to work.** Copy the broken class into a cell of your own and run it. Repair the line that stops, and run again.
+# When nothing stops any more, look for what is silent.
+#
 # Write the repaired module here: `SKAttentionModule(in_channels, G=32, L=32, r=16)`, `forward(x)`: `(N, C, H, W)` →
 # `(N, C, H, W)`. As many channels come out as go in.
 #
@@ -373,8 +408,8 @@ check("debug-sk-values", SKAttentionModule)
 #
 # The paper says: enlarge the object, and the weight of the larger kernel rises (its section 4.3). We test that.
 #
-# The images are garments of four classes, between 7 and 23 pixels wide, in noise. The noise matters: a small window
-# sees little of a large noisy garment, so a large window is worth having.
+# The images are garments of four classes, between 7 and 23 pixels wide, in noise. The noise is there so that a large
+# window *could* help: it averages over more pixels. Whether it does, a table will say.
 
 # %% tags=["demo"]
 def noisy_garments(number, split, seed, scale=(0.3, 0.96)):
@@ -392,22 +427,20 @@ test_images, test_labels, test_sizes = noisy_garments(number // 8, "test", seed=
 figures.gallery(test_images[:8], [f"{size:.0f} pixels" for size in test_sizes[:8]])
 
 # %% [markdown]
-# The network has two residual units, each with your block. We set the dilation of branch 2 to 3, so that the two
-# windows differ clearly (3 against 7 pixels).
+# The network has two residual units, each with a selective kernel. The second branch gets dilation 3, so that the two
+# windows differ clearly (3 against 7 pixels). We take the block of the package here: it computes what yours computes,
+# and takes the dilations as one more argument.
 #
 # **The control.** A second network is the same in all but one thing: *both* branches have dilation 1. It has as many
 # parameters, and its block selects between two equal windows. Whatever rises there has nothing to do with window size.
 
 # %% tags=["demo"]
 class Unit(nn.Module):
-    """x + project(block(x)): a residual unit around your block, whose second branch gets the dilation."""
+    """x + project(block(x)): a residual unit around a selective kernel."""
 
-    def __init__(self, channels, dilation):
+    def __init__(self, channels, dilations):
         super().__init__()
-        self.block = SelectiveKernel(channels, reduction=4, groups=1, min_width=16)
-        for layer in self.block.modules():
-            if isinstance(layer, nn.Conv2d) and layer.dilation == (2, 2):
-                layer.dilation = layer.padding = (dilation, dilation)
+        self.block = mechanisms.SelectiveKernel(channels, reduction=4, groups=1, min_width=16, dilations=dilations)
         self.project = nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
 
     def forward(self, x):
@@ -417,13 +450,13 @@ class Unit(nn.Module):
 class Network(nn.Module):
     """Convolution, unit, convolution, unit, average, linear layer; the convolutions halve the map."""
 
-    def __init__(self, dilation, width=8):
+    def __init__(self, *dilations, width=8):
         super().__init__()
         self.layers = nn.ModuleList()
         for before, after in [(1, width), (width, 2 * width)]:
             convolution = nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False)
             self.layers.append(nn.Sequential(convolution, nn.BatchNorm2d(after), nn.ReLU()))
-            self.layers.append(Unit(after, dilation))
+            self.layers.append(Unit(after, dilations))
         self.classes = nn.Linear(2 * width, 4)
 
     def weights(self, x):
@@ -441,16 +474,27 @@ class Network(nn.Module):
         return self.classes(x.mean((2, 3)))
 
 
+# %% [markdown]
+# Now train both networks from five seeds (about one minute).
+
+# %% tags=["demo"]
 comparison = training.compare(
-    {"dilations 1 and 3": lambda: Network(dilation=3), "control: 1 and 1": lambda: Network(dilation=1)},
+    {"dilations 1 and 3": lambda: Network(1, 3), "control: 1 and 1": lambda: Network(1, 1)},
     train=(train_images, train_labels),
     test=(test_images, test_labels),
     steps=400,
-    seeds=range(4),
+    seeds=range(5),
     lr=1.5e-2,
 )
+comparison
 
-# The same test garments twice: as small as they come, and as large.
+# %% [markdown]
+# **Before we look at the weights, we fix the rule.** We show each network the same test garments twice: as small as they
+# come, and as large. By how much does the mean weight of branch 2 rise? We say that a unit *follows the size* if the gap
+# between the two networks, mean against mean, is clearly larger than the spread between seeds. There are two units. The
+# rule is the same for both, and we report both.
+
+# %% tags=["demo"]
 small = noisy_garments(1000, "test", seed=3, scale=(0.3, 0.3))[0]
 large = noisy_garments(1000, "test", seed=3, scale=(0.96, 0.96))[0]
 
@@ -458,44 +502,56 @@ large = noisy_garments(1000, "test", seed=3, scale=(0.96, 0.96))[0]
 @torch.no_grad()
 def rise(model, unit):
     """How much the mean weight of branch 2 rises from small to large garments."""
-    before, after = (model.weights(images)[unit][:, 1].mean().item() for images in (small, large))
+    before, after = (model.weights(images)[unit][:, 1].mean() for images in (small, large))
     return after - before
 
 
 rises = {
-    (name, unit): [rise(model, unit) for model in run.models]
-    for name, run in comparison.runs.items()
+    (unit, name): torch.stack([rise(model, unit) for model in run.models])
     for unit in (0, 1)
+    for name, run in comparison.runs.items()
 }
 table = Table(
-    "Rise of the weight of branch 2 from small to large garments, seed by seed.",
-    ["network", "unit", *(f"seed {seed}" for seed in comparison.seeds), "mean"],
+    "Rise of the weight of branch 2 from small to large garments; mean ± standard deviation over the seeds.",
+    ["unit", "network", "rise", *(f"seed {seed}" for seed in comparison.seeds)],
     [
-        [name, str(unit + 1), *(f"{value:+.2f}" for value in values), f"{sum(values) / len(values):+.2f}"]
-        for (name, unit), values in rises.items()
+        [str(unit + 1), name, f"{values.mean():+.2f} ± {values.std():.2f}", *(f"{value:+.2f}" for value in values)]
+        for (unit, name), values in rises.items()
     ],
 )
 
 images, _, sizes = noisy_garments(1000, "test", seed=4)
 with torch.no_grad():
-    chosen = comparison.runs["dilations 1 and 3"].models[0].weights(images)[1]
-display(comparison, table, figures.branch_weights(chosen, sizes, ["dilation 1", "dilation 3"]))
+    chosen = [model.weights(images)[1] for model in comparison.runs["dilations 1 and 3"].models]
+display(table, figures.branch_weights(torch.stack(chosen).mean(0), sizes, ["dilation 1", "dilation 3"]))
+for unit in (0, 1):
+    ours, control = (rises[unit, name] for name in comparison.runs)
+    spread = max(ours.std(), control.std())
+    print(f"unit {unit + 1}: gap between the means {ours.mean() - control.mean():+.2f}, larger spread {spread:.2f}")
+print(f"mean pixel of the small garments: {small.mean():.3f}, of the large ones: {large.mean():.3f}")
 
 # %% [markdown]
-# Look at **unit 2** in the second table first, and compare the two networks, seed by seed. Then look at the *control*
-# alone: its weights move too, although there is nothing to choose. Two equal windows learn different filters by chance,
-# and one filter may like large things. In unit 1 this can be strong: without the control, we might have told a story
-# about it. So we judge by unit 2.
+# Apply the rule, line by line.
 #
-# The picture shows unit 2 of the first seed. Each dot is an image, the lines are means. The two colours mirror each
-# other, because the two weights sum to 1.
+# - **Unit 1.** The gap is about as large as the spread, and seeds of the two networks overlap. We cannot say anything.
+# - **Unit 2.** The gap is about twice the spread. Where the windows differ, the weight rises in every seed. Where they
+#   are equal, the mean does not rise.
 #
-# **What this shows.** In unit 2, where the windows differ, the block gives the larger one more weight for larger
-# objects. Where the windows are equal, that does not happen. Nobody told the network the size.
+# **Look at the control alone.** Its weights move too, although there is nothing to choose. Two equal windows learn
+# different filters by chance, and one filter may like large things. With one network and one seed we might have told a
+# story about that.
 #
-# **What it does not show.** That SK makes the network better: compare the errors of the two networks with their spread.
-# And the paper finds that the effect fades in its highest layers. In our two units we do not see that; two units are
-# too few to say.
+# The picture shows unit 2, averaged over the networks of all seeds. Each dot is an image, the lines are means. The two
+# colours mirror each other, because the two weights sum to 1. Compare the larger window with one half: "more weight for
+# large objects" means more *than for small objects*. It does not mean more than the small window gets.
+#
+# **What this shows.** In unit 2 the block gives the larger window more weight for larger objects. In unit 1 we cannot
+# say. Nobody told the network the size. But it can read it from the squeeze, which is an average: the last line above
+# shows that large garments make the image brighter. So "follows the size" may mean "follows the amount of light".
+#
+# **What it does not show.** That SK, or a large window, makes the network better: in the first table the control is not
+# worse. And the paper finds that the effect fades in its highest layers. Two units are too few to say anything about
+# that.
 
 # %% [markdown]
 # ## 8. The paper, guided
@@ -524,7 +580,7 @@ display(comparison, table, figures.branch_weights(chosen, sizes, ["dilation 1", 
 #
 # </details>
 #
-# **The course's comparison table, so far**
+# ## The course's comparison table, so far
 
 # %% tags=["demo"]
 figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM", "SK")
@@ -538,7 +594,7 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM", "SK")
 #   happily.
 # - One score layer gives all branches the same scores: every weight is $1/M$.
 #
-# **Surprise.** The block has one weight for a channel of the whole image. Two objects of different sizes in one image
+# **A limit.** The block has one weight for a channel of the whole image. Two objects of different sizes in one image
 # must share it.
 
 # %% [markdown]

@@ -47,8 +47,9 @@ def test_an_answer_cannot_change_the_question():
 
 def test_autograds_slope_is_set_beside_the_true_one():
     through, cut = seen(Scaled), seen(type("Cut", (Scaled,), {"forward": lambda self, x: x * self.weights(x).detach()}))
-    assert abs(through.slopes[0] - through.slopes[1]) < 1e-3
-    assert abs(cut.slopes[0] - cut.slopes[1]) > 1e-3
+    ((autograd, true),), ((too_little, true_of_cut),) = through.slopes, cut.slopes
+    assert abs(autograd - true) < 1e-3
+    assert abs(too_little - true_of_cut) > 1e-3
     assert cut.without_gradient == 2
 
 
@@ -95,6 +96,26 @@ def test_an_answer_that_works_in_single_precision_only_is_seen_in_it():
     answer = seen(single)
     assert not answer.problems
     assert answer.values["output"].dtype == torch.float32
+
+
+def test_an_answer_that_works_in_double_precision_only_is_told_what_float32_does():
+    def double(x):
+        return x @ torch.eye(4, dtype=torch.float64)
+
+    assert "Double" in seen(double).problems["output"].message or "double" in seen(double).problems["output"].message
+
+
+def test_a_forgotten_return_is_told_also_where_float32_is_mixed_in():
+    def forgotten(x):
+        x = x @ torch.eye(4)
+
+    assert "is a return missing?" in seen(forgotten).problems["output"].message
+
+
+def test_a_slope_is_measured_for_each_argument():
+    answer = seen(lambda x, y: x * y.round(), X, X + 0.3)
+    (by_x, _), (by_y, true) = answer.slopes
+    assert by_x != 0 and by_y == true == 0
 
 
 def test_a_shape_that_changes_with_the_parameters_is_told():

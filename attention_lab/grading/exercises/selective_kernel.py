@@ -59,6 +59,8 @@ SIGMOID = Misconception(
 )
 NORMALISERS = (OVER_CHANNELS, OVER_EVERYTHING, OVER_BATCH, SIGMOID)
 
+MODERATE = ("two branches", "four branches", "one image")  # scores in the thousands decide for ever: a slope of 0
+
 BRANCH_SOFTMAX = Exercise(
     id="branch-softmax",
     forms=(branch_softmax,),
@@ -72,7 +74,7 @@ BRANCH_SOFTMAX = Exercise(
         "shape": Check(1, (shape(), leaves_input_alone())),
         "values": Check(
             2,
-            (sums_to_one("output", 1), values(), images_apart(), gradients()),
+            (sums_to_one("output", 1), values(), images_apart(), gradients(on=MODERATE)),
         ),
     },
     misconceptions=NORMALISERS
@@ -273,6 +275,18 @@ NO_BN_RELU = (
     "What stands between W and the layers of the branches?",
     HIDDEN,
 )
+NO_HIDDEN_BN = (
+    "no-hidden-bn",
+    "the hidden layer has no BN",
+    "What does equation 3 apply between W s and the ReLU?",
+    HIDDEN,
+)
+NO_HIDDEN_RELU = (
+    "no-hidden-relu",
+    "the hidden layer has no ReLU: two linear maps in a row are one",
+    "Can z be negative? What can two matrices do that one cannot?",
+    HIDDEN,
+)
 NOT_SUMMED = (
     "not-summed",
     "the weighted branches are laid side by side, not added: M C channels come out",
@@ -386,20 +400,8 @@ STEP_MISCONCEPTIONS = (
         for kinds in ((nn.ReLU,), (*NORMS, nn.ReLU), NORMS)
     ),
     Misconception(*NO_BN_RELU, rebuilt(hidden_layer_without(*NORMS, nn.ReLU))),
-    Misconception(
-        "no-hidden-bn",
-        "the hidden layer has no BN",
-        "What does equation 3 apply between W s and the ReLU?",
-        HIDDEN,
-        rebuilt(hidden_layer_without(*NORMS)),
-    ),
-    Misconception(
-        "no-hidden-relu",
-        "the hidden layer has no ReLU: two linear maps in a row are one",
-        "Can z be negative? What can two matrices do that one cannot?",
-        HIDDEN,
-        rebuilt(hidden_layer_without(nn.ReLU)),
-    ),
+    Misconception(*NO_HIDDEN_BN, rebuilt(hidden_layer_without(*NORMS))),
+    Misconception(*NO_HIDDEN_RELU, rebuilt(hidden_layer_without(nn.ReLU))),
     Misconception(
         "one-score-for-all",
         "all branches get the same scores, so every weight is 1/M",
@@ -430,6 +432,13 @@ STEP_MISCONCEPTIONS = (
         "Which operation joins the branches in equation 1?",
         FUSE,
         replaced(squeezed=lambda self, x, features: sum(features).mean((2, 3)) / len(features)),
+    ),
+    Misconception(
+        "summed-squeeze",
+        "the squeeze adds up the positions and does not divide by H W",
+        "Would an image of twice the size have the same squeeze?",
+        FUSE,
+        replaced(squeezed=lambda self, x, features: sum(features).sum((2, 3))),
     ),
     MAX_SQUEEZE,
     *(
@@ -545,10 +554,31 @@ def as_found_with_defaults(right: type[nn.Module]) -> type[nn.Module]:
     return Wrong
 
 
-def found_with(forward):
-    """The tutorial's mistakes with the ReLU and BN that it lacks, and without: a learner may repair in any order."""
+def found_with(mistake: Misconception, **steps) -> tuple[Misconception, Misconception]:
+    """A mistake of the tutorial, alone and beside its bare hidden layer: a learner may repair in any order."""
     bare = rebuilt(hidden_layer_without(*NORMS, nn.ReLU))
-    return replaced(**forward), lambda right: replaced(**forward)(bare(right))
+    return (
+        replace(mistake, wrong=replaced(**steps)),
+        replace(
+            mistake,
+            name=f"{mistake.name}; and the hidden layer lacks what must follow it",
+            question=f"{mistake.question} And what does equation 3 apply to W s?",
+            wrong=lambda right: replaced(**steps)(bare(right)),
+        ),
+    )
+
+
+def ungrouped(*places: int):
+    """The convolutions of these branches lose their groups."""
+
+    def change(block: Steps) -> None:
+        for place in places:
+            old = block.branches[place][0]
+            block.branches[place][0] = nn.Conv2d(
+                old.in_channels, old.out_channels, old.kernel_size, padding=old.padding, dilation=old.dilation
+            )
+
+    return change
 
 
 def flat_weights(weights: Tensor, features: list[Tensor]) -> Tensor:
@@ -562,8 +592,6 @@ def flat_weights_second(weights: Tensor, features: list[Tensor]) -> Tensor:
 def side_by_side(self, weights: Tensor, features: list[Tensor]) -> Tensor:
     return torch.cat([weight * feature for weight, feature in zip(weights.unbind(1), features)], 1)
 
-
-JOINT = {"normalise": lambda self, logits: OVER_EVERYTHING.wrong(None)(logits)}
 
 DEBUG_SK = Exercise(
     id="debug-sk",
@@ -599,46 +627,59 @@ DEBUG_SK = Exercise(
             FUSE,
             undefined("WH"),
         ),
-        *(
+        *found_with(
             Misconception(
                 "linear-on-a-map",
                 "the linear layer receives (N, C, 1, 1), not (N, C)",
                 "Which axis does nn.Linear work on? Which axes must go first?",
                 FUSE,
-                wrong,
-            )
-            for wrong in found_with({"squeezed": lambda self, x, features: sum(features).mean((2, 3), keepdim=True)})
+            ),
+            squeezed=lambda self, x, features: sum(features).mean((2, 3), keepdim=True),
         ),
         *(
-            Misconception(
-                "flat-weights",
-                "weights of shape (N, 2 C) do not broadcast against a map (N, 2 C, H, W)",
-                "Which axes are missing in the weights?",
-                SELECT,
-                wrong,
-            )
+            mistake
             for order in (flat_weights, flat_weights_second)
-            for wrong in found_with({"combine": lambda self, weights, features, order=order: order(weights, features)})
+            for mistake in found_with(
+                Misconception(
+                    "flat-weights",
+                    "weights of shape (N, 2 C) do not broadcast against a map (N, 2 C, H, W)",
+                    "Which axes are missing in the weights?",
+                    SELECT,
+                ),
+                combine=lambda self, weights, features, order=order: order(weights, features),
+            )
         ),
-        *(
-            Misconception(*NOT_SUMMED, wrong)
-            for softmax in (JOINT, {})
-            for wrong in found_with({"combine": side_by_side} | softmax)
+        *found_with(
+            Misconception(*NOT_SUMMED),
+            combine=side_by_side,
+            normalise=lambda self, logits: OVER_EVERYTHING.wrong(None)(logits),
         ),
+        *found_with(Misconception(*NOT_SUMMED), combine=side_by_side),
         *(
-            replace(m, wrong=wrong)
+            mistake
             for m in (OVER_EVERYTHING, OVER_CHANNELS, SIGMOID)
-            for wrong in found_with({"normalise": lambda self, logits, softmax=m.wrong(None): softmax(logits)})
+            for mistake in found_with(m, normalise=lambda self, logits, softmax=m.wrong(None): softmax(logits))
         ),
         Misconception(*NO_BN_RELU, rebuilt(hidden_layer_without(*NORMS, nn.ReLU))),
+        Misconception(*NO_HIDDEN_BN, rebuilt(hidden_layer_without(*NORMS))),
+        Misconception(*NO_HIDDEN_RELU, rebuilt(hidden_layer_without(nn.ReLU))),
+        *(
+            Misconception(
+                "not-grouped",
+                "a convolution has no groups",
+                "Which arguments does each convolution of the tutorial have?",
+                "9 C^2 / G or 25 C^2 / G weights a branch",
+                rebuilt(ungrouped(*places)),
+            )
+            for places in ((1,), (0, 1))
+        ),
         SQUEEZE_OF_ONE_BRANCH,
         FUSED_MAP_WEIGHTED,
         MAX_SQUEEZE,
     ),
     hints=(
-        "Run the module and read the last line of the error: it names a line. Repair that line, run again. When "
-        "nothing "
-        "stops any more, compare every line with the equations: three mistakes stay silent.",
+        "Run the module: the error shows the line that stopped. Repair that line, run again. When nothing stops any "
+        "more, compare every line with the table of section 2: three mistakes stay silent.",
         r"Shapes: $U$: `(N, C, H, W)` -> average -> `(N, C)` -> layer, BN, ReLU -> $z$: `(N, d)` -> two layers -> two "
         r"times "
         "`(N, C)` -> stacked `(N, 2, C)` -> softmax over the axis of size 2 -> weights. "

@@ -19,6 +19,7 @@ from ..properties import (
     shape,
     sums_to_one,
     values,
+    written_out,
 )
 
 ATTENTION = "softmax(q k^T / sqrt(d)) v (Vaswani et al. 2017, equation 1)"
@@ -77,6 +78,7 @@ MASKED = ("causal mask", "a mask for each image")
 SCALED_DOT_PRODUCT = Exercise(
     id="scaled-dot-product",
     forms=(scaled_dot_product_attention,),
+    forbidden=("scaled_dot_product_attention", "multi_head_attention_forward"),
     records=("output", "weights"),
     probes={
         "two axes before": Probe(lambda g: triple(g, 2, 3, 5, 6)),
@@ -96,7 +98,7 @@ SCALED_DOT_PRODUCT = Exercise(
                 values("weights", on=("large",), name="weights for scores in the thousands"),
             ),
         ),
-        "output": Check(1, (values("output", on=FREE), images_apart(on=FREE[:1]), gradients(on=FREE))),
+        "output": Check(1, (values("output", on=FREE), images_apart(on=FREE[:1]), gradients(on=FREE), written_out())),
         "mask": Check(2, (values("weights", on=MASKED), values("output", on=MASKED))),
     },
     misconceptions=(
@@ -144,6 +146,22 @@ SCALED_DOT_PRODUCT = Exercise(
             "What do your weights sum to?",
             ATTENTION,
             lambda right: scaled_too_late,
+        ),
+        Misconception(
+            "all-axes-reversed",
+            ".T turns round all axes of k, those of images and heads too",
+            "Which two axes should change places? Which method exchanges only these: .mT, or transpose(-1, -2)?",
+            ATTENTION,
+            dot_product(
+                scores=lambda q, k: q @ k.permute(*reversed(range(k.ndim))) / math.sqrt(q.shape[-1]),
+            ),
+        ),
+        Misconception(
+            "queries-and-keys-exchanged",
+            "queries and keys are exchanged: row i of the weights belongs to key i",
+            "In q k^T, does row i belong to query i or to key i?",
+            ATTENTION,
+            dot_product(scores=lambda q, k: k @ q.mT / math.sqrt(q.shape[-1])),
         ),
         Misconception(
             "softmax-over-queries",
@@ -208,12 +226,17 @@ SCALED_DOT_PRODUCT = Exercise(
             "exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take the maximum",
             dot_product(weights=overflowing),
         ),
-        Misconception(
-            "mask-inverted",
-            "the mask is read the wrong way round: True means may attend",
-            "Which scores should become -inf, those where mask is True or where it is False?",
-            MASK,
-            dot_product(weights=lambda s, mask: (s if mask is None else s.masked_fill(mask, -math.inf)).softmax(-1)),
+        *(
+            Misconception(
+                "mask-inverted",
+                "the mask is read the wrong way round: True means may attend",
+                "Which scores should become -inf, those where mask is True or where it is False?",
+                MASK,
+                dot_product(
+                    weights=lambda s, mask, low=low: (s if mask is None else s.masked_fill(mask, low)).softmax(-1)
+                ),
+            )
+            for low in (-math.inf, -1e9)
         ),
         Misconception(
             "mask-ignored",
@@ -411,6 +434,11 @@ def wide_heads(self, dim: int, inner: bool, outer: bool) -> None:
     self.o = nn.Linear(dim * self.heads, dim, bias=outer)
 
 
+def one_projection(self, dim: int, inner: bool, outer: bool) -> None:
+    self.q = nn.Linear(dim, dim, bias=inner)
+    self.o = nn.Linear(dim, dim, bias=outer)
+
+
 def no_last_layer(self, dim: int, inner: bool, outer: bool) -> None:
     Attention.build(self, dim, inner, outer)
     self.o = nn.Identity()
@@ -452,6 +480,14 @@ def viewed_back(self, x: Tensor) -> Tensor:
     return x.reshape(len(x), x.shape[2], -1)
 
 
+def not_exchanged(self, x: Tensor) -> Tensor:
+    return x.unflatten(2, (self.heads, -1))
+
+
+def exchanged_and_viewed(self, x: Tensor) -> Tensor:
+    return x.transpose(1, 2).reshape(*x.shape[:2], -1)
+
+
 HEADS_MISCONCEPTIONS = (
     *(
         Misconception(
@@ -466,6 +502,16 @@ HEADS_MISCONCEPTIONS = (
             {"split": viewed},
             {"merge": viewed_back},
         )
+    ),
+    *(
+        Misconception(
+            "heads-attend-to-heads",
+            "tokens and heads are not exchanged: inside each token, heads attend to heads",
+            "Attention pairs the entries of the last axis but one. What stands there after your split?",
+            HEADS,
+            with_methods(split=not_exchanged, merge=merge),
+        )
+        for merge in (lambda self, x: x.flatten(2), exchanged_and_viewed, Attention.merge)
     ),
     Misconception(
         "scaled-by-dim",
@@ -522,6 +568,20 @@ HEADS_MISCONCEPTIONS = (
         "Who mixes what the heads found? How many matrices has the equation?",
         HEADS,
         with_methods(build=no_last_layer),
+    ),
+    Misconception(
+        "output-unused",
+        "the output projection is built, but never applied",
+        "Which line of forward calls your fourth layer?",
+        HEADS,
+        with_methods(forward=lambda self, x: self.merge(self.attend(x)[0])),
+    ),
+    Misconception(
+        "one-projection",
+        "one projection makes queries, keys and values, so all three are equal",
+        "How many matrices has the equation? What could a token look for, if its query must be its key?",
+        HEADS,
+        built_as(one_projection, lambda self, x: (self.split(self.q(x)),) * 3),
     ),
     Misconception(
         "values-are-keys",
@@ -591,6 +651,7 @@ def joined(dim: int, heads: int) -> tuple[Joined, ...]:
 MULTI_HEAD = Exercise(
     id="multi-head",
     forms=FORMS,
+    forbidden=("multi_head_attention_forward",),
     records=("weights", "output"),
     probes={
         "four heads": Probe(lambda g: (normal(g, 2, 5, 24),), build=(24, 4), joined=joined(24, 4)),
@@ -600,8 +661,8 @@ MULTI_HEAD = Exercise(
     checks={
         "shapes": Check(1, (shape("weights"), shape("output"), leaves_input_alone())),
         "parameters": Check(2, (parameters(),)),
-        "weights": Check(2, (sums_to_one("weights", -1), values("weights"))),
-        "values": Check(2, (values("output"), images_apart(), repeatable())),
+        "weights": Check(2, (sums_to_one("weights", -1), values("weights"), written_out())),
+        "values": Check(2, (values("output"), images_apart(), repeatable(), written_out())),
         "gradients": Check(1, (gradients(),)),
     },
     misconceptions=HEADS_MISCONCEPTIONS,
@@ -937,8 +998,8 @@ POSITIONS_EXERCISE = Exercise(
     id="positions",
     forms=(sinusoidal_positions,),
     probes={
-        "short": Probe(lambda g: (7, 12)),
-        "long": Probe(lambda g: (50, 8)),
+        "three pairs": Probe(lambda g: (7, 6)),  # few: also waves that get faster are then exact in float32
+        "two pairs": Probe(lambda g: (20, 4)),
         "one pair": Probe(lambda g: (5, 2)),
     },
     checks={
@@ -1045,6 +1106,7 @@ def with_layers(between: nn.Module | None = None, ratio: int = 0, shared: bool =
 ENCODER_BLOCK = Exercise(
     id="encoder-block",
     forms=BLOCK_FORMS,
+    forbidden=("multi_head_attention_forward",),
     probes={
         "ratio 5": Probe(lambda g: (0.5 + normal(g, 2, 5, 12),), build=(12, 2, 5), joined=joined(12, 2)),
         "default": Probe(lambda g: (0.5 + normal(g, 3, 4, 16),), build=(16,), joined=joined(16, 8)),
@@ -1053,7 +1115,7 @@ ENCODER_BLOCK = Exercise(
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
         "parameters": Check(1, (parameters(),)),
-        "values": Check(2, (values(), images_apart(), repeatable())),
+        "values": Check(2, (values(), images_apart(), repeatable(), written_out())),
         "gradients": Check(1, (gradients(),)),
     },
     misconceptions=(

@@ -424,6 +424,13 @@ class MeanOfBranches(Base):
         return self.scores(self.maps(x).mean((1, 3, 4))).softmax(1)[..., None, None]
 
 
+@wrong("selective-kernel", "summed-squeeze", passes=KEPT)
+class SummedOverPositions(Base):
+    def weights(self, x):
+        s = self.maps(x).sum((1, 3, 4))
+        return self.scores(s).softmax(1)[..., None, None]
+
+
 @wrong("selective-kernel", "max-squeeze", passes=KEPT)
 class MaxPooled(Base):
     def weights(self, x):
@@ -705,6 +712,32 @@ class TwoGates(Repaired):
 class NoNormBeforeTheScores(Repaired):
     def hidden(self, channels, d):
         return nn.Linear(channels, d)
+
+
+@wrong("debug-sk", "no-hidden-bn", passes="runs")
+class OnlyTheReLURepaired(Repaired):
+    def hidden(self, channels, d):
+        return nn.Sequential(nn.Linear(channels, d), nn.ReLU())
+
+
+@wrong("debug-sk", "no-hidden-relu", passes="runs parameters")
+class OnlyTheNormRepaired(Repaired):
+    def hidden(self, channels, d):
+        return nn.Sequential(nn.Linear(channels, d), nn.BatchNorm1d(d))
+
+
+@wrong("debug-sk", "not-grouped", passes="runs")
+class LargeKernelWithoutGroups(Repaired):
+    def convolution(self, channels, size, groups):
+        return super().convolution(channels, size, groups if size == 3 else 1)
+
+
+@wrong("debug-sk", "not-grouped", passes="runs")
+class NoGroupsAtAll(Repaired):
+    def convolution(self, channels, size, groups):
+        layers = super().convolution(channels, size, 1)
+        layers[0].bias = None
+        return layers
 
 
 @wrong("debug-sk", "one-branch-fused", passes="runs parameters")

@@ -31,7 +31,7 @@ def einsum_and_a_very_small_number(q, k, v, mask=None):
     return torch.einsum("...ls,...sd->...ld", w, v), w
 
 
-@right("scaled-dot-product")
+@wrong("scaled-dot-product", "borrowed", passes="shapes weights mask")
 def torchs_own_for_the_output(q, k, v, mask=None):
     out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     d = q.shape[-1]
@@ -82,6 +82,24 @@ def root_after_the_softmax(q, k, v, mask=None):
     if mask is not None:
         scores = scores.masked_fill(~mask, float("-inf"))
     weights = scores.softmax(-1) / math.sqrt(q.shape[-1])
+    return weights @ v, weights
+
+
+@wrong("scaled-dot-product", "all-axes-reversed")
+def all_axes_turned_round(q, k, v, mask=None):
+    scores = q @ k.T / math.sqrt(q.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    weights = scores.softmax(-1)
+    return weights @ v, weights
+
+
+@wrong("scaled-dot-product", "queries-and-keys-exchanged", passes="shapes")
+def keys_ask_queries(q, k, v, mask=None):
+    scores = k @ q.mT / math.sqrt(k.size(-1))
+    if mask is not None:
+        scores = scores.masked_fill(~mask, float("-inf"))
+    weights = scores.softmax(-1)
     return weights @ v, weights
 
 
@@ -166,6 +184,15 @@ def true_means_forbidden(q, k, v, mask=None):
     scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
     if mask is not None:
         scores = scores.masked_fill(mask, float("-inf"))
+    weights = scores.softmax(-1)
+    return weights @ v, weights
+
+
+@wrong("scaled-dot-product", "mask-inverted", passes="shapes weights output")
+def true_means_forbidden_by_a_large_number(q, k, v, mask=None):
+    scores = q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(mask, -1e9)
     weights = scores.softmax(-1)
     return weights @ v, weights
 
@@ -496,6 +523,23 @@ class Heads(nn.Module):
         return self.to_out(y.transpose(1, 2).reshape(x.shape))
 
 
+class Wrapped(nn.Module):
+    def __init__(self, dim, heads=8):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(dim, heads, batch_first=True)
+
+    def weights(self, x):
+        return self.attention(x, x, x, average_attn_weights=False)[1]
+
+    def forward(self, x):
+        return self.attention(x, x, x, need_weights=False)[0]
+
+
+@wrong("multi-head", "borrowed", passes="shapes parameters gradients")
+class TorchsOwn(Wrapped):
+    pass
+
+
 @wrong("multi-head", "heads-by-view", passes="shapes parameters gradients")
 class SplitByView(Heads):
     def split(self, t):
@@ -519,6 +563,57 @@ class SplitByViewMergedWell(Heads):
     def split(self, t):
         n, length, dim = t.shape
         return t.reshape(n, self.heads, length, -1)
+
+
+@wrong("multi-head", "heads-attend-to-heads", passes="parameters gradients")
+class NeverExchanged(Heads):
+    def split(self, t):
+        n, length, dim = t.shape
+        return t.view(n, length, self.heads, dim // self.heads)
+
+    def forward(self, x):
+        y = self.weights(x) @ self.split(self.to_v(x))
+        return self.to_out(y.reshape(x.shape))
+
+
+@wrong("multi-head", "heads-attend-to-heads", passes="parameters gradients")
+class ExchangedOnlyAtTheEnd(Heads):
+    def split(self, t):
+        return t.unflatten(-1, (self.heads, -1))
+
+
+@wrong("multi-head", "heads-attend-to-heads", passes="parameters")
+class ExchangedAndFlattenedAtTheEnd(NeverExchanged):
+    def forward(self, x):
+        y = self.weights(x) @ self.split(self.to_v(x))
+        return self.to_out(y.transpose(1, 2).flatten(2))
+
+
+@wrong("multi-head", "output-unused", passes="shapes parameters weights")
+class OutputLayerForgotten(Heads):
+    def forward(self, x):
+        y = self.weights(x) @ self.split(self.to_v(x))
+        return y.transpose(1, 2).reshape(x.shape)
+
+
+@wrong("multi-head", "one-projection", passes="shapes gradients")
+class OneProjectionForAllThree(nn.Module):
+    def __init__(self, dim, heads=8):
+        super().__init__()
+        self.heads = heads
+        self.project = nn.Linear(dim, dim)
+        self.output = nn.Linear(dim, dim)
+
+    def attend(self, x):
+        n, length, dim = x.shape
+        t = self.project(x).view(n, length, self.heads, dim // self.heads).transpose(1, 2)
+        return step_by_step(t, t, t)
+
+    def weights(self, x):
+        return self.attend(x)[1]
+
+    def forward(self, x):
+        return self.output(self.attend(x)[0].transpose(1, 2).flatten(2))
 
 
 @wrong("multi-head", "scaled-by-dim", passes="shapes parameters gradients")
@@ -937,8 +1032,8 @@ def cosines_in_even_columns(length, dim):
 
 @wrong("positions", "frequency-inverted", passes="shape pairs")
 def waves_that_get_faster(length, dim):
-    table = torch.zeros(length, dim, dtype=torch.float64)
-    angles = torch.arange(length)[:, None] * 10000 ** (torch.arange(0, dim, 2, dtype=torch.float64) / dim)
+    table = torch.zeros(length, dim)
+    angles = torch.arange(length)[:, None] * 10000 ** (torch.arange(0, dim, 2) / dim)
     table[:, ::2], table[:, 1::2] = angles.sin(), angles.cos()
     return table
 
@@ -1047,6 +1142,19 @@ class BlockBase(nn.Module):
 
     def mlp(self, x):
         return self.fc2(F.gelu(self.fc1(x)))
+
+
+@wrong("encoder-block", "borrowed", passes="shape parameters gradients")
+class AroundTorchsOwn(nn.Module):
+    def __init__(self, dim, heads=8, mlp_ratio=4):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.attention = Wrapped(dim, heads)
+        self.mlp = nn.Sequential(nn.Linear(dim, mlp_ratio * dim), nn.GELU(), nn.Linear(mlp_ratio * dim, dim))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
 
 
 @wrong("encoder-block", "post-norm", passes="shape parameters gradients")
