@@ -136,9 +136,7 @@ def channel_weights(weights: Float[Tensor, "N C *ones"], names: Sequence[str]) -
 
 
 @in_style
-def spatial_map(
-    images: Float[Tensor, "N C H W"], weights: Float[Tensor, "N 1 h w"], names: Sequence[str]
-) -> Picture:
+def spatial_map(images: Float[Tensor, "N C H W"], weights: Float[Tensor, "N 1 h w"], names: Sequence[str]) -> Picture:
     """The weight of every position, laid over the images: the image above, the map over it below.
 
     Args:
@@ -160,8 +158,7 @@ def spatial_map(
         _overlay(axes[1, column], image, map_, scale)
     _colourbar(figure, axes[1], scale, "weight")
     where = [
-        f"{name}: largest {map_.max():.2g} {_place(map_)}, mean {map_.mean():.2g}"
-        for name, map_ in zip(names, weights)
+        f"{name}: largest {map_.max():.2g} {_place(map_)}, mean {map_.mean():.2g}" for name, map_ in zip(names, weights)
     ]
     return Picture(figure, "Weight of every position over the image. " + "; ".join(where) + ".")
 
@@ -271,9 +268,7 @@ def attention_heads(
 
 
 @in_style
-def sampling_grid(
-    images: Float[Tensor, "N C H W"], grid: Float[Tensor, "N h w 2"], names: Sequence[str]
-) -> Picture:
+def sampling_grid(images: Float[Tensor, "N C H W"], grid: Float[Tensor, "N h w 2"], names: Sequence[str]) -> Picture:
     """Where a spatial transformer looks (above), and what it then sees (below).
 
     The dots are sampling points, at most 9 x 9 of them; the frame joins the outermost, its corner where the output

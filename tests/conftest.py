@@ -51,7 +51,10 @@ print("demonstrated")
 
 @pytest.fixture(scope="session")
 def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from attention_lab.course.release import release, release_start_page  # a second of imports that other tests need not wait for
+    from attention_lab.course.release import (  # a second of imports that other tests need not wait for
+        release,
+        release_start_page,
+    )
 
     root = tmp_path_factory.mktemp("released")
     shutil.copy(ROOT / "nbgrader_config.py", root)

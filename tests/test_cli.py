@@ -75,7 +75,10 @@ def test_lab_opens_the_course_map(lab):
 
 def test_learners_see_the_notebooks_and_not_the_solutions(lab, page, served):
     assert Path(page["serverRoot"]).expanduser() == served / "notebooks"
-    assert [entry["path"] for entry in json.loads(lab.get("/api/contents"))["content"]] == ["01-doubling", "index.ipynb"]
+    assert [entry["path"] for entry in json.loads(lab.get("/api/contents"))["content"]] == [
+        "01-doubling",
+        "index.ipynb",
+    ]
 
 
 def test_extensions_for_instructors_and_for_the_network_are_off(page):

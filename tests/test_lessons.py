@@ -55,7 +55,9 @@ def test_every_exercise_has_the_points_that_were_promised(lesson):
     cells = graded(lesson)
     assert [grade_id for grade_id, cell in cells.items() if is_solution(cell)] == list(POINTS[lesson])
     for exercise, points in POINTS[lesson].items():
-        mine = [cell for grade_id, cell in cells.items() if f"{grade_id}-".startswith(f"{exercise}-") and is_grade(cell)]
+        mine = [
+            cell for grade_id, cell in cells.items() if f"{grade_id}-".startswith(f"{exercise}-") and is_grade(cell)
+        ]
         mine = [cell for cell in mine if owner(lesson, cell.metadata.nbgrader.grade_id) == exercise]
         assert sum(cell.metadata.nbgrader.points for cell in mine) == points
 
@@ -107,7 +109,14 @@ def test_every_graded_exercise_comes_with_three_hints_to_unfold(lesson):
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_a_lesson_has_every_part_of_a_lesson(lesson):
     text = "\n".join(cell.source for cell in CELLS[lesson] if cell.cell_type == "markdown")
-    for part in ("**After this lesson you can**", "minutes", "```mermaid", "arXiv", "What commonly goes wrong", "<details>"):
+    for part in (
+        "**After this lesson you can**",
+        "minutes",
+        "```mermaid",
+        "arXiv",
+        "What commonly goes wrong",
+        "<details>",
+    ):
         assert part in text
     assert any("mechanism_table" in cell.source for cell in CELLS[lesson])
 
@@ -117,7 +126,9 @@ def test_an_untouched_notebook_fails_in_its_stubs_only(lesson, monkeypatch):
     monkeypatch.setenv("ATTENTION_LAB_FAST", "1")
     for path in (ROOT / "notebooks" / lesson).glob("*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
-        client = NotebookClient(notebook, timeout=300, allow_errors=True, resources={"metadata": {"path": str(path.parent)}})
+        client = NotebookClient(
+            notebook, timeout=300, allow_errors=True, resources={"metadata": {"path": str(path.parent)}}
+        )
         client.execute()
         errors = {cell.id: [o for o in cell.get("outputs", []) if o.output_type == "error"] for cell in notebook.cells}
         checks = [cell.id for cell in notebook.cells if is_grade(cell) and not is_solution(cell)]

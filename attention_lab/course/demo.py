@@ -10,7 +10,9 @@ from nbgrader.api import Gradebook
 from .sample_class import LESSON, NOTEBOOK, STUDENTS, hand_in
 
 
-def grade_sample_class(root: Path, course: Path, tell: Callable[[str], None] = lambda line: None) -> dict[str, float | None]:
+def grade_sample_class(
+    root: Path, course: Path, tell: Callable[[str], None] = lambda line: None
+) -> dict[str, float | None]:
     """Grade the sample class of the course at ``root``, in a new folder ``course``: the score of each student.
 
     Runs nbgrader's own commands: generate_assignment, autograde, generate_feedback. A submission that nbgrader cannot

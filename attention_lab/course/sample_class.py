@@ -141,13 +141,19 @@ class SEAttentionModule(BrokenSEAttentionModule):
         12,
         {"squeeze-excitation": SE.format(**RIGHT | {"gate": "raise NotImplementedError()"})},
     ),
-    "judy": Student("a syntax error in the main exercise", 10, {"squeeze-excitation": "class SqueezeExcitation(nn.Module:"}),
+    "judy": Student(
+        "a syntax error in the main exercise", 10, {"squeeze-excitation": "class SqueezeExcitation(nn.Module:"}
+    ),
     "kim": Student("all right, with warnings and text on stderr", 18, spoil=set_up_noisily),
     "lena": Student("deleted a test cell of 4 points", 14, spoil=delete_a_test),
     "max": Student(
         "a wrong gate, and the tests rewritten to pass",
         14,
-        {"squeeze-excitation": SE.format(**RIGHT | {"gate": "return self.fc2(self.fc1(z)).sigmoid()[:, :, None, None]"})},
+        {
+            "squeeze-excitation": SE.format(
+                **RIGHT | {"gate": "return self.fc2(self.fc1(z)).sigmoid()[:, :, None, None]"}
+            )
+        },
         spoil=rewrite_the_tests,
     ),
     "nora": Student("pasted the main answer twice", 18, spoil=duplicate_an_answer),
@@ -175,4 +181,6 @@ def hand_in(root: Path, course: Path) -> None:
         folder = course / "submitted" / name / LESSON
         folder.mkdir(parents=True)
         text = nbformat.writes(submission(root, student))
-        (folder / f"{NOTEBOOK}.ipynb").write_text(text if student.score is not None else text[: len(text) // 2], "utf-8")
+        (folder / f"{NOTEBOOK}.ipynb").write_text(
+            text if student.score is not None else text[: len(text) // 2], "utf-8"
+        )

@@ -17,7 +17,16 @@ from ..mechanisms.arguments import require_positive
 FILES = resources.files(__package__) / "files"
 
 FASHION_CLASSES = (
-    "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
 )
 
 DINOV2_PHOTOS = ("astronaut", "chelsea", "china", "coffee", "flower", "rocket")

@@ -195,9 +195,7 @@ def _photo_pieces(n: int, size: int, generator: torch.Generator) -> Float[Tensor
     x, y = ((1 - relative_side)[:, None] * _uniform((n, 2), generator)).unbind(1)
     y = (2 * index + 1 + y) / count - 1
     zero = torch.zeros(n)
-    piece = torch.stack(
-        [torch.stack([relative_side, zero, x], 1), torch.stack([zero, relative_side / count, y], 1)], 1
-    )
+    piece = torch.stack([torch.stack([relative_side, zero, x], 1), torch.stack([zero, relative_side / count, y], 1)], 1)
     grid = F.affine_grid(piece, (n, 1, size, size), align_corners=False).view(1, n * size, size, 2)
     ground = F.grid_sample(column, grid, align_corners=False).view(n, 1, size, size)
     brightness = 0.3 + 0.1 * _uniform((n, 1, 1, 1), generator)

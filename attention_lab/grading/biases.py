@@ -13,9 +13,7 @@ from .parameters import NORMS, Key, keys_of, taken_apart, units_of
 from .stand_ins import built
 
 
-def with_biases_of(
-    keys: list[Key], kind: type[nn.Module], question: Question, free: bool
-) -> Iterator[type[nn.Module]]:
+def with_biases_of(keys: list[Key], kind: type[nn.Module], question: Question, free: bool) -> Iterator[type[nn.Module]]:
     """The class without some of its layers' biases, so that it has the parameters ``keys``; each way to do that.
 
     Unless biases are ``free`` that is the class as it is, or nothing.

@@ -118,7 +118,9 @@ class Case:
             if self.likeness(expected)[0] == len(self.questions) * len(self.exercise.records):
                 break
         for problem in (problem for right in expected for problem in right.problems.values()):
-            raise RuntimeError(f"the course's own answer to {self.exercise.key} fails, which is no fault of yours: {problem}")
+            raise RuntimeError(
+                f"the course's own answer to {self.exercise.key} fails, which is no fault of yours: {problem}"
+            )
         return expected
 
     def likeness(self, right: list[Observation]) -> tuple[int, int]:
@@ -151,7 +153,9 @@ class Case:
         if self.does_the_same(self.expected, on):
             return None
         for misconception in self.exercise.misconceptions:
-            wrong = (version for form in self.exercise.forms for version in self.versions(mistaken(misconception, form)))
+            wrong = (
+                version for form in self.exercise.forms for version in self.versions(mistaken(misconception, form))
+            )
             if any(self.does_the_same(self.of(version), on) for version in wrong):
                 return misconception
         return None

@@ -104,7 +104,9 @@ def find(id: str) -> tuple[Exercise, str]:
         name = id.removeprefix(f"{exercise.key}-")
         if name in exercise.checks and id == f"{exercise.key}-{name}":
             return exercise, name
-    raise UnknownId("check", id, (f"{exercise.key}-{name}" for exercise in EXERCISES.values() for name in exercise.checks))
+    raise UnknownId(
+        "check", id, (f"{exercise.key}-{name}" for exercise in EXERCISES.values() for name in exercise.checks)
+    )
 
 
 def show(report: Report) -> None:

@@ -68,6 +68,7 @@ class Observation:
     keys: role and shape of every parameter, sorted; a matrix and its transpose count as the same.
     parameters: how many numbers are trained.
     borrowed: the forbidden functions of torch that were called.
+    preset: how many parameters of the constructor's arguments got other values.
     unregistered: a list or dictionary holds layers that the module does not know.
     fresh: the output as the module was built, before its parameters are filled.
     values: of each record that every call gave, stacked: one for each possible order of like layers.
@@ -82,6 +83,7 @@ class Observation:
     keys: list[Key] = field(default_factory=list)
     parameters: int = 0
     borrowed: tuple[str, ...] = ()
+    preset: int = 0
     unregistered: bool = False
     fresh: Tensor | None = None
     values: dict[str, Tensor] = field(default_factory=dict)
@@ -127,7 +129,15 @@ def observe_in(
         if inspect.isclass(answer):
             arguments = inspect.signature(answer).bind(*question.build).arguments.items()
             seen.arguments = ", ".join(f"{name}={value}" for name, value in arguments)
-            module = answer(*built(question.build, dtype))
+            given = built(question.build, dtype)
+            before = [parameters_by_name(part) for part in given]
+            module = answer(*given)
+            after = [parameters_by_name(part) for part in given]
+            seen.preset = sum(
+                name in now and not torch.equal(now[name], values)
+                for then, now in zip(before, after)
+                for name, values in then.items()
+            )
             if not isinstance(module, nn.Module):
                 raise NotAnAnswer(f"{answer.__name__} must be a subclass of nn.Module")
             observe_module(module.to(dtype).eval(), inputs, question, records, seen, brief)
@@ -283,6 +293,11 @@ def differs(x: Any, original: Any) -> bool:
     return not torch.equal(x, original) if isinstance(x, Tensor) else isinstance(x, list) and x != original
 
 
+def parameters_by_name(part: Any) -> dict[str, Tensor]:
+    """Copies of a module's parameters; nothing for any other argument."""
+    return {name: p.detach().clone() for name, p in part.named_parameters()} if isinstance(part, nn.Module) else {}
+
+
 def random_weights(like: Tensor) -> Tensor:
     return torch.randn(like.shape, dtype=like.dtype if like.is_floating_point() else torch.float64)
 
@@ -326,7 +341,9 @@ def caught(seen: Observation, stage: str, *also: type[BaseException]) -> Iterato
         stub = isinstance(error, NotImplementedError)
         seen.problems[stage] = Problem(
             kind="" if told else type(error).__name__,
-            message=stub_name(error) if stub else str(error).strip().split("\n")[0].removesuffix(", but expected one of:"),
+            message=stub_name(error)
+            if stub
+            else str(error).strip().split("\n")[0].removesuffix(", but expected one of:"),
             line="" if told or stub else learners_line(error),
         )
 

@@ -78,7 +78,12 @@ class Block(nn.Module):
         self.scale1, self.scale2 = nn.Parameter(state["ls1.gamma"]), nn.Parameter(state["ls2.gamma"])
         hidden = len(state["mlp.fc1.bias"])
         self.mlp = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
-        for layer, name in ((self.norm1, "norm1"), (self.norm2, "norm2"), (self.mlp[0], "mlp.fc1"), (self.mlp[2], "mlp.fc2")):
+        for layer, name in (
+            (self.norm1, "norm1"),
+            (self.norm2, "norm2"),
+            (self.mlp[0], "mlp.fc1"),
+            (self.mlp[2], "mlp.fc2"),
+        ):
             layer.load_state_dict(part(state, f"{name}."))
         self.attention = attention(dim, dim // HEAD_WIDTH)
         fill(self.attention, part(state, "attn."), dim // HEAD_WIDTH)

@@ -140,9 +140,9 @@ class LRASPP(nn.Module):
 class DecoderStep(nn.Module):
     """Twice as fine: enlarge, and add the encoder's features of that size, gated by what both contain.
 
-        u = reduce(enlarge(x))
-        z = relu(project(encoded SE.weights(encoded + u) + u))
-        output = z + relu(depthwise(z))
+    u = reduce(enlarge(x))
+    z = relu(project(encoded SE.weights(encoded + u) + u))
+    output = z + relu(depthwise(z))
     """
 
     def __init__(self, before: int, after: int):
@@ -152,9 +152,7 @@ class DecoderStep(nn.Module):
         self.project = nn.Conv2d(after, after, 1)
         self.depthwise = _convolution(after, after, kernel=3, groups=after)
 
-    def forward(
-        self, x: Float[Tensor, "N C H W"], encoded: Float[Tensor, "N C' 2H 2W"]
-    ) -> Float[Tensor, "N C' 2H 2W"]:
+    def forward(self, x: Float[Tensor, "N C H W"], encoded: Float[Tensor, "N C' 2H 2W"]) -> Float[Tensor, "N C' 2H 2W"]:
         u = self.reduce(F.interpolate(x, scale_factor=2, mode="bilinear"))
         z = self.project(encoded * self.gate.weights(encoded + u) + u).relu()
         return z + self.depthwise(z).relu()

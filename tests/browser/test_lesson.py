@@ -58,7 +58,9 @@ class Learner:
             time.sleep(0.3)
 
     def cell(self, text: str):
-        return self.page.locator(".jp-Notebook .jp-CodeCell", has=self.page.locator(".jp-InputArea", has_text=text)).first
+        return self.page.locator(
+            ".jp-Notebook .jp-CodeCell", has=self.page.locator(".jp-InputArea", has_text=text)
+        ).first
 
     def type(self, stub: str, answer: str) -> None:
         """Replace the content of the cell that holds the stub."""

@@ -114,7 +114,9 @@ def load() -> list[Banked]:
 
 
 def table() -> str:
-    lines = [f"{'exercise':24}{'right accepted':>16}{'wrong refused':>16}{'named':>10}{'misnamed':>10}{'slowest check':>16}"]
+    lines = [
+        f"{'exercise':24}{'right accepted':>16}{'wrong refused':>16}{'named':>10}{'misnamed':>10}{'slowest check':>16}"
+    ]
     for exercise in EXERCISES:
         accepted = rights = refused = wrongs = correctly = falsely = slowest = 0
         for banked in (b for b in load() if b.exercise == exercise):

@@ -179,7 +179,9 @@ def test_every_check_asks_with_fresh_numbers():
 
 
 def test_an_unknown_name_is_told_in_one_line_with_the_nearest_that_there_are():
-    with pytest.raises(ValueError, match="no check is called 'squeeze-value'; did you mean squeeze-values, ") as unknown:
+    with pytest.raises(
+        ValueError, match="no check is called 'squeeze-value'; did you mean squeeze-values, "
+    ) as unknown:
         check("squeeze-value", squeeze)
     assert len(str(unknown.value)) < 150
     assert unknown.value._render_traceback_() == [f"UnknownId: {unknown.value}"]

@@ -75,3 +75,13 @@ def test_a_raw_matrix_may_be_meant_either_way_up():
     (loose,) = filled(Loose(), order=1)
     assert_close(loose.matrix.T, linear.weight)
     assert keys_of(units_of([loose])) == keys_of(units_of([linear]))
+
+
+def test_layers_that_run_in_turn_move_together():
+    a, b = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)
+    norm_a, norm_b = nn.BatchNorm2d(4), nn.BatchNorm2d(4)
+    assert len(list(orders(units_of([a, norm_a, b, norm_b])))) == 2
+    assert len(list(orders(units_of([a, b, norm_a, norm_b])))) == 4
+    swapped = filled(a, norm_a, b, norm_b, order=1)
+    weights = [layer.weight.clone() for layer in swapped]
+    assert_close(weights[:2], [layer.weight for layer in filled(b, norm_b, a, norm_a)[2:]])

@@ -4,7 +4,20 @@ import pytest
 import torch
 
 from attention_lab.grading.observe import Observation, Question
-from attention_lab.grading.properties import CHANGING, DETACHED, FIRST, FLAT, close, gradients, images_apart, moves, parameters, same, together, values
+from attention_lab.grading.properties import (
+    CHANGING,
+    DETACHED,
+    FIRST,
+    FLAT,
+    close,
+    gradients,
+    images_apart,
+    moves,
+    parameters,
+    same,
+    together,
+    values,
+)
 
 QUESTION = Question("probe", (), (), seed=0)
 RIGHT = Observation(values={"output": torch.tensor([1.0]), "weights": torch.tensor([2.0])})
@@ -54,7 +67,9 @@ def test_records_that_are_right_for_different_layers_do_not_fit_together():
 
 def test_an_answer_that_changes_from_call_to_call_is_not_told_that_it_mixes_images_or_cuts_gradients():
     output = torch.tensor([[1.0], [2.0]])
-    random = Observation(values={"output": output[None]}, repeated=output + 1, alone=output[:1] + 2, slopes=[(1.0, 2.0)])
+    random = Observation(
+        values={"output": output[None]}, repeated=output + 1, alone=output[:1] + 2, slopes=[(1.0, 2.0)]
+    )
     assert images_apart().failure(random, random, QUESTION) is None
     assert gradients().failure(random, random, QUESTION).meaning is CHANGING
 
@@ -71,7 +86,9 @@ def test_parameters_that_differ_are_told_by_what_is_too_much_and_what_is_missing
 
 def test_a_call_with_plain_arguments_is_shown():
     asked = Question("probe", (), ([(3, 1, 4)],), seed=0)
-    told = values().failure(Observation(values={"output": torch.tensor([13])}), Observation(values={"output": torch.tensor([9])}), asked)
+    told = values().failure(
+        Observation(values={"output": torch.tensor([13])}), Observation(values={"output": torch.tensor([9])}), asked
+    )
     assert (told.got, told.expected) == ("13 for [(3, 1, 4)]", "9")
 
 

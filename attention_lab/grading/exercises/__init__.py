@@ -17,7 +17,10 @@ LESSONS: dict[str, tuple[Exercise, ...]] = {
 EXERCISES: dict[str, Exercise] = {exercise.key: exercise for lesson in LESSONS.values() for exercise in lesson}
 """Every exercise by what the grade ids of its test cells begin with."""
 
-TEXTS: dict[str, tuple[str, int]] = {"01-attention-as-weighting": ("which-weighting", 3), "08-attention-in-networks": ("report", 5)}
+TEXTS: dict[str, tuple[str, int]] = {
+    "01-attention-as-weighting": ("which-weighting", 3),
+    "08-attention-in-networks": ("report", 5),
+}
 """Of a lesson, the exercise that is a free text, which its instructor reads, and its points."""
 
 HINTS: dict[str, tuple[str, str, str]] = {exercise.id: exercise.hints for exercise in EXERCISES.values()}

@@ -640,12 +640,8 @@ BAM_EXERCISE = Exercise(
             fixed(dilation=4),
         ),
         REDUCTION_NOT_PASSED,
-        replace(
-            REDUCTION_NOT_PASSED, name="reduction does not reach the channel gate", wrong=fixed(channel=16)
-        ),
-        replace(
-            REDUCTION_NOT_PASSED, name="reduction does not reach the spatial gate", wrong=fixed(spatial=16)
-        ),
+        replace(REDUCTION_NOT_PASSED, name="reduction does not reach the channel gate", wrong=fixed(channel=16)),
+        replace(REDUCTION_NOT_PASSED, name="reduction does not reach the spatial gate", wrong=fixed(spatial=16)),
     ),
     free_biases=True,
     hints=(

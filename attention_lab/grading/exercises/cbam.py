@@ -47,9 +47,7 @@ class AppliedOnce(ChannelAttention):
 
 def channel_scores(scores):
     """A misconception with other scores, ``scores(self, average, maximum)``, in front of the sigmoid."""
-    return replaced(
-        weights=lambda self, x: scores(self, squeeze(x), x.amax((2, 3))).sigmoid()[:, :, None, None]
-    )
+    return replaced(weights=lambda self, x: scores(self, squeeze(x), x.amax((2, 3))).sigmoid()[:, :, None, None])
 
 
 def mlp_scores(self, average: Tensor, maximum: Tensor) -> Tensor:
@@ -58,9 +56,7 @@ def mlp_scores(self, average: Tensor, maximum: Tensor) -> Tensor:
 
 def channel_normaliser(normalise):
     """A misconception that makes something else than one sigmoid of the right scores, (N, C)."""
-    return replaced(
-        weights=lambda self, x: normalise(mlp_scores(self, squeeze(x), x.amax((2, 3))))[:, :, None, None]
-    )
+    return replaced(weights=lambda self, x: normalise(mlp_scores(self, squeeze(x), x.amax((2, 3))))[:, :, None, None])
 
 
 def linear_scores(self, average: Tensor, maximum: Tensor) -> Tensor:
@@ -543,9 +539,7 @@ SPATIAL_GATE = (
         one_map(lambda x: POOLS["average"](x) + POOLS["maximum"](x)),
     ),
     PADDING,
-    Misconception(
-        PADDING.id, PADDING.name, PADDING.question, PADDING.equation, other_convolution(padding=3)
-    ),
+    Misconception(PADDING.id, PADDING.name, PADDING.question, PADDING.equation, other_convolution(padding=3)),
     WITHOUT_KEEPDIM,
     Misconception(
         "pooled-over-positions",
@@ -924,9 +918,7 @@ WRONG_AXIS = Misconception(
     joined_along(0),
 )
 
-DEBUG_SPATIAL_MISTAKES = (
-    "both-max", "both-average", "pooled-over-positions", "indices-not-values", "no-sigmoid"
-)
+DEBUG_SPATIAL_MISTAKES = ("both-max", "both-average", "pooled-over-positions", "indices-not-values", "no-sigmoid")
 
 DEBUG_SPATIAL = Exercise(
     id="debug-cbam",

@@ -352,7 +352,11 @@ STEP_MISCONCEPTIONS = (
         HIDDEN,
         called_with(
             lambda channels, branches, reduction, groups, width: (
-                channels, branches, channels, groups, min(channels // reduction, width),
+                channels,
+                branches,
+                channels,
+                groups,
+                min(channels // reduction, width),
             )
         ),
     ),
@@ -489,9 +493,7 @@ SELECTIVE_KERNEL = Exercise(
         "shapes": Check(1, (shape("weights"), shape("output"), leaves_input_alone())),
         "parameters": Check(2, (parameters(),)),
         "weights": Check(3, (between(0, 1, "weights"), sums_to_one("weights", 1), values("weights"))),
-        "values": Check(
-            3, (values("output"), together("weights", "output"), images_apart(), repeatable())
-        ),
+        "values": Check(3, (values("output"), together("weights", "output"), images_apart(), repeatable())),
         "gradients": Check(1, (gradients(),)),
     },
     misconceptions=STEP_MISCONCEPTIONS,

@@ -5,11 +5,13 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from ...mechanisms import SpatialTransformer, affine_grid, bilinear_sample
-from ..exercise import Check, Exercise, Misconception, Probe, normal
+from ..exercise import Check, Exercise, Failure, Misconception, Probe, Property, normal
+from ..observe import Observation, Question
 from ..properties import (
     gradients,
     images_apart,
     leaves_input_alone,
+    moves,
     parameters,
     repeatable,
     shape,
@@ -22,10 +24,13 @@ from ..stand_ins import StandIn
 GRID = "(x_in, y_in) = theta (x_out, y_out, 1) (Jaderberg et al. 2015, equation 1)"
 CENTRES = "the centre of column j of W columns lies at x = (2 j + 1) / W - 1 (align_corners=False)"
 SAMPLE = (
-    "output = sum over pixels of max(0, 1 - |x - column|) max(0, 1 - |y - row|) image[row, column] "
+    "output = sum over pixels of max(0, 1 - |u - column|) max(0, 1 - |v - row|) image[row, column] "
     "(Jaderberg et al. 2015, equation 5)"
 )
-PIXELS = "column = ((x + 1) W - 1) / 2: -1 and 1 are the outer edges of the image, not the centres of its last pixels"
+PIXELS = (
+    "u = ((x + 1) W - 1) / 2, v = ((y + 1) H - 1) / 2: -1 and 1 are the outer edges of the image, not the centres of "
+    "its last pixels"
+)
 TRANSFORM = "output = bilinear_sample(x, affine_grid(localisation(x))) (Jaderberg et al. 2015, section 3)"
 
 
@@ -59,12 +64,34 @@ def rows_before_theta(theta: Tensor, height: int, width: int) -> Tensor:
     return torch.einsum("nij,hwj->nhwi", theta, torch.stack([y, x, torch.ones_like(x)], -1).to(theta.dtype))
 
 
+def divided_by(sides):
+    """A misconception that takes other sizes for W and H: ``sides`` gives them from the height and the width."""
+
+    def wrong(theta: Tensor, height: int, width: int) -> Tensor:
+        high, wide = sides(height, width)
+        x = (2 * torch.arange(width, dtype=theta.dtype) + 1) / wide - 1
+        y = (2 * torch.arange(height, dtype=theta.dtype) + 1) / high - 1
+        y, x = torch.meshgrid(y, x, indexing="ij")
+        return torch.einsum("nij,hwj->nhwi", theta, torch.stack([x, y, torch.ones_like(x)], -1))
+
+    return lambda right: wrong
+
+
 def transposed_turn(theta: Tensor) -> Tensor:
     return torch.cat([theta[:, :, :2].transpose(1, 2), theta[:, :, 2:]], 2)
 
 
 def without_shift(theta: Tensor) -> Tensor:
     return torch.cat([theta[:, :, :2], 0 * theta[:, :, 2:]], 2)
+
+
+def shifted_back(theta: Tensor) -> Tensor:
+    return torch.cat([theta[:, :, :2], -theta[:, :, 2:]], 2)
+
+
+def of_exchanged_coordinates(theta: Tensor) -> Tensor:
+    """The theta that does to (x, y, 1) what theta does to (y, x, 1), with the results exchanged too."""
+    return theta.flip(1)[:, :, [1, 0, 2]]
 
 
 def inverted(theta: Tensor) -> Tensor:
@@ -93,9 +120,7 @@ AFFINE_GRID = Exercise(
     },
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
-        "identity": Check(
-            1, (values(on=("identity",), name="the identity gives the pixels' centres"), written_out())
-        ),
+        "identity": Check(1, (values(on=("identity",), name="the identity gives the pixels' centres"), written_out())),
         "shift": Check(1, (values(on=("shift",), name="a shift in x moves x alone"), written_out())),
         "values": Check(2, (values(), images_apart(), gradients(), written_out())),
     },
@@ -123,6 +148,37 @@ AFFINE_GRID = Exercise(
             lambda right: lambda theta, height, width: right(theta, height, width).transpose(1, 2),
         ),
         Misconception(
+            "xy-swapped-twice",
+            "theta is applied to (y, x, 1), and the result is turned round to (x, y)",
+            "Which of theta's numbers shifts x? Does it shift x in your grid?",
+            GRID,
+            gridded(centres, theta_of=of_exchanged_coordinates),
+        ),
+        Misconception(
+            "upside-down",
+            "y runs upwards: the first row of the grid is the lowest row of the image",
+            "Is y = -1 at the upper or at the lower edge?",
+            GRID,
+            gridded(centres, lambda size: -centres(size)),
+        ),
+        Misconception(
+            "sizes-swapped",
+            "x is divided by the height and y by the width",
+            "How many columns share the way from -1 to 1, and how many rows? Test with H different from W.",
+            CENTRES,
+            divided_by(lambda height, width: (width, height)),
+        ),
+        *(
+            Misconception(
+                "one-size-for-both",
+                "x and y are divided by the same size, as if every image were square",
+                "How many columns share the way from -1 to 1, and how many rows? Test with H different from W.",
+                CENTRES,
+                divided_by(sides),
+            )
+            for sides in (lambda height, width: (width, width), lambda height, width: (height, height))
+        ),
+        Misconception(
             "left-edges",
             "the points lie on the left and upper edges of the pixels, not on their centres",
             "Are your first and last column equally far from the middle?",
@@ -144,9 +200,16 @@ AFFINE_GRID = Exercise(
             gridded(lambda size: (torch.arange(size, dtype=torch.float64) + 0.5) / size),
         ),
         Misconception(
+            "shift-subtracted",
+            "the shifts are subtracted: a positive t_x looks further left",
+            "Does a positive t_x look further right, or does it move the picture to the right?",
+            GRID,
+            gridded(centres, theta_of=shifted_back),
+        ),
+        Misconception(
             "theta-inverted",
             "theta is read as a map from the input to the output",
-            "A zoom of 0.5: does it show a half of the image, or the image at half its size?",
+            "A zoom of 0.5: does it show the middle of the image, or the whole image at half its size?",
             GRID,
             gridded(centres, theta_of=inverted),
         ),
@@ -186,27 +249,40 @@ AFFINE_GRID = Exercise(
 )
 
 
-def sampled(pixels=None, order=(0, 1), floor=torch.floor, outside=False, clipped=False, weigh=lambda gap: 1 - gap):
+def sampled(
+    pixels=None,
+    order=(0, 1),
+    sides=lambda height, width: (height, width),
+    floor=torch.floor,
+    outside=False,
+    clipped=False,
+    by_other_corner=False,
+    weigh=lambda gap: 1 - gap,
+):
     """A misconception in bilinear sampling.
 
     pixels: from (coordinate, size) to a pixel's number.
     order: which of the grid's entries are x and y.
+    sides: which sizes are taken for H and W.
     floor: finds the corner before a point.
     outside: the image goes on beyond its edge.
     clipped: corners are clipped before the weights are computed.
+    by_other_corner: a weight is the distance to the other corner, not 1 minus the distance to its own.
     weigh: a corner's weight from its distance.
     """
     pixels = pixels or (lambda coordinate, size: ((coordinate + 1) * size - 1) / 2)
 
     def wrong(image: Tensor, grid: Tensor) -> Tensor:
         n, channels, height, width = image.shape
-        x, y = pixels(grid[..., order[0]], width), pixels(grid[..., order[1]], height)
+        high, wide = sides(height, width)
+        x, y = pixels(grid[..., order[0]], wide), pixels(grid[..., order[1]], high)
         flat = image.flatten(2)
 
         def corners(at: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
             first, second = floor(at), floor(at) + 1
             if clipped:
                 first, second = first.clamp(0, size - 1), second.clamp(0, size - 1)
+            if by_other_corner:
                 return [(first, second - at), (second, at - first)]
             return [(first, weigh((at - first).abs())), (second, weigh((second - at).abs()))]
 
@@ -221,6 +297,23 @@ def sampled(pixels=None, order=(0, 1), floor=torch.floor, outside=False, clipped
         return total
 
     return lambda right: wrong
+
+
+def channels_last(image: Tensor, grid: Tensor) -> Tensor:
+    return bilinear_sample(image, grid).movedim(1, -1)
+
+
+def channels_last_times_weight(image: Tensor, grid: Tensor) -> Tensor:
+    return channels_last(image, grid) * grid[:, None, ..., 0]
+
+
+def weight_times_channels_last(image: Tensor, grid: Tensor) -> Tensor:
+    return grid[:, None, ..., 0] * channels_last(image, grid)
+
+
+def images_counted_along_columns(image: Tensor, grid: Tensor) -> Tensor:
+    place = torch.zeros(grid.shape[:3], dtype=torch.long)
+    return bilinear_sample(image, grid) if len(image) == 1 else image[torch.arange(len(image)), :, place, place]
 
 
 def rim(generator: Generator) -> Tensor:
@@ -256,9 +349,11 @@ BILINEAR_SAMPLE = Exercise(
         ),
         "values": Check(3, (values(on=("plain", "one image")), images_apart(), written_out())),
         "outside": Check(
-            1, (values(on=("rim",), name="black outside, half a pixel of it at the edge"), written_out())
+            1, (values(on=("rim",), name="0 outside; at the edge a mixture of the last pixel and 0"), written_out())
         ),
-        "gradients": Check(1, (gradients(on=("plain", "one image", "rim")),)),
+        "gradients": Check(
+            1, (gradients(on=("plain", "one image", "rim")), moves(on=("plain", "one image")), written_out())
+        ),
     },
     misconceptions=(
         Misconception(
@@ -297,6 +392,30 @@ BILINEAR_SAMPLE = Exercise(
             sampled(order=(1, 0)),
         ),
         Misconception(
+            "sizes-swapped",
+            "x is scaled by the height and y by the width",
+            "How many columns lie between x = -1 and x = 1, and how many rows between y = -1 and y = 1?",
+            PIXELS,
+            sampled(sides=lambda height, width: (width, height)),
+        ),
+        *(
+            Misconception(
+                "one-size-for-both",
+                "x and y are scaled by the same size, as if every image were square",
+                "How many columns lie between x = -1 and x = 1, and how many rows between y = -1 and y = 1?",
+                PIXELS,
+                sampled(sides=sides),
+            )
+            for sides in (lambda height, width: (width, width), lambda height, width: (height, height))
+        ),
+        Misconception(
+            "first-image-for-all",
+            "every image is read from the first one",
+            "Where does your code use all N images? Image n has its own points grid[n].",
+            SAMPLE,
+            lambda right: lambda image, grid: right(image[:1].expand_as(image), grid),
+        ),
+        Misconception(
             "nearest",
             "only the nearest pixel is read: moving a point a little changes nothing, so the grid cannot learn",
             "How much does your output change when a point moves by a tenth of a pixel?",
@@ -322,6 +441,13 @@ BILINEAR_SAMPLE = Exercise(
             "the corners are clipped to the image before their weights are computed: at the edge they do not sum to 1",
             "What do the four weights sum to in the last column?",
             SAMPLE,
+            sampled(clipped=True, outside=True, by_other_corner=True),
+        ),
+        Misconception(
+            "clipped-before-weights",
+            "the corners are clipped to the image before their weights are computed: at the edge they do not sum to 1",
+            "What do the four weights sum to in the last column?",
+            SAMPLE,
             sampled(clipped=True, outside=True),
         ),
         Misconception(
@@ -338,6 +464,23 @@ BILINEAR_SAMPLE = Exercise(
             SAMPLE,
             sampled(floor=torch.trunc),
         ),
+        *(
+            Misconception(
+                "channels-last",
+                "image[n, :, row, column] has its channels last, (N, h, w, C): the indexed axes come first",
+                "Print the shape of the pixels that you look up. Which axis has to move before you return?",
+                "output: (N, C, h, w)",
+                lambda right, wrong=wrong: wrong,
+            )
+            for wrong in (channels_last, channels_last_times_weight, weight_times_channels_last)
+        ),
+        Misconception(
+            "batch-index-without-axes",
+            "the index of the images has the shape (N,): it does not broadcast against rows and columns of (N, h, w)",
+            "Which shape makes the numbers 0 ... N-1 run along the first of three axes?",
+            "indices are broadcast together: (N, 1, 1) and (N, h, w) give (N, h, w)",
+            lambda right: images_counted_along_columns,
+        ),
     ),
     hints=(
         "A point lies among four pixels. First turn (x, y) into pixel numbers with decimals, then find the four "
@@ -345,13 +488,15 @@ BILINEAR_SAMPLE = Exercise(
         "their four weights. What if one of the four is not in the image?",
         r"$u = \frac{(x+1)W-1}{2}$, $v = \frac{(y+1)H-1}{2}$, each `(N, h, w)`. With $u_0=\lfloor u\rfloor$ and "
         r"$v_0=\lfloor v\rfloor$: the pixel in row $v_0+a$, column $u_0+b$ ($a, b \in \{0, 1\}$) has the weight "
-        r"$(1-|v-v_0-a|)\,(1-|u-u_0-b|)$, or 0 if it is outside. One channel-wise look-up gives `(N, C, h, w)`.",
+        r"$(1-|v-v_0-a|)\,(1-|u-u_0-b|)$, or 0 if it is outside: `(N, h, w)`. Each pixel has C channels.",
         "```\nu, v = grid as pixel numbers, with decimals\noutput = 0\nfor a in (0, 1) and b in (0, 1):\n"
         "    row = floor of v + a;  column = floor of u + b\n    weight = (1 - |v - row|) * (1 - |u - column|)\n"
         "    weight = 0 where row or column is outside\n"
-        "    clip row and column to the image, as integers, to look up\n"
-        "    pixels = for each image n: image[n, :, row[n], column[n]]      # (N, C, h, w)\n"
-        "    output = output + weight * pixels\nreturn output\n```",
+        "    clip row and column to the image, as integers, only now\n"
+        "    pixels = for each image n: image[n, :, row[n], column[n]]      # each (C, h, w)\n"
+        "             # for all at once: n of shape (N, 1, 1); but then image[n, :, row, column] is (N, h, w, C)\n"
+        "    output = output + weight * pixels       # weight is (N, h, w): give it an axis for the channels\n"
+        "return output, as (N, C, h, w)\n```",
     ),
 )
 
@@ -413,6 +558,23 @@ def flat_theta(right: type[SpatialTransformer]) -> type[nn.Module]:
     return Wrong
 
 
+ALL_LAYERS_SET = Misconception(
+    "all-layers-set",
+    "layers before the last one are set too: theta is then the same for every image, and hardly learns",
+    "Which layer alone decides what a fresh localisation puts out?",
+    "theta = W h + b: with W = 0 and b = (1, 0, 0, 0, 1, 0) it is the identity, whatever h is",
+)
+
+
+def sets_the_last_layer_only() -> Property:
+    def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
+        if got.preset <= 2:  # weight and bias
+            return None
+        return Failure(f"{got.preset} parameters of the localisation set", "2 at most", ALL_LAYERS_SET)
+
+    return Property("the localisation's other layers as they were given", failure)
+
+
 SPATIAL_TRANSFORMER = Exercise(
     id="spatial-transformer",
     forms=(SpatialTransformer, AddedToIdentity),
@@ -424,7 +586,7 @@ SPATIAL_TRANSFORMER = Exercise(
     },
     checks={
         "shapes": Check(1, (shape("weights"), shape("output"), parameters(), leaves_input_alone())),
-        "identity": Check(1, (starts_as_identity(),)),
+        "identity": Check(1, (starts_as_identity(), sets_the_last_layer_only())),
         "values": Check(2, (values("weights"), values("output"), images_apart(), repeatable())),
         "gradients": Check(1, (gradients(),)),
     },

@@ -342,7 +342,9 @@ SE_RESIDUAL = Exercise(
     forms=(se_residual,),
     probes={
         "plain": Probe(lambda g: (normal(g, 2, 6, 5, 7), StandIn("convolution", (6,), 1), StandIn("gate", (6,), 2))),
-        "one image": Probe(lambda g: (normal(g, 1, 4, 6, 3), StandIn("convolution", (4,), 3), StandIn("gate", (4,), 4))),
+        "one image": Probe(
+            lambda g: (normal(g, 1, 4, 6, 3), StandIn("convolution", (4,), 3), StandIn("gate", (4,), 4))
+        ),
     },
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
@@ -405,6 +407,7 @@ SE_RESIDUAL = Exercise(
         "```\nu = branch of x\nreturn x plus se of u\n```",
     ),
 )
+
 
 def found_as(forward):
     """The seed's mistakes: the tutorial's layers with another ``forward(self, x)``."""

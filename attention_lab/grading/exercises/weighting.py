@@ -4,7 +4,16 @@ import torch
 
 from ...mechanisms import recalibrate, select, softmax
 from ..exercise import Check, Exercise, Misconception, Probe, normal
-from ..properties import gradients, images_apart, leaves_input_alone, repeatable, shape, sums_to_one, values, written_out
+from ..properties import (
+    gradients,
+    images_apart,
+    leaves_input_alone,
+    repeatable,
+    shape,
+    sums_to_one,
+    values,
+    written_out,
+)
 
 TEMPERATURE = "weights_i = exp(s_i / T) / sum_j exp(s_j / T) (Hinton et al. 2014, equation 1)"
 SELECT = "output_c = sum_l softmax(scores)_l features_cl"
@@ -34,9 +43,7 @@ TEMPERATURE_SOFTMAX = Exercise(
                 written_out(),
             ),
         ),
-        "temperature": Check(
-            1, (values(on=("warm", "cold"), name="values at temperatures 2 and 0.25"), written_out())
-        ),
+        "temperature": Check(1, (values(on=("warm", "cold"), name="values at temperatures 2 and 0.25"), written_out())),
         "stable": Check(
             1,
             (
@@ -79,9 +86,9 @@ TEMPERATURE_SOFTMAX = Exercise(
             "the weights are normalised over the whole tensor, not along dim",
             "How many sums should be 1 for scores of shape (3, 7) and dim = -1?",
             TEMPERATURE,
-            lambda right: lambda scores, dim=-1, temperature=1.0: torch.softmax(
-                scores.flatten() / temperature, 0
-            ).view_as(scores),
+            lambda right: (
+                lambda scores, dim=-1, temperature=1.0: torch.softmax(scores.flatten() / temperature, 0).view_as(scores)
+            ),
         ),
         Misconception(
             "dim-ignored",
@@ -102,9 +109,9 @@ TEMPERATURE_SOFTMAX = Exercise(
             "the exponentials are never divided by their sum",
             "What do your weights sum to?",
             TEMPERATURE,
-            lambda right: lambda scores, dim=-1, temperature=1.0: (
-                (scores - scores.amax(dim, keepdim=True)) / temperature
-            ).exp(),
+            lambda right: (
+                lambda scores, dim=-1, temperature=1.0: ((scores - scores.amax(dim, keepdim=True)) / temperature).exp()
+            ),
         ),
         Misconception(
             "applied-twice",
@@ -219,7 +226,9 @@ RECALIBRATE_EXERCISE = Exercise(
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
         "values": Check(2, (values(on=("channels", "positions", "every value")), gradients(), repeatable())),
-        "open-and-closed": Check(1, (values(on=("open", "closed"), name="an open gate keeps x, a closed one gives 0"),)),
+        "open-and-closed": Check(
+            1, (values(on=("open", "closed"), name="an open gate keeps x, a closed one gives 0"),)
+        ),
     },
     misconceptions=(
         Misconception(

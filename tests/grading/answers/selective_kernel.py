@@ -100,9 +100,7 @@ class ModuleListOfSequentials(nn.Module):
                 )
             )
         self.gap = nn.AdaptiveAvgPool2d((1, 1))
-        self.fc = nn.Sequential(
-            nn.Conv2d(channels, d, 1, bias=False), nn.BatchNorm2d(d), nn.ReLU(inplace=True)
-        )
+        self.fc = nn.Sequential(nn.Conv2d(channels, d, 1, bias=False), nn.BatchNorm2d(d), nn.ReLU(inplace=True))
         self.fcs = nn.ModuleList([nn.Conv2d(d, channels, 1, bias=False) for _ in range(branches)])
 
     def split(self, x):

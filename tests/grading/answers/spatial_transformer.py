@@ -54,7 +54,12 @@ def mids(size):
 
 
 def apply(theta, points):
-    return torch.einsum("nij,hwj->nhwi", theta, points)
+    return torch.einsum("nij,hwj->nhwi", theta, points.to(theta.dtype))
+
+
+@wrong("affine-grid", None)
+def double_precision_only(theta, height, width):
+    return torch.einsum("nij,hwj->nhwi", theta, mesh(height, width, mids(width), mids(height)))
 
 
 @wrong("affine-grid", "align-corners", passes="shape")
@@ -72,6 +77,43 @@ def rows_first(theta, height, width):
 def rows_first_before_theta(theta, height, width):
     points = mesh(height, width, mids(width), mids(height))[..., [1, 0, 2]]
     return apply(theta, points)
+
+
+@wrong("affine-grid", "xy-swapped-twice", passes="shape identity")
+def rows_first_and_turned_back(theta, height, width):
+    grid = apply(theta, mesh(height, width, mids(width), mids(height))[..., [1, 0, 2]])
+    return torch.stack([grid[..., 1], grid[..., 0]], dim=-1)
+
+
+@wrong("affine-grid", "upside-down", passes="shape")
+def y_upwards(theta, height, width):
+    y = 1 - (2 * torch.arange(height).double() + 1) / height
+    return apply(theta, mesh(height, width, mids(width), y))
+
+
+@wrong("affine-grid", "sizes-swapped", passes="shape")
+def columns_of_the_height(theta, height, width):
+    x = (torch.arange(width) + 0.5).double() * 2 / height - 1
+    y = (torch.arange(height) + 0.5).double() * 2 / width - 1
+    return apply(theta, mesh(height, width, x, y))
+
+
+@wrong("affine-grid", "one-size-for-both", passes="shape")
+def width_for_rows_too(theta, height, width):
+    points = [[((2 * j + 1) / width - 1, (2 * i + 1) / width - 1, 1.0) for j in range(width)] for i in range(height)]
+    return apply(theta, torch.tensor(points, dtype=theta.dtype))
+
+
+@wrong("affine-grid", "one-size-for-both", passes="shape")
+def height_for_columns_too(theta, height, width):
+    x = (torch.arange(width) + 0.5).double() * 2 / height - 1
+    return apply(theta, mesh(height, width, x, mids(height)))
+
+
+@wrong("affine-grid", "shift-subtracted", passes="shape identity")
+def minus_one(theta, height, width):
+    y, x = torch.meshgrid(mids(height), mids(width), indexing="ij")
+    return apply(theta, torch.stack([x, y, -torch.ones_like(x)], -1))
 
 
 @wrong("affine-grid", "rows-and-columns-swapped")
@@ -109,7 +151,7 @@ def points_times_theta(theta, height, width):
 
 @wrong("affine-grid", "no-shift", passes="shape identity")
 def only_the_turn(theta, height, width):
-    return torch.einsum("nij,hwj->nhwi", theta[..., :2], mesh(height, width, mids(width), mids(height))[..., :2])
+    return apply(theta[..., :2], mesh(height, width, mids(width), mids(height))[..., :2])
 
 
 @wrong("affine-grid", "first-theta-for-all", passes="shape identity shift")
@@ -190,7 +232,7 @@ def flat_index(image, grid):
     return wa * look(y0, x0) + wb * look(y0 + 1, x0) + wc * look(y0, x0 + 1) + wd * look(y0 + 1, x0 + 1)
 
 
-@wrong("bilinear-sample", "borrowed", passes="shape gradients")
+@wrong("bilinear-sample", "borrowed", passes="shape")
 def torchs_own_sampling(image, grid):
     return F.grid_sample(image, grid, align_corners=False)
 
@@ -238,7 +280,83 @@ def rows_from_x(image, grid):
     return sampled(image, grid[..., [1, 0]])
 
 
-@wrong("bilinear-sample", "nearest", passes="shape identity gradients")
+@wrong("bilinear-sample", "sizes-swapped", passes="shape gradients")
+def columns_by_height(image, grid):
+    n, c, w, h = image.shape
+    u, v = ((grid[..., 0] + 1) * w - 1) / 2, ((grid[..., 1] + 1) * h - 1) / 2
+    by_column = torch.relu(1 - (u[..., None] - torch.arange(image.shape[3])).abs())
+    by_row = torch.relu(1 - (v[..., None] - torch.arange(image.shape[2])).abs())
+    return torch.einsum("nhwr,nhwc,nkrc->nkhw", by_row, by_column, image)
+
+
+def of_one_size(image, grid, size):
+    u, v = (((grid + 1) * size - 1) / 2).unbind(-1)
+    by_column = torch.relu(1 - (u[..., None] - torch.arange(image.shape[3])).abs())
+    by_row = torch.relu(1 - (v[..., None] - torch.arange(image.shape[2])).abs())
+    return torch.einsum("nhwr,nhwc,nkrc->nkhw", by_row, by_column, image)
+
+
+@wrong("bilinear-sample", "one-size-for-both", passes="shape gradients")
+def width_for_both(image, grid):
+    return of_one_size(image, grid, image.shape[3])
+
+
+@wrong("bilinear-sample", "one-size-for-both", passes="shape gradients")
+def height_for_both(image, grid):
+    return of_one_size(image, grid, image.shape[2])
+
+
+def corner_by_corner(image, grid, index=None, look=None, clip_first=False):
+    """As hint 3 says it, with a slip."""
+    n, c, height, width = image.shape
+    u, v = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
+    total = 0
+    for a in (0, 1):
+        for b in (0, 1):
+            row, column = v.floor().long() + a, u.floor().long() + b
+            if clip_first:
+                row, column = row.clamp(0, height - 1), column.clamp(0, width - 1)
+            weight = (1 - (v - row).abs()) * (1 - (u - column).abs())
+            weight = weight * ((row >= 0) & (row < height) & (column >= 0) & (column < width))
+            row, column = row.clamp(0, height - 1), column.clamp(0, width - 1)
+            number = torch.arange(n)[:, None, None] if index is None else index(n)
+            total = total + (look or (lambda pixels, weight: pixels.movedim(-1, 1) * weight[:, None]))(
+                image[number, :, row, column], weight
+            )
+    return total
+
+
+@wrong("bilinear-sample", "first-image-for-all", passes="shape gradients")
+def first_image(image, grid):
+    return corner_by_corner(image, grid, index=lambda n: torch.zeros(n, 1, 1, dtype=torch.long))
+
+
+@wrong("bilinear-sample", "clipped-before-weights", passes="shape gradients")
+def clipped_then_weighed(image, grid):
+    return corner_by_corner(image, grid, clip_first=True)
+
+
+@wrong("bilinear-sample", "channels-last", passes="gradients")
+def channels_left_last(image, grid):
+    return corner_by_corner(image, grid, look=lambda pixels, weight: pixels * weight[..., None])
+
+
+@wrong("bilinear-sample", "channels-last")
+def weight_for_channels_first(image, grid):
+    return corner_by_corner(image, grid, look=lambda pixels, weight: weight.unsqueeze(1) * pixels)
+
+
+@wrong("bilinear-sample", "channels-last")
+def pixels_times_weight(image, grid):
+    return corner_by_corner(image, grid, look=lambda pixels, weight: pixels * weight)
+
+
+@wrong("bilinear-sample", "batch-index-without-axes")
+def flat_image_numbers(image, grid):
+    return corner_by_corner(image, grid, index=torch.arange)
+
+
+@wrong("bilinear-sample", "nearest", passes="shape identity")
 def nearest_pixel(image, grid):
     height, width = image.shape[2:]
     u = ((grid[..., 0] + 1) * width / 2 - 0.5).round().long()
@@ -441,6 +559,14 @@ class ZeroStart(Base):
 @wrong("spatial-transformer", "no-identity-start", passes="shapes values gradients")
 class OnlyTheBias(Base):
     def start(self):
+        self.localisation[-1].bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0])
+
+
+@wrong("spatial-transformer", "all-layers-set", passes="shapes values gradients")
+class ZeroEverywhere(Base):
+    def start(self):
+        for parameter in self.localisation.parameters():
+            nn.init.zeros_(parameter)
         self.localisation[-1].bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0])
 
 
