@@ -1,6 +1,8 @@
 """Lesson 08, attention in networks: count-parameters, count-macs, attention-bottleneck, grad-cam."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -41,6 +43,21 @@ def with_itself_inside(g: Generator) -> StandIn:
     return StandIn("repeated", (3, ("Linear", a, b), ("GELU",), ("Linear", b, a)))
 
 
+@dataclass(frozen=True)
+class Tied(StandIn):
+    """Two layers, each a module of its own, that share one weight."""
+
+    def build(self) -> nn.Module:
+        model = super().build()
+        model[-1].weight = model[0].weight
+        return model
+
+
+def with_one_weight_twice(g: Generator) -> StandIn:
+    a = size(g)
+    return Tied("stack", (("Linear", a, a), ("GELU",), ("Linear", a, a)))
+
+
 def counting(count: Callable[[nn.Module], int]):
     return lambda right: count
 
@@ -52,6 +69,7 @@ COUNT_PARAMETERS = Exercise(
         "network": Probe(lambda g: (network(g),)),
         "partly frozen": Probe(lambda g: (partly_frozen(g),)),
         "repeated": Probe(lambda g: (with_itself_inside(g),)),
+        "tied": Probe(lambda g: (with_one_weight_twice(g),)),
     },
     checks={
         "network": Check(1, (values(on=("network",), name="number of a whole network"),)),
@@ -60,16 +78,24 @@ COUNT_PARAMETERS = Exercise(
             (
                 values(on=("partly frozen",), name="number with a frozen layer"),
                 values(on=("repeated",), name="number with a layer used three times"),
+                values(on=("tied",), name="number with one weight in two layers"),
             ),
         ),
     },
     misconceptions=(
         Misconception(
             "twice-for-shared",
-            "a layer that is used several times is counted several times",
+            "a parameter that is used in several places is counted several times",
             "How many copies of a shared weight does the optimiser change?",
             TRAINED,
             counting(lambda model: sum(parameters_by_use(model))),
+        ),
+        Misconception(
+            "twice-for-shared",
+            "a parameter that is used in several places is counted several times",
+            "How many copies of a shared weight does the optimiser change?",
+            TRAINED,
+            counting(lambda model: sum(parameters_by_layer(model))),
         ),
         Misconception(
             "frozen-counted",
@@ -139,6 +165,11 @@ def parameters_by_use(model: nn.Module):
     for name, p in model.named_parameters(remove_duplicate=False):
         if p.requires_grad:
             yield p.numel()
+
+
+def parameters_by_layer(model: nn.Module):
+    for layer in model.modules():
+        yield from (p.numel() for p in layer.parameters(recurse=False) if p.requires_grad)
 
 
 # count-macs
@@ -228,9 +259,22 @@ COUNT_MACS = Exercise(
         "convolutions": Check(2, (values(on=("convolutions",), name="multiply-adds of convolutions"), repeatable())),
         "groups": Check(1, (values(on=("groups",), name="multiply-adds of convolutions in groups"),)),
         "linear": Check(2, (values(on=("linear layers",), name="multiply-adds of linear layers"),)),
-        "calls": Check(1, (values(on=("called three times",), name="multiply-adds of a layer called three times"),)),
+        "calls": Check(
+            1,
+            (
+                values(on=("called three times",), name="multiply-adds of a layer called three times"),
+                leaves_input_alone(),
+            ),
+        ),
     },
     misconceptions=(
+        Misconception(
+            "nothing-counted",
+            "no hook was ever called",
+            "Does your function run the model, after the hooks are in place?",
+            MACS,
+            lambda right: lambda model, x: 0,
+        ),
         Misconception(
             "once-each",
             "a layer that is called several times is counted once",
@@ -270,8 +314,8 @@ COUNT_MACS = Exercise(
         ),
         Misconception(
             "twice",
-            "a multiply-add is counted as two operations",
-            "Is a multiply-add one step or two? Which does the statement count?",
+            "everything is counted twice: a multiply-add as two operations, or the model runs twice",
+            "Is a multiply-add one step or two? How often does your function call the model?",
             MACS,
             macs(lambda layer, x, y: 2 * right_macs(layer, x, y)),
         ),
@@ -281,6 +325,34 @@ COUNT_MACS = Exercise(
             "How often is a filter with stride 2 applied?",
             MACS,
             of_convolutions(lambda layer, x, y: x[:, 0].numel() * layer.weight.numel()),
+        ),
+        Misconception(
+            "input-size",
+            "the size of the layer's input is used, not of its output",
+            "How often is a filter with stride 2 applied?",
+            MACS,
+            macs(lambda layer, x, y: x.numel() * layer.weight[0].numel()),
+        ),
+        Misconception(
+            "all-filters",
+            "every number is taken to need the weights of all filters; it needs those of one",
+            "How many filters does one output channel come from? What does layer.weight[0] hold?",
+            MACS,
+            macs(lambda layer, x, y: y.numel() * layer.weight.numel()),
+        ),
+        Misconception(
+            "all-filters",
+            "every number is taken to need the weights of all filters; it needs those of one",
+            "How many filters does one output channel come from? What does layer.weight[0] hold?",
+            MACS,
+            of_convolutions(lambda layer, x, y: y.numel() * layer.weight.numel()),
+        ),
+        Misconception(
+            "square-kernels",
+            "the kernel is taken to be as wide as it is high",
+            "What is kernel_size of a convolution with a kernel of 1 x 3?",
+            MACS,
+            of_convolutions(lambda layer, x, y: y.numel() * len(layer.weight[0]) * layer.kernel_size[0] ** 2),
         ),
         Misconception(
             "one-image",
@@ -331,6 +403,7 @@ COUNT_MACS = Exercise(
         r"Convolution: $N \cdot C_{out} H_{out} W_{out} \cdot \frac{C_{in}}{G} k_h k_w$. Linear: every output number takes "
         r"$d_{in}$. Both are (number of outputs) × (number of weights in `weight[0]`).",
         "```\ntotal = 0\nhook of a layer and its output: add (elements of the output) times (elements of weight[0])\n"
+        "    to total (declared nonlocal), and return nothing\n"
         "for every module inside the model, at any depth:\n    if it is a convolution or a linear layer: register the hook\n"
         "run the model on x\nremove the hooks\nreturn total\n```",
     ),
@@ -387,6 +460,18 @@ def unit(**methods):
     return lambda right: type("Wrong", (right,), methods)
 
 
+def branch_first(self, x: Tensor) -> Tensor:
+    return (self.gate(self.branch(x)) + self.shortcut(x)).relu()
+
+
+def misfit(id: str, name: str, question: str, equation: str, **methods) -> tuple[Misconception, ...]:
+    """A mistake after which the two paths differ in shape: the error's text depends on which is written first."""
+    return tuple(
+        Misconception(id, name, question, equation, unit(forward=forward, **methods))
+        for forward in (Unit.forward, branch_first)
+    )
+
+
 def always_bridged(self, in_channels: int, stride: int, same: bool) -> nn.Module:
     return Unit.bridge(self, in_channels, stride, False)
 
@@ -407,6 +492,10 @@ def bridged_for_stride_only(self, in_channels: int, stride: int, same: bool) -> 
     return Unit.bridge(self, in_channels, stride, stride == 1)
 
 
+def bridged_for_channels_only(self, in_channels: int, stride: int, same: bool) -> nn.Module:
+    return Unit.bridge(self, in_channels, stride, in_channels == self.channels)
+
+
 def both_strided(self, in_channels: int, width: int, first: int, second: int) -> None:
     Unit.build(self, in_channels, width, first * second, first * second)
 
@@ -414,6 +503,22 @@ def both_strided(self, in_channels: int, width: int, first: int, second: int) ->
 def no_inner_relus(self, in_channels: int, width: int, first: int, second: int) -> None:
     Unit.build(self, in_channels, width, first, second)
     self.branch = nn.Sequential(*(layer for layer in self.branch if not isinstance(layer, nn.ReLU)))
+
+
+def no_padding(self, in_channels: int, width: int, first: int, second: int) -> None:
+    Unit.build(self, in_channels, width, first, second)
+    self.branch[3].padding = (0, 0)
+
+
+def with_biases(self, in_channels: int, width: int, first: int, second: int) -> None:
+    Unit.build(self, in_channels, width, first, second)
+    for layer in self.branch[::3]:
+        layer.bias = nn.Parameter(torch.zeros(layer.out_channels))
+
+
+def bridged_with_bias(self, in_channels: int, stride: int, same: bool) -> nn.Module:
+    conv = nn.Conv2d(in_channels, self.channels, 1, stride)
+    return nn.Identity() if same else nn.Sequential(conv, nn.BatchNorm2d(self.channels))
 
 
 def relu_at_the_end(self, in_channels: int, width: int, first: int, second: int) -> None:
@@ -483,6 +588,27 @@ ATTENTION_BOTTLENECK = Exercise(
             unit(forward=gate_before_the_last_norm),
         ),
         Misconception(
+            "gate-not-built",
+            "the attention is a class that is never called with the number of channels, so there is no module",
+            "attention makes the mechanism. Which line of __init__ calls it, and with what?",
+            "attention(4 width) is the module, attention is its class",
+            unit(attend=lambda self, attention, width: attention),
+        ),
+        Misconception(
+            "gate-too-narrow",
+            "the attention is built for width channels, but the branch ends with 4 width",
+            "How many channels has the end of the branch?",
+            "attention(4 width): 1x1 to width, 3x3, 1x1 to 4 width (He et al. 2016, figure 5)",
+            unit(attend=lambda self, attention, width: attention(width)),
+        ),
+        Misconception(
+            "gate-for-the-input",
+            "the attention is built for the channels of x, but it weighs the end of the branch",
+            "How many channels has the end of the branch?",
+            "attention(4 width): 1x1 to width, 3x3, 1x1 to 4 width (He et al. 2016, figure 5)",
+            unit(attend=lambda self, attention, width: attention(self.branch[0].in_channels)),
+        ),
+        Misconception(
             "gate-unused",
             "the attention is built and never called",
             "Which line of forward calls it?",
@@ -521,18 +647,25 @@ ATTENTION_BOTTLENECK = Exercise(
             unit(bridge=never_bridged, forward=lambda self, x: self.gate(self.branch(x)).relu()),
         ),
         Misconception(
+            "no-skip",
+            "the skip connection is missing",
+            "Where is x added?",
+            UNIT,
+            unit(forward=lambda self, x: self.gate(self.branch(x)).relu()),
+        ),
+        Misconception(
             "no-inner-relus",
             "the ReLUs between the convolutions are missing",
             "What are three linear maps in a row?",
             "each convolution but the last is followed by BN and ReLU (He et al. 2016, figure 5)",
             unit(build=no_inner_relus),
         ),
-        Misconception(
+        *misfit(
             "never-bridged",
             "the shortcut is always x, also where the shapes differ",
             "Which shape has x, and which the branch?",
             SHORTCUT,
-            unit(bridge=never_bridged),
+            bridge=never_bridged,
         ),
         Misconception(
             "always-bridged",
@@ -541,12 +674,12 @@ ATTENTION_BOTTLENECK = Exercise(
             SHORTCUT,
             unit(bridge=always_bridged),
         ),
-        Misconception(
+        *misfit(
             "bridged-without-stride",
             "the shortcut's convolution has no stride, so its map stays large",
             "Which size has the map of the branch when stride is 2?",
             SHORTCUT,
-            unit(bridge=bridged_without_stride),
+            bridge=bridged_without_stride,
         ),
         Misconception(
             "bridged-without-norm",
@@ -555,19 +688,48 @@ ATTENTION_BOTTLENECK = Exercise(
             SHORTCUT,
             unit(bridge=bridged_without_norm),
         ),
-        Misconception(
+        *misfit(
             "bridged-for-stride-only",
             "the shortcut fits the size of the map, but not the number of channels",
             "Which two things can differ between x and the branch?",
             SHORTCUT,
-            unit(bridge=bridged_for_stride_only),
+            bridge=bridged_for_stride_only,
         ),
-        Misconception(
+        *misfit(
+            "bridged-for-channels-only",
+            "the shortcut fits the number of channels, but not the size of the map",
+            "Which two things can differ between x and the branch?",
+            SHORTCUT,
+            bridge=bridged_for_channels_only,
+        ),
+        *misfit(
+            "no-padding",
+            "the 3x3 convolution has no padding: the branch's map loses its border",
+            "Which size has the map after a 3x3 convolution with padding 0?",
+            UNIT,
+            build=no_padding,
+        ),
+        *misfit(
             "stride-twice",
             "two convolutions of the branch have the stride: the map shrinks by its square",
             "Which size has the map of the shortcut?",
             UNIT,
-            unit(build=both_strided),
+            build=both_strided,
+        ),
+        *(
+            Misconception(
+                "biases-kept",
+                "convolutions have biases, which the normalisation behind them takes away again",
+                "What does a BatchNorm do with a constant that is added to its input?",
+                "no biases: BN subtracts the mean (Ioffe and Szegedy 2015, section 3.2)",
+                unit(forward=forward, **methods),  # biases of one size are filled in the order in which they run
+            )
+            for forward in (Unit.forward, branch_first)
+            for methods in (
+                {"build": with_biases, "bridge": bridged_with_bias},
+                {"build": with_biases},
+                {"bridge": bridged_with_bias},
+            )
         ),
         Misconception(
             "not-expanded",
@@ -594,26 +756,32 @@ ATTENTION_BOTTLENECK = Exercise(
 
 
 def cam(
+    model: nn.Module,
+    layer: nn.Module,
+    x: Tensor,
+    target: Tensor,
+    *,
+    normalised_first: bool = False,
+    keep: Callable[[Tensor, Tensor], Tensor] = lambda given, output: output,
     score: Callable[[Tensor, Tensor], Tensor] | None = None,
     combine: Callable[[Tensor, Tensor], Tensor] | None = None,
     rectify: Callable[[Tensor], Tensor] = torch.relu,
     resize: Callable[[Tensor, tuple[int, int]], Tensor] | None = None,
     normalise: Callable[[Tensor], Tensor] | None = None,
-):
-    """Grad-CAM, right where nothing else is given."""
-
-    def answer(model: nn.Module, layer: nn.Module, x: Tensor, target: Tensor) -> Tensor:
-        kept = []
-        hook = layer.register_forward_hook(lambda layer, given, output: kept.append(output))
-        logits = model(x)
-        hook.remove()
-        maps = kept[0]
-        slope = torch.autograd.grad((score or of_target)(logits, target).sum(), maps)[0]
-        heat = rectify((combine or weighted_sum)(maps, slope))
-        heat = (resize or bilinear)(heat[:, None], x.shape[2:])[:, 0]
-        return (normalise or by_the_maximum)(heat).detach()
-
-    return answer
+) -> Tensor:
+    """Grad-CAM, right where no step is exchanged; each map may be normalised before or after it is resized."""
+    kept = []
+    hook = layer.register_forward_hook(lambda layer, given, output: kept.append(keep(given[0], output)))
+    logits = model(x)
+    hook.remove()
+    slope = torch.autograd.grad((score or of_target)(logits, target).sum(), kept[0])[0]
+    heat = rectify((combine or weighted_sum)(kept[0], slope))[:, None]
+    resize, normalise = resize or bilinear, normalise or by_the_maximum
+    if normalised_first:
+        heat = resize(normalise(heat), x.shape[2:])
+    else:
+        heat = normalise(resize(heat, x.shape[2:]))
+    return heat[:, 0].detach()
 
 
 def of_target(logits: Tensor, target: Tensor) -> Tensor:
@@ -629,29 +797,21 @@ def bilinear(heat: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def by_the_maximum(heat: Tensor) -> Tensor:
-    return heat / heat.amax((1, 2), keepdim=True).clamp_min(1e-8)
+    return heat / heat.amax((2, 3), keepdim=True).clamp_min(1e-8)
 
 
 def by_range(heat: Tensor) -> Tensor:
-    low, high = heat.amin((1, 2), keepdim=True), heat.amax((1, 2), keepdim=True)
+    low, high = heat.amin((2, 3), keepdim=True), heat.amax((2, 3), keepdim=True)
     return (heat - low) / (high - low).clamp_min(1e-12)
 
 
-def normalised_before_resizing(heat: Tensor, size: tuple[int, int]) -> Tensor:
-    return bilinear(by_the_maximum(heat[:, 0])[:, None], size)
+def without_a_graph(model: nn.Module, *arguments: Tensor) -> Tensor:
+    with torch.no_grad():
+        return cam(model, *arguments)
 
 
 def wrong_cam(**steps):
-    return lambda right: cam(**steps)
-
-
-def resized_last(**steps):
-    """The same mistake in an answer that normalises before it resizes."""
-    return lambda right: cam(resize=normalised_before_resizing, normalise=lambda heat: heat, **steps)
-
-
-def in_both_orders(id: str, name: str, question: str, **steps) -> tuple[Misconception, ...]:
-    return tuple(Misconception(id, name, question, CAM, make(**steps)) for make in (wrong_cam, resized_last))
+    return lambda right: partial(right, **steps)
 
 
 def classifier(seed: int) -> StandIn:
@@ -688,8 +848,11 @@ ON_MAPS = ("signed maps", "maps before a ReLU", "one image", "everything speaks 
 
 GRAD_CAM = Exercise(
     id="grad-cam",
-    forms=(cam(), cam(resize=normalised_before_resizing, normalise=lambda heat: heat)),
+    forms=(cam, partial(cam, normalised_first=True)),
     probes={
+        "nothing speaks for it": Probe(
+            lambda g: (last_layers(4), Part(0, "1"), loud(g, 2, 3, 8, 6), torch.tensor([0, 0])),
+        ),
         "signed maps": Probe(
             lambda g: (classifier(1), Part(0, "2"), loud(g, 3, 3, 12, 8), torch.tensor([4, 0, 2])),
         ),
@@ -700,88 +863,140 @@ GRAD_CAM = Exercise(
         "everything speaks for it": Probe(
             lambda g: (last_layers(5), Part(0, "1"), loud(g, 2, 3, 6, 10), torch.tensor([1, 1])),
         ),
-        "nothing speaks for it": Probe(
-            lambda g: (last_layers(4), Part(0, "1"), loud(g, 2, 3, 8, 6), torch.tensor([0, 0])),
-        ),
     },
     checks={
-        "shape": Check(1, (shape(on=ON_MAPS), between(0, 1, "output", on=ON_MAPS))),
-        "values": Check(4, (values(on=ON_MAPS), repeatable(), leaves_input_alone())),
-        "nothing": Check(1, (values(on=("nothing speaks for it",), name="a map of zeros where nothing speaks for it"),)),
+        "shape": Check(1, (shape(on=ON_MAPS), between(0, 1, "output", on=ON_MAPS), leaves_input_alone())),
+        "values": Check(4, (values(on=ON_MAPS), repeatable())),
+        "nothing": Check(
+            1, (values(on=("nothing speaks for it",), name="a map of zeros where nothing speaks for it"),)
+        ),
     },
     differentiates=True,
     misconceptions=(
-        *in_both_orders(
+        Misconception(
             "probabilities",
             "the gradient is taken of the softmax's probability, not of the logit",
             "Which y does the paper differentiate, before or after the softmax?",
-            score=lambda logits, target: of_target(logits.softmax(1), target),
+            CAM,
+            wrong_cam(score=lambda logits, target: of_target(logits.softmax(1), target)),
         ),
-        *in_both_orders(
+        Misconception(
             "predicted-class",
             "the class with the largest logit is explained, whatever target says",
             "Where does your code read target?",
-            score=lambda logits, target: logits.amax(1),
+            CAM,
+            wrong_cam(score=lambda logits, target: logits.amax(1)),
         ),
-        *in_both_orders(
+        Misconception(
             "first-target",
             "all images are explained for the class of the first one",
             "Which class is asked for in image 2?",
-            score=lambda logits, target: logits[:, target[0]],
+            CAM,
+            wrong_cam(score=lambda logits, target: logits[:, target[0]]),
         ),
-        *in_both_orders(
+        Misconception(
             "every-target",
             "the score of an image sums the targets of all images",
             "What do two index tensors in a row pick, and what does a slice before one pick?",
-            score=lambda logits, target: logits[:, target],
+            CAM,
+            wrong_cam(score=lambda logits, target: logits[:, target]),
         ),
-        *in_both_orders(
+        Misconception(
+            "all-classes",
+            "the logits of all classes are summed: target is never read",
+            "What does the class that is asked for change in your map?",
+            CAM,
+            wrong_cam(score=lambda logits, target: logits),
+        ),
+        Misconception(
+            "input-of-the-layer",
+            "the maps are the layer's input, not its output",
+            "What are the three arguments of a hook, in order?",
+            CAM,
+            wrong_cam(keep=lambda given, output: given),
+        ),
+        Misconception(
+            "no-graph",
+            "the model runs without a graph, so there is nothing to differentiate",
+            "What does torch.no_grad() switch off?",
+            "alpha_k = mean over positions of dy/dA_k: the gradient needs the graph of y",
+            lambda right: without_a_graph,
+        ),
+        *(
+            Misconception(
+                "maps-off-the-graph",
+                "what the hook keeps does not lie on the way to the logits: it was detached or copied",
+                "Is the tensor that you differentiate for the one that the layers behind it used?",
+                "alpha_k = mean over positions of dy/dA_k: y must depend on the very tensor A",
+                wrong_cam(keep=keep),
+            )
+            for keep in (
+                lambda given, output: output.detach(),
+                lambda given, output: output.clone(),
+            )
+        ),
+        Misconception(
+            "absolute-value",
+            "the absolute value is taken, not the ReLU: what speaks against the class is shown as if for it",
+            "What should become of a negative number in the weighted sum?",
+            CAM,
+            wrong_cam(rectify=torch.abs),
+        ),
+        Misconception(
             "no-relu",
             "the ReLU is missing: what speaks against the class is kept",
             "Can your map be negative before the division?",
-            rectify=lambda heat: heat,
+            CAM,
+            wrong_cam(rectify=lambda heat: heat),
         ),
-        *in_both_orders(
+        Misconception(
             "relu-on-the-gradients",
             "the ReLU is applied to the gradients, not to the weighted sum",
             "What happens to a channel that speaks against the class?",
-            combine=lambda maps, slope: weighted_sum(maps, slope.relu()),
+            CAM,
+            wrong_cam(combine=lambda maps, slope: weighted_sum(maps, slope.relu())),
         ),
-        *in_both_orders(
+        Misconception(
             "relu-before-the-sum",
             "the ReLU is applied to each weighted map, before they are summed",
             "Which of sum and ReLU comes first in equation 2?",
-            combine=lambda maps, slope: (slope.mean((2, 3), keepdim=True) * maps).relu().sum(1),
+            CAM,
+            wrong_cam(combine=lambda maps, slope: (slope.mean((2, 3), keepdim=True) * maps).relu().sum(1)),
         ),
-        *in_both_orders(
+        Misconception(
             "gradient-not-averaged",
             "the gradients are not averaged over the positions before they weigh the maps",
             "How many alphas does a channel have?",
-            combine=lambda maps, slope: (slope * maps).sum(1),
+            CAM,
+            wrong_cam(combine=lambda maps, slope: (slope * maps).sum(1)),
         ),
-        *in_both_orders(
+        Misconception(
             "largest-gradient",
             "a channel's weight is its largest gradient, not the mean",
             "What does 1 / Z sum over i, j mean?",
-            combine=lambda maps, slope: (slope.amax((2, 3), keepdim=True) * maps).sum(1),
+            CAM,
+            wrong_cam(combine=lambda maps, slope: (slope.amax((2, 3), keepdim=True) * maps).sum(1)),
         ),
-        *in_both_orders(
+        Misconception(
             "weights-over-channels",
             "the gradients are averaged over the channels, not over the positions",
             "Which axes does alpha still have?",
-            combine=lambda maps, slope: (slope.mean(1, keepdim=True) * maps).sum(1),
+            CAM,
+            wrong_cam(combine=lambda maps, slope: (slope.mean(1, keepdim=True) * maps).sum(1)),
         ),
-        *in_both_orders(
+        Misconception(
             "maps-unweighted",
             "the maps are averaged; the gradients are never used",
             "What does the class change in your map?",
-            combine=lambda maps, slope: maps.mean(1),
+            CAM,
+            wrong_cam(combine=lambda maps, slope: maps.mean(1)),
         ),
-        *in_both_orders(
+        Misconception(
             "gradients-only",
             "the gradients are summed; the maps are never used",
             "Which two things does equation 2 multiply?",
-            combine=lambda maps, slope: slope.sum(1),
+            CAM,
+            wrong_cam(combine=lambda maps, slope: slope.sum(1)),
         ),
         Misconception(
             "not-resized",
@@ -789,6 +1004,13 @@ GRAD_CAM = Exercise(
             "Which shape does the signature promise?",
             "Grad-CAM maps are resized to the image to be laid over it (Selvaraju et al. 2017, section 3)",
             wrong_cam(resize=lambda heat, size: heat),
+        ),
+        Misconception(
+            "channel-kept",
+            "the map still has the channel axis that F.interpolate needs",
+            "Which shape does the signature promise?",
+            "grad_cam returns (N, H, W)",
+            lambda right: lambda *arguments: right(*arguments)[:, None],
         ),
         Misconception(
             "corners-aligned",
@@ -830,7 +1052,7 @@ GRAD_CAM = Exercise(
             "a map of zeros is divided by its maximum: 0 / 0",
             "What is the maximum when nothing speaks for the class?",
             "a map of zeros stays a map of zeros",
-            wrong_cam(normalise=lambda heat: heat / heat.amax((1, 2), keepdim=True)),
+            wrong_cam(normalise=lambda heat: heat / heat.amax((2, 3), keepdim=True)),
         ),
     ),
     hints=(

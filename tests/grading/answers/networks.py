@@ -71,6 +71,16 @@ def name_by_name(model):
     return sum(p.numel() for _, p in model.named_parameters(remove_duplicate=False) if p.requires_grad)
 
 
+@wrong("count-parameters", "twice-for-shared", passes="network")
+def layer_by_layer(model):
+    total = 0
+    for module in model.modules():
+        for p in module.parameters(recurse=False):
+            if p.requires_grad:
+                total += p.numel()
+    return total
+
+
 @wrong("count-parameters", "top-layers-only")
 def not_recursive(model):
     return sum(p.numel() for p in model.parameters(recurse=False) if p.requires_grad)
@@ -122,7 +132,36 @@ def from_the_flop_counter(model, x):
     return counter.get_total_flops() / 2
 
 
-@right("count-macs")
+@wrong("count-macs", "nothing-counted")
+def never_runs_the_model(model, x):
+    total = 0
+
+    def hook(layer, inputs, output):
+        nonlocal total
+        total += output.numel() * layer.weight[0].numel()
+
+    handles = [m.register_forward_hook(hook) for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    for handle in handles:
+        handle.remove()
+    return total
+
+
+@wrong("count-macs", "twice")
+def runs_it_twice(model, x):
+    counts = []
+
+    def hook(layer, inputs, output):
+        counts.append(output.numel() * layer.weight[0].numel())
+
+    handles = [m.register_forward_hook(hook) for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    model(x)
+    model(x)
+    for handle in handles:
+        handle.remove()
+    return sum(counts)
+
+
+@wrong("count-macs", "changes-its-input", passes="convolutions groups linear")
 def hooks_left_behind(model, x):
     total = {"macs": 0.0}
 
@@ -186,6 +225,34 @@ def size_of_the_input(model, x):
             return out.numel() * m.in_features
         n, _, h, w = inp.shape
         return n * h * w * m.out_channels * m.in_channels // m.groups * m.kernel_size[0] * m.kernel_size[1]
+
+    return hooked(macs, model, x)
+
+
+@wrong("count-macs", "input-size", passes="calls")
+def outputs_are_inputs(model, x):
+    return hooked(lambda m, inp, out: inp.numel() * m.weight[0].numel(), model, x)
+
+
+@wrong("count-macs", "all-filters")
+def the_whole_weight(model, x):
+    return hooked(lambda m, inp, out: out.numel() * m.weight.numel(), model, x)
+
+
+@wrong("count-macs", "all-filters", passes="linear")
+def all_filters_of_a_convolution(model, x):
+    def macs(m, inp, out):
+        return out.numel() * (m.in_features if isinstance(m, nn.Linear) else m.weight.numel())
+
+    return hooked(macs, model, x)
+
+
+@wrong("count-macs", "square-kernels", passes="groups linear calls")
+def side_squared(model, x):
+    def macs(m, inp, out):
+        if isinstance(m, nn.Linear):
+            return out.numel() * m.in_features
+        return out.numel() * m.in_channels // m.groups * m.kernel_size[0] ** 2
 
     return hooked(macs, model, x)
 
@@ -313,7 +380,13 @@ class OneSequential(nn.Module):
         super().__init__()
         out = width * 4
         self.skip = nn.Sequential() if (stride, in_channels) == (1, out) else conv_bn(in_channels, out, 1, stride)
-        layers = [conv_bn(in_channels, width, 1, stride), nn.ReLU(), conv_bn(width, width, 3), nn.ReLU(), conv_bn(width, out, 1)]
+        layers = [
+            conv_bn(in_channels, width, 1, stride),
+            nn.ReLU(),
+            conv_bn(width, width, 3),
+            nn.ReLU(),
+            conv_bn(width, out, 1),
+        ]
         if attention:
             layers.append(attention(out))
         self.body = nn.Sequential(*layers)
@@ -334,7 +407,10 @@ class ShortcutFirst(nn.Module):
         self.reduce = nn.Conv2d(in_channels, width, 1, stride, bias=False)
         self.match = None
         if stride > 1 or in_channels != 4 * width:
-            self.match, self.match_norm = nn.Conv2d(in_channels, 4 * width, 1, stride, bias=False), nn.BatchNorm2d(4 * width)
+            self.match, self.match_norm = (
+                nn.Conv2d(in_channels, 4 * width, 1, stride, bias=False),
+                nn.BatchNorm2d(4 * width),
+            )
 
     def forward(self, x):
         kept = x if self.match is None else self.match_norm(self.match(x))
@@ -418,6 +494,35 @@ class GateForgotten(BottleneckBase):
         return F.relu(self.skip(x) + self.branch(x))
 
 
+@wrong("attention-bottleneck", "gate-not-built")
+class GateNotBuilt(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride)
+        self.attention = attention
+
+    def forward(self, x):
+        y = self.branch(x)
+        if self.attention is not None:
+            y = self.attention(y)
+        return F.relu(self.skip(x) + y)
+
+
+@wrong("attention-bottleneck", "gate-too-narrow")
+class GateOfWidthChannels(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride)
+        if attention is not None:
+            self.att = attention(width)
+
+
+@wrong("attention-bottleneck", "gate-for-the-input")
+class GateOfTheInputsChannels(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride)
+        if attention is not None:
+            self.att = attention(in_channels)
+
+
 @wrong("attention-bottleneck", "no-last-relu", passes="shapes parameters gradients")
 class NoLastReLU(BottleneckBase):
     def forward(self, x):
@@ -442,6 +547,12 @@ class NoSkip(BottleneckBase):
         super().__init__(in_channels, width, stride, attention)
         del self.skip
 
+    def forward(self, x):
+        return F.relu(self.att(self.branch(x)))
+
+
+@wrong("attention-bottleneck", "no-skip", passes="shapes parameters")
+class SkipForgotten(BottleneckBase):
     def forward(self, x):
         return F.relu(self.att(self.branch(x)))
 
@@ -490,6 +601,82 @@ class SkipForStrideOnly(BottleneckBase):
             self.skip = nn.Identity()
 
 
+@wrong("attention-bottleneck", "bridged-for-channels-only")
+class SkipForChannelsOnly(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        if in_channels == 4 * width:
+            self.skip = nn.Identity()
+
+    def forward(self, x):
+        out = self.att(self.branch(x))
+        out = out + self.skip(x)
+        return F.relu(out)
+
+
+@wrong("attention-bottleneck", "bridged-for-channels-only")
+class SkipForChannelsOnlyInPlace(SkipForChannelsOnly):
+    def forward(self, x):
+        identity = self.skip(x)
+        out = self.att(self.branch(x))
+        out += identity
+        return F.relu(out)
+
+
+@wrong("attention-bottleneck", "no-padding", passes="parameters")
+class NoPadding(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        self.conv2 = nn.Conv2d(width, width, 3, bias=False)
+
+
+@wrong("attention-bottleneck", "no-padding", passes="parameters")
+class NoPaddingStrideIn3x3(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        self.conv1 = nn.Conv2d(in_channels, width, 1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, bias=False)
+
+    def forward(self, x):
+        return F.relu(self.att(self.branch(x)) + self.skip(x))
+
+
+@wrong("attention-bottleneck", "biases-kept", passes="shapes gradients")
+class BiasesEverywhere(nn.Module):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__()
+        self.branch = nn.Sequential(
+            nn.Conv2d(in_channels, width, 1), nn.BatchNorm2d(width), nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride, 1), nn.BatchNorm2d(width), nn.ReLU(),
+            nn.Conv2d(width, 4 * width, 1), nn.BatchNorm2d(4 * width),
+        )  # fmt: skip
+        self.attention = attention(4 * width) if attention else nn.Identity()
+        if stride != 1 or in_channels != 4 * width:
+            self.shortcut = nn.Sequential(nn.Conv2d(in_channels, 4 * width, 1, stride), nn.BatchNorm2d(4 * width))
+        else:
+            self.shortcut = nn.Identity()
+
+    def forward(self, x):
+        return F.relu(self.attention(self.branch(x)) + self.shortcut(x))
+
+
+@wrong("attention-bottleneck", "biases-kept", passes="shapes gradients")
+class BiasesInTheBranch(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        self.conv1 = nn.Conv2d(in_channels, width, 1, stride)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.conv3 = nn.Conv2d(width, 4 * width, 1)
+
+
+@wrong("attention-bottleneck", "biases-kept", passes="shapes gradients")
+class BiasInTheSkip(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        if stride != 1 or in_channels != 4 * width:
+            self.skip = nn.Sequential(nn.Conv2d(in_channels, 4 * width, 1, stride), nn.BatchNorm2d(4 * width))
+
+
 @wrong("attention-bottleneck", "stride-twice", passes="parameters")
 class StrideTwice(BottleneckBase):
     def __init__(self, in_channels, width, stride=1, attention=None):
@@ -502,7 +689,11 @@ class NotExpanded(nn.Module):
     def __init__(self, in_channels, width, stride=1, attention=None):
         super().__init__()
         self.body = nn.Sequential(
-            conv_bn(in_channels, width, 1, stride), nn.ReLU(), conv_bn(width, width, 3), nn.ReLU(), conv_bn(width, width, 1)
+            conv_bn(in_channels, width, 1, stride),
+            nn.ReLU(),
+            conv_bn(width, width, 3),
+            nn.ReLU(),
+            conv_bn(width, width, 1),
         )
         self.att = attention(width) if attention else nn.Identity()
         self.skip = nn.Identity() if stride == 1 and in_channels == width else conv_bn(in_channels, width, 1, stride)
@@ -721,3 +912,83 @@ def divided_by_zero(model, layer, x, target):
     cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
     cam = F.interpolate(cam, size=x.shape[2:], mode="bilinear", align_corners=False)[:, 0]
     return cam / cam.amax((1, 2), keepdim=True)
+
+
+@wrong("grad-cam", "changes-its-input", passes="values nothing")
+def a_hook_that_stays(model, layer, x, target):
+    kept = []
+    layer.register_forward_hook(lambda m, i, o: kept.append(o))
+    y = model(x)
+    g = torch.autograd.grad(y[range(len(x)), target].sum(), kept[-1])[0]
+    return finished(F.relu((g.mean((2, 3), keepdim=True) * kept[-1]).sum(1)), x).detach()
+
+
+@wrong("grad-cam", "all-classes", passes="shape")
+def sum_of_all_logits(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y)
+    return finished(F.relu((g.mean((2, 3), keepdim=True) * a).sum(1)), x)
+
+
+@wrong("grad-cam", "input-of-the-layer", passes="shape")
+def of_the_input(model, layer, x, target):
+    kept = []
+    handle = layer.register_forward_hook(lambda m, i, o: kept.append(i[0].requires_grad_()))
+    y = model(x)
+    handle.remove()
+    g = torch.autograd.grad(y[range(len(x)), target].sum(), kept[0])[0]
+    return finished(F.relu((g.mean((2, 3), keepdim=True) * kept[0]).sum(1)), x).detach()
+
+
+@wrong("grad-cam", "absolute-value", passes="shape")
+def of_the_size(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    return finished((g.mean((2, 3), keepdim=True) * a).sum(1).abs(), x)
+
+
+@wrong("grad-cam", "no-graph")
+def with_no_grad(model, layer, x, target):
+    acts, grads = [], []
+    h1 = layer.register_forward_hook(lambda m, i, o: acts.append(o))
+    h2 = layer.register_full_backward_hook(lambda m, gi, go: grads.append(go[0]))
+    with torch.no_grad():
+        y = model(x)
+    y[range(len(x)), target].sum().backward()
+    h1.remove()
+    h2.remove()
+    return finished(F.relu((grads[0].mean((2, 3), keepdim=True) * acts[0]).sum(1)), x)
+
+
+@wrong("grad-cam", "maps-off-the-graph")
+def detached_in_the_hook(model, layer, x, target):
+    kept = {}
+    handle = layer.register_forward_hook(lambda m, i, o: kept.update(a=o.detach()))
+    y = model(x)
+    handle.remove()
+    g = torch.autograd.grad(y[range(len(x)), target].sum(), kept["a"])[0]
+    return finished(F.relu((g.mean((2, 3), keepdim=True) * kept["a"]).sum(1)), x)
+
+
+@wrong("grad-cam", "maps-off-the-graph")
+def cloned_in_the_hook(model, layer, x, target):
+    kept = []
+    handle = layer.register_forward_hook(lambda m, i, o: kept.append(o.clone()))
+    y = model(x)
+    handle.remove()
+    (g,) = torch.autograd.grad(y.gather(1, target[:, None]).sum(), kept)
+    return finished(F.relu((g.mean((2, 3), keepdim=True) * kept[0]).sum(1)), x)
+
+
+@wrong("grad-cam", "channel-kept")
+def with_its_channel(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+    cam = F.interpolate(cam, size=x.shape[2:], mode="bilinear", align_corners=False)
+    return cam / cam.amax((2, 3), keepdim=True).clamp(min=1e-8)
+
+
+@wrong("grad-cam", None)
+def always_224(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+    cam = F.interpolate(cam, size=(224, 224), mode="bilinear", align_corners=False)[:, 0]
+    return cam / cam.amax((1, 2), keepdim=True).clamp(min=1e-8)
