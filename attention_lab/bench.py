@@ -26,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from . import baselines, mechanisms
+from .threads import one_thread
 
 MAPS = ((64, 56, 56), (256, 28, 28), (512, 14, 14))
 TOKENS = ((50, 384), (197, 384))  # images of 112 and of 224 pixels, in patches of 16 and one token for the class
@@ -127,9 +128,7 @@ def lines(quick: bool = False) -> Iterator[str]:
         quick: two images and two rounds, to see that it runs; such ratios mean little.
     """
     batch, rounds = (2, 2) if quick else (8, 11)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         yield "Seconds of ours over seconds of another: median (and quartiles) of the rounds"
         yield _line("mechanism", "output", "direction", *(f"/ {peer}" for peer in PEERS))
         for case in cases(batch):
@@ -137,8 +136,6 @@ def lines(quick: bool = False) -> Iterator[str]:
             for direction in DIRECTIONS:
                 ratios = case.ratios(direction, rounds)
                 yield _line(case.name, shape, direction, *(_cell(ratios, peer) for peer in PEERS))
-    finally:
-        torch.set_num_threads(threads)
     yield "!  slower, by more than the rounds scatter, than another way to compute the same"
     yield "scaled_dot_product_attention returns all the weights as well; torch never holds them all in memory."
     yield "bilinear_sample is there to be read: it gathers its four neighbours in four passes, torch in one."

@@ -2,8 +2,6 @@
 
 import os
 import sysconfig
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from urllib.parse import quote
 
@@ -141,10 +139,10 @@ def misconceptions() -> None:
     from .grading.exercises import LESSONS
     from .grading.properties import GENERAL
 
-    groups = [("in every exercise", "any", GENERAL)]
-    groups += [(lesson, e.key, e.misconceptions) for lesson, exercises in LESSONS.items() for e in exercises]
-    for heading, group in groupby(groups, key=itemgetter(0)):
+    catalogue = {"in every exercise": {"any": GENERAL}}
+    catalogue |= {lesson: {e.key: e.misconceptions for e in exercises} for lesson, exercises in LESSONS.items()}
+    for heading, exercises in catalogue.items():
         click.echo(heading)
-        for _, exercise, known in group:
+        for exercise, known in exercises.items():
             for id, *words in dict.fromkeys((told.id, told.name, told.question, told.equation) for told in known):
                 click.echo("\n    ".join([f"  {exercise}: {id}", *words]))

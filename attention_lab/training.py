@@ -27,6 +27,7 @@ from tqdm.notebook import tqdm as NotebookBar
 from .mechanisms.arguments import require_positive
 from .networks.count import count_parameters
 from .table import Table
+from .threads import one_thread
 
 FAST_STEPS = 20
 FAST_SEEDS = 2
@@ -91,7 +92,7 @@ def error(model: nn.Module, images: Float[Tensor, "N C H W"], labels: Int[Tensor
     """
     _require_pairs(images, labels)
     model.eval()
-    with _one_thread(), torch.no_grad():
+    with one_thread(), torch.no_grad():
         correct = sum((model(x).argmax(1) == y).sum().item() for x, y in zip(images.split(256), labels.split(256)))
     return 100 * (1 - correct / len(labels))
 
@@ -227,7 +228,7 @@ def _train(
     losses = []
     model.train()
     start = time.perf_counter()
-    with _one_thread(), torch.random.fork_rng():
+    with one_thread(), torch.random.fork_rng():
         torch.manual_seed(seed)
         for _ in range(steps):
             chosen = torch.randint(len(images), (batch,), generator=generator)
@@ -250,16 +251,6 @@ def _budget(steps: int) -> int:
 def _require_pairs(images: Tensor, labels: Tensor) -> None:
     if len(images) != len(labels) or len(images) == 0:
         raise ValueError(f"images and labels must be as many, and at least one, got {len(images)} and {len(labels)}")
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "attention_lab"
 FLOORS = (
-    {"mechanisms", "table"},
+    {"mechanisms", "table", "threads"},
     {"data", "baselines"},
     {"networks"},
     {"training", "papers", "bench"},

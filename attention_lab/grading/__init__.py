@@ -1,8 +1,10 @@
-"""Check answers and give hints, in a learner's notebook.
+"""Check answers and give hints:
 
-check("squeeze-excitation-values", SqueezeExcitation)
-hint("squeeze-excitation")
-points("02-squeeze-excitation")
+    check("squeeze-excitation-values", SqueezeExcitation)
+    hint("squeeze-excitation")
+    points("02-squeeze-excitation")
+
+in a learner's notebook.
 """
 
 from .notebook import CheckFailed, check, hint, load_ipython_extension, points

@@ -109,8 +109,9 @@ class Case:
         firsts = [(form, next(self.of(form))) for form in forms]
         alike = [(form, first) for form, first in firsts if first.keys == self.observations[0].keys]
         alike = alike or [(form, next(self.of(form))) for form in self.exercise.forms]
-        best = max(self.likeness([first]) for _, first in alike)
-        likely = [form for form, first in alike if self.likeness([first]) == best]
+        ranked = [(self.likeness([first]), form) for form, first in alike]
+        best = max(likeness for likeness, _ in ranked)
+        likely = [form for likeness, form in ranked if likeness == best]
         expected: list[Observation] = []
         for form in likely if best[0] else likely[:1]:
             right = list(self.of(form))

@@ -1,4 +1,4 @@
-"""Running code that is not ours: without its prints, on one thread, within a time and a memory limit."""
+"""Running code that is not ours: without its prints, within a time and a memory limit."""
 
 import contextlib
 import io
@@ -8,8 +8,6 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import torch
 
 TIME_LIMIT = 10  # seconds of computing: a busy machine costs nobody points
 PATIENCE = 6  # times as long on the clock, for an answer that sleeps
@@ -27,17 +25,6 @@ def quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Tensors as small as these take longer with more threads, and far longer on a busy machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from .limits import OutOfTime, limits, one_thread, quiet
+from ..threads import one_thread
+from .limits import OutOfTime, limits, quiet
 from .parameters import MAX_ORDERS, Joined, Key, fill, keys_of, orders, taken_apart, units_of
 from .stand_ins import built
 
@@ -127,19 +128,15 @@ def observe_in(
         torch.manual_seed(question.seed)
         inputs = built(question.inputs, dtype)
         if inspect.isclass(answer):
-            arguments = inspect.signature(answer).bind(*question.build).arguments.items()
-            seen.arguments = ", ".join(f"{name}={value}" for name, value in arguments)
             given = built(question.build, dtype)
-            before = [parameters_by_name(part) for part in given]
+            before = parameters_of(given)
             module = answer(*given)
-            after = [parameters_by_name(part) for part in given]
-            seen.preset = sum(
-                name in now and not torch.equal(now[name], values)
-                for then, now in zip(before, after)
-                for name, values in then.items()
-            )
             if not isinstance(module, nn.Module):
                 raise NotAnAnswer(f"{answer.__name__} must be a subclass of nn.Module")
+            after = parameters_of(given)
+            seen.preset = sum(name in after and not torch.equal(after[name], was) for name, was in before.items())
+            named = inspect.signature(answer).bind(*question.build).arguments
+            seen.arguments = ", ".join(f"{name}={value}" for name, value in named.items())
             observe_module(module.to(dtype).eval(), inputs, question, records, seen, brief)
         elif callable(answer) and not isinstance(answer, nn.Module):
             runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
@@ -293,9 +290,10 @@ def differs(x: Any, original: Any) -> bool:
     return not torch.equal(x, original) if isinstance(x, Tensor) else isinstance(x, list) and x != original
 
 
-def parameters_by_name(part: Any) -> dict[str, Tensor]:
-    """Copies of a module's parameters; nothing for any other argument."""
-    return {name: p.detach().clone() for name, p in part.named_parameters()} if isinstance(part, nn.Module) else {}
+def parameters_of(arguments: tuple) -> dict[tuple[int, str], Tensor]:
+    """Copies of the parameters of all modules among the arguments, by the argument's place and their name."""
+    modules = {place: x for place, x in enumerate(arguments) if isinstance(x, nn.Module)}
+    return {(place, name): p.detach().clone() for place, x in modules.items() for name, p in x.named_parameters()}
 
 
 def random_weights(like: Tensor) -> Tensor:
@@ -341,11 +339,14 @@ def caught(seen: Observation, stage: str, *also: type[BaseException]) -> Iterato
         stub = isinstance(error, NotImplementedError)
         seen.problems[stage] = Problem(
             kind="" if told else type(error).__name__,
-            message=stub_name(error)
-            if stub
-            else str(error).strip().split("\n")[0].removesuffix(", but expected one of:"),
+            message=stub_name(error) if stub else first_line(error),
             line="" if told or stub else learners_line(error),
         )
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without the list of signatures that torch adds."""
+    return str(error).strip().split("\n")[0].removesuffix(", but expected one of:")
 
 
 def stub_name(error: BaseException) -> str:

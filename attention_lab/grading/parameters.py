@@ -102,8 +102,7 @@ def taken_apart(units: list[list[Slot]], joined: tuple[Joined, ...]) -> Iterator
         ]
         return [list(map(list, zip(*slots))) for slots in parts] or [[unit]]
 
-    for way in itertools.product(*map(ways, units)):
-        yield list(itertools.chain(*way))
+    yield from map(flat, itertools.product(*map(ways, units)))
 
 
 def orders(units: list[list[Slot]]) -> Iterator[list[list[Slot]]]:

@@ -226,8 +226,8 @@ def gradients(on: tuple[str, ...] = ()) -> Property:
             if "inplace operation" not in problem.message and "in-place operation" not in problem.message:
                 return Failure(str(problem), "a gradient")
             return Failure("a tensor overwritten", "a gradient", CHANGES_INPUT if got.changed_input else OVERWRITTEN)
-        if not close(got.repeated, got.values["output"][0]):
-            return Failure("another result in each call", "a gradient", CHANGING)
+        if failure := calls_differ(got):
+            return failure
         if got.without_gradient:
             return Failure(f"none for {got.without_gradient} parameters", "a gradient for each parameter", UNUSED)
         for autograd, true in got.slopes:
@@ -272,12 +272,16 @@ def starts_as_identity() -> Property:
     return Property("identity at initialisation", failure)
 
 
+def calls_differ(got: Observation) -> Failure | None:
+    """Nothing else can be said of an answer that gives another result in each call."""
+    if close(got.repeated, got.values["output"][0]):
+        return None
+    return Failure("another result in the second call", "the same", CHANGING)
+
+
 def repeatable() -> Property:
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
-        first = got.values["output"][0]
-        if close(got.repeated, first):
-            return None
-        return Failure("another result in the second call", "the same", CHANGING)
+        return calls_differ(got)
 
     return Property("same result each time", failure)
 
@@ -286,8 +290,9 @@ def images_apart(on: tuple[str, ...] = ()) -> Property:
     """In eval mode, what is computed for one image does not depend on the other images of the batch."""
 
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
-        first = got.values["output"][0][:1]
-        if close(got.alone, first) or not close(got.repeated, got.values["output"][0]):  # see repeatable
+        if failure := calls_differ(got):
+            return failure
+        if close(got.alone, got.values["output"][0][:1]):
             return None
         meaning = UNREGISTERED if got.unregistered else IMAGES_MIXED  # eval() does not reach an unregistered BN
         return Failure("image 1 depends on image 2", "each image on its own", meaning)

@@ -90,6 +90,13 @@ def repeated(times: int, *layers: tuple) -> nn.Sequential:
     return nn.Sequential(*[stack(*layers)] * times)
 
 
+def tied(*layers: tuple) -> nn.Sequential:
+    """A stack whose first and last layer, each a module of its own, share one weight."""
+    made = stack(*layers)
+    made[-1].weight = made[0].weight
+    return made
+
+
 def one_sided(*layers: tuple) -> nn.Sequential:
     """A stack in which every input of the last, linear layer speaks against class 0 and for class 1."""
     made = stack(*layers)
@@ -106,5 +113,6 @@ BUILDERS = {
     "stack": stack,
     "frozen": frozen,
     "repeated": repeated,
+    "tied": tied,
     "one-sided": one_sided,
 }

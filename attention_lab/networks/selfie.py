@@ -138,11 +138,13 @@ class LRASPP(nn.Module):
 
 
 class DecoderStep(nn.Module):
-    """Twice as fine: enlarge, and add the encoder's features of that size, gated by what both contain.
+    """Twice as fine: enlarge, and add the encoder's features of that size,
 
-    u = reduce(enlarge(x))
-    z = relu(project(encoded SE.weights(encoded + u) + u))
-    output = z + relu(depthwise(z))
+        u = reduce(enlarge(x))
+        z = relu(project(encoded SE.weights(encoded + u) + u))
+        output = z + relu(depthwise(z)),
+
+    gated by what both contain.
     """
 
     def __init__(self, before: int, after: int):

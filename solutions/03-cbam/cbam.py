@@ -584,10 +584,7 @@ comparison = training.compare(
 )
 errors = comparison.table()
 picture = figures.training_curves(comparison)
-curves, dots = picture.figure.axes
-curves.remove()  # six curves on top of each other; the dots say more
-seen = [error for run in comparison.runs.values() for error in run.errors]
-dots.set_xlim(min(seen) - 2, max(seen) + 2)
+picture.figure.axes[0].remove()  # six curves on top of each other; the dots say more
 display(Table(errors.caption, errors.header[:-1], [row[:-1] for row in errors.rows]), picture)
 
 # %% [markdown]

@@ -1,4 +1,4 @@
-"""Code that is not ours prints nothing, takes one thread, and no more time and memory than it is given."""
+"""Code that is not ours prints nothing and takes no more time and memory than it is given."""
 
 import signal
 import sys
@@ -9,7 +9,7 @@ import warnings
 import pytest
 import torch
 
-from attention_lab.grading.limits import PATIENCE, OutOfTime, memory_limit, one_thread, quiet, time_limit
+from attention_lab.grading.limits import PATIENCE, OutOfTime, memory_limit, quiet, time_limit
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the memory limit is Linux's")
 
@@ -27,18 +27,6 @@ def test_prints_and_warnings_are_swallowed_inside_and_only_there(capfd):
         warnings.warn("nor this")
     print("seen")
     assert capfd.readouterr() == ("seen\n", "")
-
-
-def test_one_thread_inside_and_as_many_as_before_afterwards():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with pytest.raises(ValueError), one_thread():
-            assert torch.get_num_threads() == 1
-            raise ValueError
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
 
 
 @on_linux

@@ -1,7 +1,6 @@
 """Lesson 08, attention in networks: count-parameters, count-macs, attention-bottleneck, grad-cam."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -43,19 +42,20 @@ def with_itself_inside(g: Generator) -> StandIn:
     return StandIn("repeated", (3, ("Linear", a, b), ("GELU",), ("Linear", b, a)))
 
 
-@dataclass(frozen=True)
-class Tied(StandIn):
-    """Two layers, each a module of its own, that share one weight."""
-
-    def build(self) -> nn.Module:
-        model = super().build()
-        model[-1].weight = model[0].weight
-        return model
-
-
 def with_one_weight_twice(g: Generator) -> StandIn:
     a = size(g)
-    return Tied("stack", (("Linear", a, a), ("GELU",), ("Linear", a, a)))
+    return StandIn("tied", (("Linear", a, a), ("GELU",), ("Linear", a, a)))
+
+
+def parameters_by_use(model: nn.Module):
+    for name, p in model.named_parameters(remove_duplicate=False):
+        if p.requires_grad:
+            yield p.numel()
+
+
+def parameters_by_layer(model: nn.Module):
+    for layer in model.modules():
+        yield from (p.numel() for p in layer.parameters(recurse=False) if p.requires_grad)
 
 
 def counting(count: Callable[[nn.Module], int]):
@@ -83,19 +83,15 @@ COUNT_PARAMETERS = Exercise(
         ),
     },
     misconceptions=(
-        Misconception(
-            "twice-for-shared",
-            "a parameter that is used in several places is counted several times",
-            "How many copies of a shared weight does the optimiser change?",
-            TRAINED,
-            counting(lambda model: sum(parameters_by_use(model))),
-        ),
-        Misconception(
-            "twice-for-shared",
-            "a parameter that is used in several places is counted several times",
-            "How many copies of a shared weight does the optimiser change?",
-            TRAINED,
-            counting(lambda model: sum(parameters_by_layer(model))),
+        *(
+            Misconception(
+                "twice-for-shared",
+                "a parameter that is used in several places is counted several times",
+                "How many copies of a shared weight does the optimiser change?",
+                TRAINED,
+                counting(lambda model, sizes=sizes: sum(sizes(model))),
+            )
+            for sizes in (parameters_by_use, parameters_by_layer)
         ),
         Misconception(
             "frozen-counted",
@@ -159,17 +155,6 @@ COUNT_PARAMETERS = Exercise(
         "return total\n```",
     ),
 )
-
-
-def parameters_by_use(model: nn.Module):
-    for name, p in model.named_parameters(remove_duplicate=False):
-        if p.requires_grad:
-            yield p.numel()
-
-
-def parameters_by_layer(model: nn.Module):
-    for layer in model.modules():
-        yield from (p.numel() for p in layer.parameters(recurse=False) if p.requires_grad)
 
 
 # count-macs
@@ -333,19 +318,15 @@ COUNT_MACS = Exercise(
             MACS,
             macs(lambda layer, x, y: x.numel() * layer.weight[0].numel()),
         ),
-        Misconception(
-            "all-filters",
-            "every number is taken to need the weights of all filters; it needs those of one",
-            "How many filters does one output channel come from? What does layer.weight[0] hold?",
-            MACS,
-            macs(lambda layer, x, y: y.numel() * layer.weight.numel()),
-        ),
-        Misconception(
-            "all-filters",
-            "every number is taken to need the weights of all filters; it needs those of one",
-            "How many filters does one output channel come from? What does layer.weight[0] hold?",
-            MACS,
-            of_convolutions(lambda layer, x, y: y.numel() * layer.weight.numel()),
+        *(
+            Misconception(
+                "all-filters",
+                "every number is taken to need the weights of all filters; it needs those of one",
+                "How many filters does one output channel come from? What does layer.weight[0] hold?",
+                MACS,
+                counted(lambda layer, x, y: y.numel() * layer.weight.numel()),
+            )
+            for counted in (macs, of_convolutions)
         ),
         Misconception(
             "square-kernels",
