@@ -4,7 +4,8 @@ Everything here is data. The machinery that uses it (observe, judge, report) kno
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from inspect import cleandoc
 from typing import Any, NamedTuple
 
 import torch
@@ -28,21 +29,57 @@ class Probe:
     joined: tuple[Joined, ...] = ()
 
 
+Coding = Callable[[Any], Any]
+"""Makes an answer with a mistake out of a right one."""
+
+
+class steps:
+    """A coding that does some steps of a right answer otherwise: ``steps(gate=lambda self, scores: scores)``.
+
+    A step is a method or another attribute of the right answer, which is a class, or a function written as the object
+    of a class with ``__call__``.
+    """
+
+    def __init__(self, **other: Any):
+        self.other = other
+
+    def __call__(self, right: Any) -> Any:
+        return type("Wrong", (right,), self.other) if isinstance(right, type) else self(type(right))()
+
+
+def instead(answer: Any) -> Coding:
+    """A coding that has nothing of the right answer."""
+    return lambda right: answer
+
+
 @dataclass(frozen=True)
 class Misconception:
-    """One idea gone wrong. As code, it is recognised in an answer that does on every question what the code does.
+    """One idea gone wrong, recognised in an answer that does on every question what one of its codings does.
 
-    wrong: makes the wrong answer out of a right one; None where a property's failure already shows the mistake.
     name: the mistake in one line, as it is told to the learner.
     question: what a teacher would ask.
-    equation: what the mistake violates, with its source.
+    equation: what the mistake violates, with its source; the exercise's own where it is empty.
+    codings: ways to write the mistake; none where a property's failure already shows it.
     """
 
     id: str
     name: str
     question: str
-    equation: str
-    wrong: Callable[[Any], Any] | None = None
+    equation: str = ""
+    codings: tuple[Coding, ...] = ()
+
+    def __post_init__(self):  # TRANSITION: remove with the last five-argument Misconception(...)
+        if callable(self.codings):
+            object.__setattr__(self, "codings", (self.codings,))
+
+    @property
+    def wrong(self) -> Coding:  # TRANSITION
+        return self.codings[0]
+
+
+def mistake(id: str, name: str, question: str, *codings: Coding, equation: str = "") -> Misconception:
+    """A misconception in the order in which it is read: what is told, what is asked, then each way to write it."""
+    return Misconception(id, name, question, equation, codings)
 
 
 class Failure(NamedTuple):
@@ -87,7 +124,8 @@ class Exercise:
         module, or the further items of a function's returned tuple.
     probes: by name.
     checks: by the last part of the test cell's grade id.
-    hints: a nudge, the equation with shapes, pseudocode.
+    hints: a nudge, the equation with shapes, pseudocode; their common indentation is taken away.
+    equation: what is asked for, with its source.
     part: the class that is asked for, where one solution cell holds several: its checks are `<id>-<part>-<check>`.
     forbidden: functions of torch that do what is to be written, and so must not be called.
     differentiates: the answer itself computes gradients: it is called with autograd on, its own slope is not asked for.
@@ -99,12 +137,22 @@ class Exercise:
     probes: dict[str, Probe]
     checks: dict[str, Check]
     hints: tuple[str, str, str]
+    equation: str = ""
     records: tuple[str, ...] = ("output",)
     misconceptions: tuple[Misconception, ...] = ()
     part: str = ""
     forbidden: tuple[str, ...] = ()
     differentiates: bool = False
     free_biases: bool = False
+
+    def __post_init__(self):
+        told = (replace(m, equation=m.equation or self.equation) for m in self.misconceptions)
+        object.__setattr__(self, "misconceptions", tuple(told))
+        object.__setattr__(self, "hints", tuple(map(cleandoc, self.hints)))
+
+    def with_steps(self, **other: Any) -> "Exercise":
+        """The same exercise where some steps of the right answer are others, as are those of its misconceptions."""
+        return replace(self, forms=tuple(map(steps(**other), self.forms)))
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Generator
 
 from .biases import with_biases_of
-from .exercise import Exercise, Misconception, Property
+from .exercise import Coding, Exercise, Misconception, Property
 from .observe import Observation, Problem, Question, observe
 from .properties import same
 
@@ -155,7 +155,10 @@ class Case:
             return None
         for misconception in self.exercise.misconceptions:
             wrong = (
-                version for form in self.exercise.forms for version in self.versions(mistaken(misconception, form))
+                version
+                for coding in misconception.codings
+                for form in self.exercise.forms
+                for version in self.versions(mistaken(coding, form))
             )
             if any(self.does_the_same(self.of(version), on) for version in wrong):
                 return misconception
@@ -172,9 +175,9 @@ class Case:
 
 
 @cache
-def mistaken(misconception: Misconception, form: Callable) -> Callable:
-    """A right answer with the misconception in it: one class, however often it is asked for."""
-    return misconception.wrong(form)
+def mistaken(coding: Coding, form: Callable) -> Callable:
+    """A right answer with the mistake in it: one class, however often it is asked for."""
+    return coding(form)
 
 
 def shape_of(seen: Observation, record: str) -> torch.Size | None:

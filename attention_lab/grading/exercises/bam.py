@@ -326,8 +326,8 @@ PADDING = Misconception(
 
 SPATIAL_GATE_WRONG = (
     PADDING,
-    replace(PADDING, wrong=spatial_layers(lambda c, r, d: convolutions(c, r, d, padding=4))),
-    replace(PADDING, wrong=spatial_layers(lambda c, r, d: convolutions(c, r, d, padding=0))),
+    replace(PADDING, codings=spatial_layers(lambda c, r, d: convolutions(c, r, d, padding=4))),
+    replace(PADDING, codings=spatial_layers(lambda c, r, d: convolutions(c, r, d, padding=0))),
     Misconception(
         "no-dilation",
         "the 3x3 convolutions are not dilated",
@@ -559,9 +559,9 @@ COMBINATIONS = (
         combined(lambda channel, spatial: channel.sigmoid() * spatial.sigmoid()),
     ),
     CHANNEL_ONLY,
-    replace(CHANNEL_ONLY, wrong=combined(lambda channel, spatial: channel.sigmoid())),
+    replace(CHANNEL_ONLY, codings=combined(lambda channel, spatial: channel.sigmoid())),
     SPATIAL_ONLY,
-    replace(SPATIAL_ONLY, wrong=combined(lambda channel, spatial: spatial.sigmoid())),
+    replace(SPATIAL_ONLY, codings=combined(lambda channel, spatial: spatial.sigmoid())),
     Misconception(
         "brackets-missing",
         "1 is added to M x, not to M",
@@ -640,8 +640,8 @@ BAM_EXERCISE = Exercise(
             fixed(dilation=4),
         ),
         REDUCTION_NOT_PASSED,
-        replace(REDUCTION_NOT_PASSED, name="reduction does not reach the channel gate", wrong=fixed(channel=16)),
-        replace(REDUCTION_NOT_PASSED, name="reduction does not reach the spatial gate", wrong=fixed(spatial=16)),
+        replace(REDUCTION_NOT_PASSED, name="reduction does not reach the channel gate", codings=fixed(channel=16)),
+        replace(REDUCTION_NOT_PASSED, name="reduction does not reach the spatial gate", codings=fixed(spatial=16)),
     ),
     free_biases=True,
     hints=(

@@ -112,7 +112,7 @@ TWO_AXES = Misconception(
     two_axes_at_once(lambda x: x.max((2, 3))),
 )
 MAXIMA_OVER_TWO_AXES = tuple(
-    replace(TWO_AXES, wrong=two_axes_at_once(maximum))
+    replace(TWO_AXES, codings=two_axes_at_once(maximum))
     for maximum in (
         lambda x: x.max((2, 3)),
         lambda x: x.max((2, 3), True),

@@ -446,7 +446,7 @@ STEP_MISCONCEPTIONS = (
     ),
     MAX_SQUEEZE,
     *(
-        replace(m, wrong=replaced(normalise=lambda self, logits, wrong=m.wrong(None): wrong(logits)))
+        replace(m, wrong=replaced(normalise=lambda self, logits, codings=m.wrong(None): wrong(logits)))
         for m in NORMALISERS
     ),
     Misconception(
@@ -560,12 +560,12 @@ def found_with(mistake: Misconception, **steps) -> tuple[Misconception, Misconce
     """A mistake of the tutorial, alone and beside its bare hidden layer: a learner may repair in any order."""
     bare = rebuilt(hidden_layer_without(*NORMS, nn.ReLU))
     return (
-        replace(mistake, wrong=replaced(**steps)),
+        replace(mistake, codings=replaced(**steps)),
         replace(
             mistake,
             name=f"{mistake.name}; and the hidden layer lacks what must follow it",
             question=f"{mistake.question} And what does equation 3 apply to W s?",
-            wrong=lambda right: replaced(**steps)(bare(right)),
+            codings=lambda right: replaced(**steps)(bare(right)),
         ),
     )
 
