@@ -446,7 +446,7 @@ STEP_MISCONCEPTIONS = (
     ),
     MAX_SQUEEZE,
     *(
-        replace(m, wrong=replaced(normalise=lambda self, logits, codings=m.wrong(None): wrong(logits)))
+        replace(m, codings=replaced(normalise=lambda self, logits, wrong=m.wrong(None): wrong(logits)))
         for m in NORMALISERS
     ),
     Misconception(
