@@ -1,48 +1,51 @@
-"""Biases that a statement leaves free: a trusted class of modules, with the biases that an answer has."""
+"""Biases that a statement leaves free: a trusted class of modules with as many parameters as an answer has."""
 
 import itertools
-from collections import Counter, defaultdict
 from collections.abc import Iterator
 from functools import cache
 
 import torch
 from torch import nn
 
-from .observe import Question
-from .parameters import NORMS, Key, keys_of, taken_apart, units_of
 from .stand_ins import built
 
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
-def with_biases_of(keys: list[Key], kind: type[nn.Module], question: Question, free: bool) -> Iterator[type[nn.Module]]:
-    """The class without some of its layers' biases, so that it has the parameters ``keys``; each way to do that.
 
-    Unless biases are ``free`` that is the class as it is, or nothing.
+def without_biases(kind: type[nn.Module], arguments: tuple, parameters: int) -> Iterator[type[nn.Module]]:
+    """The class without some of its layers' biases, so that a module has this number of parameters; each way to do that.
 
     A class that cannot be built is given back as it is, so that its error can be seen. Biases of normalisations stay.
+
+    >>> class Two(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.a, self.b, self.c = nn.Linear(2, 2), nn.Linear(2, 2), nn.Linear(2, 3)
+    >>> [[name for name, _ in made().named_parameters() if "bias" in name] for made in without_biases(Two, (), 19)]
+    [['b.bias', 'c.bias'], ['a.bias', 'c.bias']]
     """
     try:
-        all_keys, biased = parameters_of(kind, question.build, question.joined)
+        total, biases = sizes(kind, arguments)
     except Exception:
         yield kind
         return
-    surplus = Counter(all_keys)
-    surplus.subtract(keys)
-    if any(number < 0 or number > len(biased.get(key, ())) * free for key, number in surplus.items()):
-        return
-    for dropped in itertools.product(*(itertools.combinations(biased[key], surplus[key]) for key in biased)):
-        yield without(kind, tuple(itertools.chain(*dropped)))
+    for number in range(len(biases) + 1):
+        for dropped in itertools.combinations(biases, number):
+            if total - sum(biases[name] for name in dropped) == parameters:
+                yield without(kind, dropped)
 
 
 @cache
-def parameters_of(kind: type[nn.Module], build: tuple, joined: tuple) -> tuple[list[Key], dict[Key, list[str]]]:
-    """The keys of a class's parameters, and by key the names of the layers that have a bias."""
+def sizes(kind: type[nn.Module], arguments: tuple) -> tuple[int, dict[str, int]]:
+    """How many parameters a module of this class has, and how many of them are biases, by the layer's name."""
     with torch.random.fork_rng(devices=[]):
-        module = kind(*built(build, torch.float32))
-    biased = defaultdict(list)
-    for name, layer in module.named_modules():
-        if isinstance(getattr(layer, "bias", None), nn.Parameter) and not isinstance(layer, NORMS):
-            biased["", tuple(layer.bias.shape)].append(name)
-    return keys_of(next(taken_apart(units_of(module.modules()), joined))), dict(biased)
+        module = kind(*built(arguments, torch.float32))
+    biases = {
+        name: layer.bias.numel()
+        for name, layer in module.named_modules()
+        if isinstance(getattr(layer, "bias", None), nn.Parameter) and not isinstance(layer, NORMS)
+    }
+    return sum(p.numel() for p in module.parameters() if p.requires_grad), biases
 
 
 @cache

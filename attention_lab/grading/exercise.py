@@ -12,7 +12,6 @@ import torch
 from torch import Generator, Tensor
 
 from .observe import Observation, Question
-from .parameters import Joined
 
 
 @dataclass(frozen=True)
@@ -21,12 +20,11 @@ class Probe:
 
     inputs: draws the arguments of the call from a generator; tensors in float64.
     build: the constructor's arguments, for an exercise whose answer is a class.
-    joined: how one layer of an answer may hold what the forms keep in several.
     """
 
     inputs: Callable[[Generator], tuple[Any, ...]]
     build: tuple[Any, ...] = ()
-    joined: tuple[Joined, ...] = ()
+    joined: tuple = ()  # TRANSITION
 
 
 Coding = Callable[[Any], Any]

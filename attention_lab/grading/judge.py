@@ -10,10 +10,13 @@ from functools import cache, cached_property
 import torch
 from torch import Generator
 
-from .biases import with_biases_of
+from .biases import without_biases
 from .exercise import Coding, Exercise, Misconception, Property
 from .observe import Observation, Problem, Question, observe
-from .properties import same
+from .properties import close_in, same
+
+
+LookCloser = Callable[[tuple[str, ...]], list[Observation]]
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,13 @@ class Report:
 
 def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
     """The exercise's probes with their numbers drawn: fresh ones, or those of a seed."""
-    generator = Generator().manual_seed(secrets.randbits(63) if seed is None else seed)
+    generator = Generator("cpu").manual_seed(secrets.randbits(63) if seed is None else seed)
     return [
         Question(
             name,
             probe.build,
             probe.inputs(generator),
             int(torch.randint(2**31, (), generator=generator)),
-            probe.joined,
             exercise.differentiates,
             exercise.forbidden,
         )
@@ -66,9 +68,19 @@ def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
     ]
 
 
-def judge(exercise: Exercise, check: str, questions: list[Question], observations: list[Observation]) -> Report:
-    """The verdict on one check of an exercise, given what an answer did with the questions."""
-    case = Case(exercise, questions, observations)
+def judge(
+    exercise: Exercise,
+    check: str,
+    questions: list[Question],
+    observations: list[Observation],
+    look_closer: LookCloser = lambda match: [],
+) -> Report:
+    """The verdict on one check of an exercise, given what an answer did with the questions.
+
+    ``look_closer`` observes the answer once more, with matched values; it is called where only the layout of the
+    parameters may be what differs from a right answer or from a known mistake.
+    """
+    case = Case(exercise, questions, observations, look_closer)
     properties = exercise.checks[check].properties
     rows = tuple(case.row(asked) for asked in properties)
     report = Report(f"{exercise.key}-{check}", exercise.checks[check].points, rows)
@@ -87,56 +99,95 @@ def judge(exercise: Exercise, check: str, questions: list[Question], observation
 class Case:
     """What an answer did, beside what right and wrong answers do with the same questions."""
 
-    def __init__(self, exercise: Exercise, questions: list[Question], observations: list[Observation]):
+    def __init__(
+        self, exercise: Exercise, questions: list[Question], observations: list[Observation], look_closer: LookCloser
+    ):
         self.exercise = exercise
         self.questions = questions
-        self.observations = observations
-
-    def of(self, answer: Callable) -> Iterator[Observation]:
-        """What a trusted answer does with the questions, observed as far as somebody looks."""
-        return (observe(answer, question, self.exercise.records, brief=True) for question in self.questions)
-
-    def versions(self, trusted: Callable) -> Iterable[Callable]:
-        """A trusted answer, with the biases that this answer has if they are free; none if its parameters differ."""
-        if not inspect.isclass(trusted):
-            return (trusted,)
-        return with_biases_of(self.observations[0].keys, trusted, self.questions[0], self.exercise.free_biases)
+        self.seen = observations
+        self.look_closer = look_closer
+        self.match: tuple[str, ...] = ()
+        self.trusted: dict[tuple, Observation] = {}
 
     @cached_property
     def expected(self) -> list[Observation]:
-        """What the right answer does that is most like this one: in its parameters, then in its values and shapes."""
-        forms = (version for form in self.exercise.forms for version in self.versions(form))
-        firsts = [(form, next(self.of(form))) for form in forms]
-        alike = [(form, first) for form, first in firsts if first.keys == self.observations[0].keys]
-        alike = alike or [(form, next(self.of(form))) for form in self.exercise.forms]
-        ranked = [(self.likeness([first]), form) for form, first in alike]
-        best = max(likeness for likeness, _ in ranked)
-        likely = [form for likeness, form in ranked if likeness == best]
-        expected: list[Observation] = []
-        for form in likely if best[0] else likely[:1]:
-            right = list(self.of(form))
-            expected = max(expected or right, right, key=self.likeness)
-            if self.likeness(expected)[0] == len(self.questions) * len(self.exercise.records):
+        """What the right answer does that is most like this one."""
+        versions = [version for form in self.exercise.forms for version in self.versions(form)] or self.exercise.forms
+        ranked = {version: self.likeness(version) for version in versions}
+        for match in self.ways:
+            perhaps = [version for version in versions if self.may_match(version)]
+            if max(ranked.values())[0] == self.likeness_of_right or not perhaps or not self.closer(match):
                 break
+            ranked |= {version: self.likeness(version) for version in perhaps}
+        best = max(ranked, key=ranked.get)
+        expected = [observe(best, question, self.exercise.records) for question in self.questions]
+        for right, matched in zip(expected, self.of(best)):
+            right.matched = matched.matched
         for problem in (problem for right in expected for problem in right.problems.values()):
             raise RuntimeError(
                 f"the course's own answer to {self.exercise.key} fails, which is no fault of yours: {problem}"
             )
         return expected
 
-    def likeness(self, right: list[Observation]) -> tuple[int, int]:
-        """How many values are the same, and how many shapes."""
-        pairs = list(zip(self.observations, right))
+    def versions(self, trusted: Callable) -> Iterable[Callable]:
+        """A trusted answer, without so many free biases that it has as many parameters as this answer, each way."""
+        if self.exercise.free_biases and inspect.isclass(trusted):
+            return without_biases(trusted, self.questions[0].build, self.seen[0].parameters)
+        return (trusted,)
+
+    def of(self, trusted: Callable) -> Iterator[Observation]:
+        """What a trusted answer does with the questions, observed as far as somebody looks."""
+        for question in self.questions:
+            key = trusted, question.name, self.match
+            if key not in self.trusted:
+                self.trusted[key] = observe(trusted, question, self.exercise.records, brief=True, match=self.match)
+            yield self.trusted[key]
+
+    def likeness(self, right: Callable) -> tuple[int, int, int]:
+        """How many values are the same, how near the numbers of parameters are, and how many shapes are the same."""
         records = self.exercise.records
+        pairs = list(zip(self.seen, self.of(right)))
         return (
             sum(same(got, expected, record) for got, expected in pairs for record in records),
+            -sum(abs(got.parameters - expected.parameters) for got, expected in pairs),
             sum(shape_of(got, record) == shape_of(expected, record) for got, expected in pairs for record in records),
         )
+
+    @property
+    def likeness_of_right(self) -> int:
+        return len(self.questions) * len(self.exercise.records)
+
+    def may_match(self, trusted: Callable) -> bool:
+        """Whether the answer differs from a trusted one, but not where all parameters are equal: perhaps in their layout."""
+        return any(
+            close_in(got.alike, other.alike, record)
+            and close_in(got.alike, other.alike, f"slopes of {record}")
+            and not same(got, other, record)
+            for got, other in zip(self.seen, self.of(trusted))
+            for record in self.exercise.records
+        )
+
+    @property
+    def ways(self) -> list[tuple[str, ...]]:
+        """How the parameters can be told apart: by all records at once; where some are wrong, by each of them as well."""
+        records = self.exercise.records
+        return [(" ".join(records),), (" ".join(records), *records)][: len(records)]
+
+    def closer(self, match: tuple[str, ...]) -> bool:
+        """Look at the answer once more, with its parameters told apart by what they do; whether that was possible."""
+        if len(match) > len(self.match):
+            again = self.look_closer(match)
+            if not any(seen.matched for seen in again):
+                return False
+            for seen, closer in zip(self.seen, again):
+                seen.matched = closer.matched
+            self.match = match
+        return True
 
     def row(self, asked: Property) -> Row:
         """The property on the first probe where it fails."""
         tested = 0
-        for question, got, expected in zip(self.questions, self.observations, self.expected, strict=True):
+        for question, got, expected in zip(self.questions, self.seen, self.expected, strict=True):
             if asked.on and question.name not in asked.on:
                 continue
             problem = got.problems.get("build") or got.problems.get(asked.record)
@@ -153,24 +204,30 @@ class Case:
         """The first misconception that does on these probes what this answer did; none if that is right."""
         if self.does_the_same(self.expected, on):
             return None
-        for misconception in self.exercise.misconceptions:
-            wrong = (
-                version
-                for coding in misconception.codings
-                for form in self.exercise.forms
-                for version in self.versions(mistaken(coding, form))
-            )
-            if any(self.does_the_same(self.of(version), on) for version in wrong):
+        wrong = [
+            (misconception, version)
+            for misconception in self.exercise.misconceptions
+            for coding in misconception.codings
+            for form in self.exercise.forms
+            for version in self.versions(mistaken(coding, form))
+        ]
+        for misconception, version in wrong:
+            if self.does_the_same(self.of(version), on):
                 return misconception
+        perhaps = [(misconception, version) for misconception, version in wrong if self.may_match(version)]
+        if perhaps and self.closer(self.ways[0]):
+            for misconception, version in perhaps:
+                if self.does_the_same(self.of(version), on):
+                    return misconception
         return None
 
     def does_the_same(self, wrong: Iterable[Observation], on: set[str]) -> bool:
         return all(
             question.name not in on
             or symptoms(got) == symptoms(other)
-            and got.keys == other.keys
+            and (got.parameters, got.statistics) == (other.parameters, other.statistics)
             and same(got, other, *other.values)
-            for question, got, other in zip(self.questions, self.observations, wrong, strict=True)
+            for question, got, other in zip(self.questions, self.seen, wrong, strict=True)
         )
 
 
@@ -181,7 +238,7 @@ def mistaken(coding: Coding, form: Callable) -> Callable:
 
 
 def shape_of(seen: Observation, record: str) -> torch.Size | None:
-    return seen.values[record].shape[1:] if record in seen.values else None
+    return seen.values[record].shape if record in seen.values else None
 
 
 def symptoms(seen: Observation) -> dict[str, tuple[str, str]]:

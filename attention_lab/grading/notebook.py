@@ -11,8 +11,9 @@ from . import report as reports
 from .exercise import Exercise
 from .exercises import EXERCISES, HINTS, LESSONS, TEXTS
 from .judge import Report, ask, judge
+from .kernel import as_new
 from .limits import quiet
-from .observe import observe, stub_name
+from .observe import observe_all, stub_name
 
 hints_given: Counter[str] = Counter()
 points_earned: dict[str, int] = {}
@@ -55,10 +56,12 @@ def check(id: str, answer: Any) -> None:
         ValueError, for an id that does not exist.
     """
     exercise, name = find(id)
-    questions = ask(exercise)
-    observations = [observe(answer, question, exercise.records) for question in questions]
-    with quiet():
-        report = judge(exercise, name, questions, observations)
+    with quiet(), as_new():
+        questions = ask(exercise)
+        observations = observe_all(answer, questions, exercise.records)
+        report = judge(
+            exercise, name, questions, observations, lambda match: observe_all(answer, questions, exercise.records, match)
+        )
     points_earned[report.id] = report.points if report.passed else 0
     if report.stub:
         raise NotImplementedError(STUB.format(report.stub))

@@ -2,7 +2,7 @@
 
 This file runs beside untrusted code. It holds no reference and no expected value; whoever judges sits elsewhere.
 
-A module's parameters are filled from a pool, in each order that its layers allow: see ``parameters``.
+A module's parameters are filled with known numbers first: see ``parameters`` and ``matching``.
 """
 
 import contextlib
@@ -11,27 +11,30 @@ import itertools
 import numbers
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
+from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 
-from ..threads import one_thread
+from .kernel import as_new
 from .limits import OutOfTime, limits, quiet
-from .parameters import MAX_ORDERS, Joined, Key, fill, keys_of, orders, taken_apart, units_of
+from .matching import fill_by_effect, sums_of_slopes
+from .parameters import Slot, fill, fill_alike, slots_of
 from .stand_ins import built
 
 MAX_ELEMENTS = 1_000_000
 CHANCES = 8  # fillings in which a parameter may receive a gradient: in one of them its ReLUs can all be off
-STEP = 1e-8  # of the finite difference, relative to the largest input: so small that it hardly ever meets a kink
+STEPS = (1e-8, 1e-3)  # of the finite differences, relative to the largest input: hardly ever over a kink; above float32's noise
 
 NOT_THEIRS = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 
 Run = Callable[[tuple], Tensor]
+Values = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,6 @@ class Question:
     build: tuple[Any, ...]
     inputs: tuple[Any, ...]
     seed: int
-    joined: tuple[Joined, ...] = ()
     differentiates: bool = False
     forbidden: tuple[str, ...] = ()
 
@@ -60,38 +62,55 @@ class Problem:
         return f"{self.kind}{where}: {self.message}" if self.kind else self.message
 
 
+class Slope(NamedTuple):
+    """The output's slope along a random direction of one argument.
+
+    autograd: None where no graph leads from the output to the argument.
+    measured: by finite differences, a small and a large step.
+    """
+
+    autograd: float | None
+    measured: tuple[float, ...]
+
+
 @dataclass
 class Observation:
     """What one answer did with one question.
 
     problems: by "build", by the record whose call failed, or by "gradient" if none could be computed.
     arguments: those of the constructor by their names in the answer, as it is called.
-    keys: role and shape of every parameter, sorted; a matrix and its transpose count as the same.
     parameters: how many numbers are trained.
+    statistics: how many numbers batch normalisations keep as running means and variances.
     borrowed: the forbidden functions of torch that were called.
+    coarsest: the least precise kind of real number that was met on the way to the output.
     preset: how many parameters of the constructor's arguments got other values.
     unregistered: a list or dictionary holds layers that the module does not know.
     fresh: the output as the module was built, before its parameters are filled.
-    values: of each record that every call gave, stacked: one for each possible order of like layers.
+    values: of each record, with the parameters filled in the order in which the layers run.
+    alike: of each record, with all parameters equal; and sums over their slopes then: the same in every layout.
+    matched: by the records (joined by a space) by whose values the parameters were told apart, those of each record.
     changed_input: the answer wrote into an argument, or left a hook on a module.
     repeated: the output of a second call. alone: the output for the first image without the others.
-    slopes: the output's slopes along a random direction of each real argument, by autograd and by finite differences.
+    slopes: for each real argument.
     without_gradient: how many parameters no gradient reached.
     """
 
     problems: dict[str, Problem] = field(default_factory=dict)
     arguments: str = ""
-    keys: list[Key] = field(default_factory=list)
     parameters: int = 0
+    statistics: int = 0
     borrowed: tuple[str, ...] = ()
+    coarsest: torch.dtype = torch.float64
     preset: int = 0
     unregistered: bool = False
     fresh: Tensor | None = None
-    values: dict[str, Tensor] = field(default_factory=dict)
+    values: Values = field(default_factory=dict)
+    alike: Values = field(default_factory=dict)
+    matched: dict[str, Values] = field(default_factory=dict)
     changed_input: bool = False
     repeated: Tensor | None = None
     alone: Tensor | None = None
-    slopes: list[tuple[float, float]] = field(default_factory=list)
+    slopes: list[Slope] = field(default_factory=list)
     without_gradient: int = 0
 
 
@@ -99,20 +118,39 @@ class NotAnAnswer(Exception):
     """The answer, or what it returned, is not of the kind asked for."""
 
 
-def observe(answer: Any, question: Question, records: tuple[str, ...], brief: bool = False) -> Observation:
+def observe_all(
+    answer: Any, questions: list[Question], records: tuple[str, ...], match: tuple[str, ...] = ()
+) -> list[Observation]:
+    """What an answer does with the questions, within the limits; when its time is up, nothing more is asked."""
+    seen: list[Observation] = []
+    try:
+        with limits():
+            for question in questions:
+                seen.append(observe(answer, question, records, match=match))
+    except OutOfTime as error:
+        late = Problem("", str(error))
+        seen += [Observation({"build": late}) for _ in questions[len(seen) :]]
+    return seen
+
+
+def observe(
+    answer: Any, question: Question, records: tuple[str, ...], brief: bool = False, match: tuple[str, ...] = ()
+) -> Observation:
     """Build and call ``answer`` as the question says, in float64, or in float32 if it only works there.
 
     An answer that only works in float64 has the problems that it has in float32.
 
-    Never raises, prints nothing, leaves the random state and the question as they were. ``brief`` is for a trusted
-    answer: only what others are compared with is observed, the values with the layers in the order in which they run.
+    ``brief``: only the values that others are compared with. ``match``: by the values of which records the parameters are
+    told apart as well, which takes longer; several at once are joined by a space.
+
+    Raises nothing but OutOfTime, prints nothing, leaves the kernel's state and the question as they were.
     """
-    seen = observe_in(torch.float64, answer, question, records, brief)
+    seen = observe_in(torch.float64, answer, question, records, brief, match)
     if complains_of_dtype(seen):
-        single = observe_in(torch.float32, answer, question, records, brief)
+        single = observe_in(torch.float32, answer, question, records, brief, match)
         return seen if complains_of_dtype(single) else single
     if not brief and not seen.problems:
-        seen.problems = observe_in(torch.float32, answer, question, records, brief=True).problems
+        seen.problems = observe_in(torch.float32, answer, question, records, brief=True, match=()).problems
     return seen
 
 
@@ -121,108 +159,133 @@ def complains_of_dtype(seen: Observation) -> bool:
 
 
 def observe_in(
-    dtype: torch.dtype, answer: Any, question: Question, records: tuple[str, ...], brief: bool
+    dtype: torch.dtype, answer: Any, question: Question, records: tuple[str, ...], brief: bool, match: tuple[str, ...]
 ) -> Observation:
     seen = Observation()
-    with quiet(), one_thread(), torch.random.fork_rng(devices=[]), caught(seen, "build", OutOfTime), limits():
-        torch.manual_seed(question.seed)
+    with quiet(), as_new(question.seed), caught(seen, "build"):
         inputs = built(question.inputs, dtype)
         if inspect.isclass(answer):
-            given = built(question.build, dtype)
-            before = parameters_of(given)
-            module = answer(*given)
-            if not isinstance(module, nn.Module):
-                raise NotAnAnswer(f"{answer.__name__} must be a subclass of nn.Module")
-            after = parameters_of(given)
-            seen.preset = sum(name in after and not torch.equal(after[name], was) for name, was in before.items())
-            named = inspect.signature(answer).bind(*question.build).arguments
-            seen.arguments = ", ".join(f"{name}={value}" for name, value in named.items())
-            observe_module(module.to(dtype).eval(), inputs, question, records, seen, brief)
+            module = build(answer, question, dtype, seen)
+            observe_module(module, inputs, question, records, seen, brief, match)
         elif callable(answer) and not isinstance(answer, nn.Module):
             runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
-            observe_runs(runs, [lambda: None], inputs, question, seen, brief)
+            seen.values = values_of(runs, inputs, question, seen)
+            if not brief:
+                observe_calls(runs, inputs, question, seen)
         else:
             raise NotAnAnswer(f"pass the class or function that you wrote, without brackets, not {describe(answer)}")
     return seen
 
 
+def build(kind: type, question: Question, dtype: torch.dtype, seen: Observation) -> nn.Module:
+    given = built(question.build, dtype)
+    before = parameters_of(given)
+    module = kind(*given)
+    if not isinstance(module, nn.Module):
+        raise NotAnAnswer(f"{kind.__name__} must be a subclass of nn.Module")
+    after = parameters_of(given)
+    seen.preset = sum(name in after and not torch.equal(after[name], was) for name, was in before.items())
+    named = inspect.signature(kind).bind(*question.build).arguments
+    seen.arguments = ", ".join(f"{name}={value}" for name, value in named.items())
+    return module.to(dtype).eval()
+
+
 def observe_module(
-    module: nn.Module, inputs: tuple, question: Question, records: tuple[str, ...], seen: Observation, brief: bool
-) -> None:
-    ways = list(taken_apart(units_of(layers_in_order(module, inputs)), question.joined))
-    units = ways[0]
-    seen.keys = keys_of(units)
-    seen.parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
-    seen.unregistered = not brief and holds_unregistered(module)
-    if not brief:
-        with contextlib.suppress(Exception), torch.no_grad():
-            seen.fresh = item(module(*copies(inputs)), 0, ("output",))
-    runs = {record: method(module, record) for record in records}
-    pool: dict[tuple, Tensor] = {}
-    arrangements = [
-        lambda order=order: fill(order, question.seed, pool)
-        for order in itertools.islice(itertools.chain(*map(orders, ways)), 1 if brief else MAX_ORDERS)
-    ]
-    observe_runs(runs, arrangements, inputs, question, seen, brief)
-    if "output" not in seen.problems and not brief:
-        with caught(seen, "gradient"):
-            module.zero_grad()
-            for chance in range(CHANCES):
-                fill(units, question.seed + chance, {})
-                output = (random_weights(seen.repeated) * runs["output"](copies(inputs))).sum()
-                if output.requires_grad:
-                    output.backward()
-            seen.without_gradient = sum(p.grad is None or not p.grad.any() for p in module.parameters())
-
-
-def observe_runs(
-    runs: dict[str, Run],
-    arrangements: list[Callable],
+    module: nn.Module,
     inputs: tuple,
     question: Question,
+    records: tuple[str, ...],
     seen: Observation,
     brief: bool,
+    match: tuple[str, ...],
 ) -> None:
+    slots = slots_of(layers_in_order(module, inputs))
+    seen.statistics = sum(slot.tensor.numel() for slot in slots if slot.role)
+    seen.parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    runs = {record: method(module, record) for record in records}
+    if not brief:
+        seen.unregistered = holds_unregistered(module)
+        with contextlib.suppress(Exception), torch.no_grad():
+            seen.fresh = item(module(*copies(inputs)), 0, ("output",))
+    fill_alike(slots)
+    seen.alike = values_of(runs, inputs, question, Observation())
+    for record in records:
+        with contextlib.suppress(Exception):
+            seen.alike[f"slopes of {record}"] = sums_of_slopes(slots, lambda: [runs[record](copies(inputs))], question.seed)
+    for told_by in match:
+        with contextlib.suppress(Exception):
+            fill_by_effect(slots, lambda: [runs[record](copies(inputs)) for record in told_by.split()], question.seed)
+            seen.matched[told_by] = values_of(runs, inputs, question, Observation())
+    fill(slots, question.seed)
+    seen.values = values_of(runs, inputs, question, seen)
+    if not brief:
+        observe_calls(runs, inputs, question, seen)
+        observe_learning(module, runs["output"], slots, inputs, question, seen)
+
+
+def values_of(runs: dict[str, Run], inputs: tuple, question: Question, seen: Observation) -> Values:
+    values = {}
     for record, run in runs.items():
         with caught(seen, record), torch.set_grad_enabled(question.differentiates):
-            values = []
-            for arrange in reversed(arrangements):
-                arrange()
-                given = copies(inputs)
-                values.append(run(given).detach())
-            if len({value.shape for value in values}) > 1:
-                raise NotAnAnswer(f"the shape of {record} changes with the parameters' values")
-            seen.values[record] = torch.stack(values[::-1])
+            given = copies(inputs)
+            values[record] = run(given).detach()
             seen.changed_input |= any(map(differs, given, inputs))
-    if "output" not in seen.problems and not brief:
-        with caught(seen, "output"):
-            with torch.set_grad_enabled(question.differentiates):
-                with CalledNames() as called:
-                    seen.repeated = runs["output"](copies(inputs)).detach()
-                seen.borrowed = tuple(name for name in question.forbidden if name in called.names)
-                if is_real(inputs[0]) and inputs[0].ndim > 1:
-                    seen.alone = runs["output"](copies(inputs, first_only=True)).detach()
-    if "output" not in seen.problems and not brief and not question.differentiates:
+    return values
+
+
+def observe_calls(runs: dict[str, Run], inputs: tuple, question: Question, seen: Observation) -> None:
+    """Whether a second call gives the same, what the first image gives alone, what is called, and the slopes."""
+    if "output" in seen.problems:
+        return
+    run = runs["output"]
+    with caught(seen, "output"), torch.set_grad_enabled(question.differentiates):
+        with Watched() as watched:
+            seen.repeated = run(copies(inputs)).detach()
+        seen.borrowed = tuple(name for name in question.forbidden if name in watched.names)
+        seen.coarsest = watched.coarsest
+        if is_real(inputs[0]) and inputs[0].ndim > 1:
+            seen.alone = run(copies(inputs, first_only=True)).detach()
+    if "output" not in seen.problems and not question.differentiates:
         with caught(seen, "gradient"):
-            real = [i for i, x in enumerate(inputs) if is_real(x) and x.dtype == torch.float64 and x.numel()]
-            seen.slopes = [slope(runs["output"], inputs, i) for i in real]
+            real = [i for i, x in enumerate(inputs) if is_real(x) and x.numel()]
+            seen.slopes = [slope(run, inputs, i, question.seed) for i in real]
 
 
-def slope(run: Run, inputs: tuple, moving: int) -> tuple[float, float]:
-    """The output's slope along a random direction of one argument: by autograd, and by central finite differences."""
-    direction = torch.randn_like(inputs[moving])
-    step = STEP * max(1.0, float(inputs[moving].abs().max()))
+def observe_learning(
+    module: nn.Module, run: Run, slots: list[Slot], inputs: tuple, question: Question, seen: Observation
+) -> None:
+    """How many parameters no gradient reaches, in any of a few fillings."""
+    if "output" in seen.problems or "gradient" in seen.problems:
+        return
+    with caught(seen, "gradient"):
+        module.zero_grad()
+        for chance in range(CHANCES):
+            fill(slots, question.seed + chance)
+            output = (random_weights(seen.repeated, question.seed + chance) * run(copies(inputs))).sum()
+            if output.requires_grad:
+                output.backward()
+        seen.without_gradient = sum(p.grad is None or not p.grad.any() for p in module.parameters())
+
+
+def slope(run: Run, inputs: tuple, moving: int, seed: int) -> Slope:
+    """The output's slope along a random direction of one argument, which is a function of the seed."""
+    x = inputs[moving]
+    direction = random_weights(x, seed + moving)
 
     def moved(size: float | Tensor) -> tuple:
-        return tuple(x + size * direction if i == moving else x for i, x in enumerate(copies(inputs)))
+        return tuple(given + size * direction if i == moving else given for i, given in enumerate(copies(inputs)))
 
+    position = torch.zeros((), dtype=x.dtype, requires_grad=True)
+    output = run(moved(position))
+    weights = random_weights(output, seed)
+    total = (weights * output).sum()
+    by_autograd = torch.autograd.grad(total, position, allow_unused=True)[0] if total.requires_grad else None
+    measured = []
     with torch.no_grad():
-        up, down = run(moved(step)), run(moved(-step))
-    weights = random_weights(up)
-    position = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    output = (weights * run(moved(position))).sum()
-    slope = torch.autograd.grad(output, position, allow_unused=True)[0] if output.requires_grad else None
-    return float(slope) if slope is not None else 0.0, float((weights * (up - down)).sum() / (2 * step))
+        for step in STEPS:
+            size = step * max(1.0, float(x.abs().max()))
+            measured.append(float((weights * (run(moved(size)) - run(moved(-size)))).sum() / (2 * size)))
+    return Slope(None if by_autograd is None else float(by_autograd), tuple(measured))
 
 
 # The answer's calls
@@ -254,16 +317,20 @@ def item(result: Any, index: int, records: tuple[str, ...]) -> Tensor:
     return result
 
 
-class CalledNames(TorchFunctionMode):
-    """The names of torch's functions that are called inside the block, not of those that these call."""
+class Watched(TorchFunctionMode):
+    """Which of torch's functions are called inside the block, not those that these call, and how precise the numbers are."""
 
     def __init__(self):
         super().__init__()
         self.names: set[str] = set()
+        self.coarsest = torch.float64
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         self.names.add(getattr(function, "__name__", ""))
-        return function(*args, **(kwargs or {}))
+        result = function(*args, **(kwargs or {}))
+        if is_real(result) and torch.finfo(result.dtype).eps > torch.finfo(self.coarsest).eps:
+            self.coarsest = result.dtype
+        return result
 
 
 def describe(thing: Any) -> str:
@@ -296,8 +363,10 @@ def parameters_of(arguments: tuple) -> dict[tuple[int, str], Tensor]:
     return {(place, name): p.detach().clone() for place, x in modules.items() for name, p in x.named_parameters()}
 
 
-def random_weights(like: Tensor) -> Tensor:
-    return torch.randn(like.shape, dtype=like.dtype if like.is_floating_point() else torch.float64)
+def random_weights(like: Tensor, seed: int) -> Tensor:
+    generator = Generator("cpu").manual_seed(seed)
+    weights = torch.randn(like.shape, generator=generator, dtype=torch.float64)
+    return weights.to(like.dtype) if like.is_floating_point() else weights
 
 
 # The answer's layers
@@ -306,16 +375,14 @@ def random_weights(like: Tensor) -> Tensor:
 def layers_in_order(module: nn.Module, inputs: tuple) -> list[nn.Module]:
     """All layers, first those that run, in the order they run."""
     layers: dict[nn.Module, None] = {}
-    hooks = [
-        layer.register_forward_pre_hook(lambda layer, _: layers.setdefault(layer))
-        for layer in module.modules()
-        if layer is not module
-    ]
-    with contextlib.suppress(Exception), torch.no_grad():
-        module(*copies(inputs))
-    for hook in hooks:
+    hook = register_module_forward_pre_hook(lambda layer, _: None if layer is module else layers.setdefault(layer))
+    try:
+        with contextlib.suppress(Exception), torch.no_grad():
+            module(*copies(inputs))
+    finally:
         hook.remove()
-    return list(dict.fromkeys([*layers, *module.modules()]))
+    mine = set(module.modules())
+    return [*(layer for layer in layers if layer in mine), *(layer for layer in module.modules() if layer not in layers)]
 
 
 def holds_unregistered(module: nn.Module) -> bool:
@@ -331,11 +398,11 @@ def holds_unregistered(module: nn.Module) -> bool:
 
 
 @contextlib.contextmanager
-def caught(seen: Observation, stage: str, *also: type[BaseException]) -> Iterator[None]:
+def caught(seen: Observation, stage: str) -> Iterator[None]:
     try:
         yield
-    except (Exception, SystemExit, *also) as error:
-        told = isinstance(error, NotAnAnswer | OutOfTime)
+    except (Exception, SystemExit) as error:
+        told = isinstance(error, NotAnAnswer)
         stub = isinstance(error, NotImplementedError)
         seen.problems[stage] = Problem(
             kind="" if told else type(error).__name__,

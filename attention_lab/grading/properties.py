@@ -1,48 +1,40 @@
 """The properties an answer can be checked for, each named in the learner's words."""
 
-from collections import Counter
-from collections.abc import Iterable
-from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .exercise import Failure, Misconception, Property
-from .observe import Observation, Question
-from .parameters import Key
+from .observe import Observation, Question, Values
 
 TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3}  # relative to the largest value: sums in another order differ
-FIRST = 64  # values compared before all others are
+SMALLEST = 1e-6  # a largest value below this counts as this: what is as good as 0 may be 0
 
 
-def fits(got: Tensor, expected: Tensor) -> Tensor:
-    """For each of the stacked values, whether it is the expected one, within the tolerance of the coarser dtype."""
-    if got.shape[1:] != expected.shape:
-        return torch.zeros(len(got), dtype=torch.bool)
-    got, expected = got.reshape(len(got), expected.numel()), expected.flatten()
+def close(got: Tensor, expected: Tensor, coarsest: torch.dtype = torch.float64) -> bool:
+    """Whether two tensors have the same shape and the same values, within the tolerance of the coarsest dtype."""
+    if got.shape != expected.shape:
+        return False
     if not expected.is_floating_point():
-        return (got == expected).all(1)
-    tolerance = max(TOLERANCES.get(got.dtype, 1e-2), TOLERANCES[expected.dtype])
+        return bool((got == expected).all())
+    tolerance = max(TOLERANCES.get(dtype, 1e-2) for dtype in (got.dtype, expected.dtype, coarsest))
     finite = expected[expected.isfinite()]
-    size = float(finite.abs().max()) if finite.numel() else 0.0
-    near = partial(torch.isclose, rtol=tolerance, atol=tolerance * size, equal_nan=True)
-    right = near(got[:, :FIRST].to(expected.dtype), expected[:FIRST]).all(1)
-    right[right.clone()] = near(got[right].to(expected.dtype), expected).all(1)
-    return right
+    size = max(float(finite.abs().max()) if finite.numel() else 0.0, SMALLEST)
+    return bool(
+        torch.isclose(got.to(expected.dtype), expected, rtol=tolerance, atol=tolerance * size, equal_nan=True).all()
+    )
 
 
-def close(got: Tensor, expected: Tensor) -> bool:
-    """Whether two tensors have the same shape and the same values, within the tolerance of the coarser dtype."""
-    return bool(fits(got[None], expected))
+def close_in(got: Values, expected: Values, record: str, coarsest: torch.dtype = torch.float64) -> bool:
+    return record in got and record in expected and close(got[record], expected[record], coarsest)
 
 
 def same(got: Observation, expected: Observation, *records: str) -> bool:
-    """Whether one and the same order of the answer's layers gives the expected values of all these records."""
-    if not got.values.keys() >= set(records):
-        return False
-    right = [fits(got.values[record], expected.values[record][0]) for record in records]
-    return not right or bool(torch.stack(right).all(0).any())
+    """Whether all these records have the expected values for the same parameters: as they run, or matched in one way."""
+    ways = [(got.values, expected.values)]
+    ways += [(got.matched[way], expected.matched[way]) for way in got.matched if way in expected.matched]
+    return any(all(close_in(ours, theirs, record, got.coarsest) for record in records) for ours, theirs in ways)
 
 
 UNREGISTERED = Misconception(
@@ -99,6 +91,12 @@ NO_IDENTITY_START = Misconception(
     "What does your module give before the first training step? Which parameters decide that?",
     "a fresh module must give back x",
 )
+AXIS_LOST = Misconception(
+    "axis-lost",
+    "a batch of one image loses an axis",
+    "squeeze() removes every axis of size 1, that of the batch too. Which one do you mean: squeeze(-1)?",
+    "output[:1] must have the shape of the output of x[:1]",
+)
 IMAGES_MIXED = Misconception(
     "images-mixed",
     "the result for one image depends on the other images of the batch",
@@ -117,13 +115,14 @@ GENERAL = (
     CHANGING,
     NO_IDENTITY_START,
     IMAGES_MIXED,
+    AXIS_LOST,
 )
 """The mistakes that the failure of a property shows by itself, in any exercise."""
 
 
 def shape(record: str = "output", on: tuple[str, ...] = ()) -> Property:
     def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
-        shapes = [tuple(seen.values[record][0].shape) for seen in (got, expected)]
+        shapes = [tuple(seen.values[record].shape) for seen in (got, expected)]
         given = [f" for an input of {tuple(x.shape)}" for x in question.inputs[:1] if isinstance(x, Tensor)]
         return None if shapes[0] == shapes[1] else Failure(f"{shapes[0]}{''.join(given)}", f"{shapes[1]}")
 
@@ -150,7 +149,7 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> 
     def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
         if same(got, expected, record):
             return None
-        ours, theirs = expected.values[record][0], got.values[record][0]
+        ours, theirs = expected.values[record], got.values[record]
         if not ours.ndim and not theirs.ndim:
             return Failure(f"{theirs.item():,}{of_numbers(question)}", f"{ours.item():,}")
         if ours.shape != theirs.shape:
@@ -169,7 +168,7 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> 
 
 
 def together(*records: str) -> Property:
-    """The records that are right by themselves are right with one and the same order of the answer's layers."""
+    """The records that are right by themselves are right with one and the same parameters."""
 
     def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
         if same(got, expected, *records) or not all(same(got, expected, record) for record in records):
@@ -180,27 +179,23 @@ def together(*records: str) -> Property:
 
 
 def parameters() -> Property:
-    """The answer has the parameters of one of the right forms."""
+    """The answer has as many parameters as one of the right forms, however they are laid out."""
 
     def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
-        if got.keys == expected.keys and got.parameters == expected.parameters:
-            return None
+        meaning = UNREGISTERED if got.unregistered or not got.parameters else None
         if got.parameters != expected.parameters:
-            meaning = UNREGISTERED if got.unregistered or not got.parameters else None
             return Failure(f"{got.parameters:,} for ({got.arguments})", f"{expected.parameters:,}", meaning)
-        surplus, missing = Counter(got.keys) - Counter(expected.keys), Counter(expected.keys) - Counter(got.keys)
-        return Failure(shapes(surplus) or f"no {shapes(missing)}", shapes(missing) or f"no {shapes(surplus)}")
+        if got.statistics != expected.statistics:
+            told = (f"{n or 'no'} running means and variances of batch normalisations" for n in (got.statistics, expected.statistics))
+            return Failure(*told, meaning)
+        return None
 
     return Property("number of parameters", failure, "build")
 
 
-def shapes(keys: Iterable[Key]) -> str:
-    return ", ".join(f"{role} of shape {size}".strip() for role, size in keys)
-
-
 def between(low: float, high: float, record: str, on: tuple[str, ...] = ()) -> Property:
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
-        found = got.values[record][0]
+        found = got.values[record]
         least, most = float(found.min()), float(found.max())
         return None if low <= least and most <= high else Failure(f"{least:.3g} to {most:.3g}", f"{low:g} to {high:g}")
 
@@ -209,7 +204,7 @@ def between(low: float, high: float, record: str, on: tuple[str, ...] = ()) -> P
 
 def sums_to_one(record: str, dim: int, on: tuple[str, ...] = ()) -> Property:
     def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
-        sums = got.values[record][0].sum(dim)
+        sums = got.values[record].sum(dim)
         worst = float(sums.flatten()[(sums - 1).abs().argmax()])
         return None if close(sums, torch.ones_like(sums)) else Failure(f"a sum of {worst:.3g}", "1")
 
@@ -230,19 +225,28 @@ def gradients(on: tuple[str, ...] = ()) -> Property:
             return failure
         if got.without_gradient:
             return Failure(f"none for {got.without_gradient} parameters", "a gradient for each parameter", UNUSED)
-        for autograd, true in got.slopes:
-            if abs(autograd - true) > 1e-3 * max(1.0, abs(true)):
-                return Failure(f"a slope of {autograd:.4g}", f"{true:.4g}", DETACHED)
-        return None
+        return wrong_slope(got, expected)
 
     return Property("gradient", failure, on=on)
+
+
+def wrong_slope(got: Observation, expected: Observation) -> Failure | None:
+    """A right output must have the right answer's slopes; any other those that are measured at it, by one of the steps."""
+    right = close_in(got.values, expected.values, "output", got.coarsest)
+    tolerance = 1e-3 if got.coarsest == got.values["output"].dtype == torch.float64 else 5e-2
+    for mine, theirs in zip(got.slopes, expected.slopes):
+        slope = mine.autograd or 0.0
+        true = (theirs.autograd or 0.0,) if right else mine.measured
+        if not any(abs(slope - one) <= tolerance * max(1.0, abs(one)) for one in true):
+            return Failure(f"a slope of {slope:.4g}", f"{true[0]:.4g}", DETACHED if right or not slope else None)
+    return None
 
 
 def moves(on: tuple[str, ...] = ()) -> Property:
     """The output moves with every argument, so that each can learn."""
 
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
-        if all(autograd for autograd, _ in got.slopes):
+        if all(slope.autograd for slope in got.slopes):
             return None
         return Failure("no change when an argument moves a little", "a change", FLAT)
 
@@ -274,7 +278,7 @@ def starts_as_identity() -> Property:
 
 def calls_differ(got: Observation) -> Failure | None:
     """Nothing else can be said of an answer that gives another result in each call."""
-    if close(got.repeated, got.values["output"][0]):
+    if close(got.repeated, got.values["output"], got.coarsest):
         return None
     return Failure("another result in the second call", "the same", CHANGING)
 
@@ -292,8 +296,12 @@ def images_apart(on: tuple[str, ...] = ()) -> Property:
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
         if failure := calls_differ(got):
             return failure
-        if close(got.alone, got.values["output"][0][:1]):
+        together = got.values["output"][:1]
+        if close(got.alone, together, got.coarsest):
             return None
+        if got.alone.shape != together.shape:
+            shapes = f"shape {tuple(got.alone.shape)} for one image alone", f"{tuple(together.shape)}"
+            return Failure(*shapes, AXIS_LOST)
         meaning = UNREGISTERED if got.unregistered else IMAGES_MIXED  # eval() does not reach an unregistered BN
         return Failure("image 1 depends on image 2", "each image on its own", meaning)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
-from attention_lab.grading.observe import observe
+from attention_lab.grading.observe import observe_all
 
 ANSWERS = Path(__file__).parent / "answers"
 SLOW = 0.4  # seconds: such an answer may have imported something or met a mistake that was never built before
@@ -75,11 +75,11 @@ def grade(exercise: str, answer: Any) -> Graded:
     asked = EXERCISES[exercise]
     start = time.process_time()
     questions = ask(asked)
-    observations = [observe(answer, question, asked.records) for question in questions]
+    observations = observe_all(answer, questions, asked.records)
     times = [time.process_time()]
     reports = {}
     for check in asked.checks:
-        reports[check] = judge(asked, check, questions, observations)
+        reports[check] = judge(asked, check, questions, observations, lambda match: observe_all(answer, questions, asked.records, match))
         times.append(time.process_time())
     return Graded(reports, times[0] - start + max(b - a for a, b in pairwise(times)))
 

@@ -1,0 +1,33 @@
+"""The kernel's state is not the answer: whatever a learner has switched on or off, an answer is asked in a new kernel's."""
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from ..threads import one_thread
+
+
+@contextlib.contextmanager
+def as_new(seed: int = 0) -> Iterator[None]:
+    """Torch as in a new kernel inside the block, on one thread, with its random numbers seeded; as it was afterwards."""
+    dtype, deterministic = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
+    warn_only, anomaly = torch.is_deterministic_algorithms_warn_only_enabled(), torch.is_anomaly_enabled()
+    torch.set_default_dtype(torch.float32)
+    torch.use_deterministic_algorithms(False)
+    torch.autograd.set_detect_anomaly(False)
+    try:
+        with (
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            torch.autocast("cpu", enabled=False),
+            torch.device("cpu") if torch.get_default_device().type != "cpu" else contextlib.nullcontext(),
+            torch.random.fork_rng(devices=[]),
+            one_thread(),
+        ):
+            torch.default_generator.manual_seed(seed)
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.autograd.set_detect_anomaly(anomaly)
