@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ...mechanisms import CBAM, ChannelAttention, SpatialAttention
 from ..exercise import Check, Exercise, Probe, mistake, named, normal, steps
@@ -492,15 +491,13 @@ CBAM_EXERCISE = Exercise(
             "kernel-size-not-passed",
             "kernel_size does not reach the spatial attention",
             "Where does your __init__ use kernel_size?",
-            steps(
-                __init__=lambda self, channels, reduction=16, kernel_size=7: Block.__init__(self, channels, reduction)
-            ),
+            steps(__init__=lambda self, channels, r=16, k=7: Block.__init__(self, channels, r)),
         ),
         mistake(
             "reduction-not-passed",
             "reduction does not reach the channel attention",
             "Where does your __init__ use reduction?",
-            steps(__init__=lambda self, channels, reduction=16, size=7: Block.__init__(self, channels, 16, size)),
+            steps(__init__=lambda self, channels, r=16, k=7: Block.__init__(self, channels, kernel_size=k)),
         ),
     ),
     hints=(
@@ -522,7 +519,7 @@ CBAM_EXERCISE = Exercise(
 
 # Debug it: both modules return their gates
 
-RETURNS_GATE = {"forward": lambda self, x: self.weights(x)}
+returns_gate = steps(forward=lambda self, x: self.weights(x))
 
 GATE_APPLIED = mistake(
     "gate-applied",
@@ -572,7 +569,7 @@ DEBUG_CHANNEL = Exercise(
     id="debug-cbam",
     part="channel",
     equation=CHANNEL,
-    forms=(steps(**RETURNS_GATE)(Channel), steps(**RETURNS_GATE)(AppliedOnce)),
+    forms=(returns_gate(Channel), returns_gate(AppliedOnce)),
     free_biases=True,
     probes=CHANNEL_PROBES,
     checks={
@@ -614,7 +611,7 @@ DEBUG_SPATIAL = Exercise(
     id="debug-cbam",
     part="spatial",
     equation="M_s = sigmoid(conv([avg; max])) (Woo et al. 2018, equation 3)",
-    forms=tuple(steps(batch_norm=nn.Identity, **RETURNS_GATE)(form) for form in SPATIAL_FORMS),
+    forms=tuple(returns_gate(steps(batch_norm=nn.Identity)(form)) for form in SPATIAL_FORMS),
     probes=SPATIAL_PROBES | {"one image": Probe(SPATIAL_PROBES["one image"].inputs, build=(7,))},
     checks={
         "runs": Check(1, (shape(),)),

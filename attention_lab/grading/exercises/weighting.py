@@ -135,7 +135,8 @@ TEMPERATURE_SOFTMAX = Exercise(
         largest power is 1?
         """,
         r"""
-        With $m=\max_j s_j$ along `dim`: $\;w_i = \dfrac{\exp\left((s_i-m)/T\right)}{\sum_j \exp\left((s_j-m)/T\right)}$.
+        With $m=\max_j s_j$ along `dim`:
+        $\;w_i = \dfrac{\exp\left((s_i-m)/T\right)}{\sum_j \exp\left((s_j-m)/T\right)}$.
         Maximum and sum keep their dimension (`keepdim=True`), so that shapes `(3, 7)` and `(3, 1)` fit.
         """,
         """
