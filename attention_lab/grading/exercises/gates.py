@@ -24,9 +24,9 @@ class Bottleneck(nn.Module):
         return channels // reduction
 
     def layers(self, channels: int, hidden: int) -> nn.Module:
-        return nn.Sequential(nn.Linear(channels, hidden), *self.between(hidden), nn.Linear(hidden, channels))
+        return nn.Sequential(nn.Linear(channels, hidden), *self.activation(hidden), nn.Linear(hidden, channels))
 
-    def between(self, hidden: int) -> list[nn.Module]:
+    def activation(self, width: int) -> list[nn.Module]:
         return [self.relu()]
 
     def average(self, x: Tensor) -> Tensor:
