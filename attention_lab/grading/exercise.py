@@ -80,6 +80,12 @@ def mistake(id: str, name: str, question: str, *codings: Coding, equation: str =
     return Misconception(id, name, question, equation, codings)
 
 
+def named(mistakes: tuple[Misconception, ...], *ids: str) -> tuple[Misconception, ...]:
+    """Those of another exercise's misconceptions that can be made here too."""
+    by_id = {told.id: told for told in mistakes}
+    return tuple(by_id[id] for id in ids)
+
+
 class Failure(NamedTuple):
     """Why a property does not hold: what was got and expected in a few words, and what that means if it is plain."""
 

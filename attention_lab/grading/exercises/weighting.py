@@ -1,9 +1,10 @@
 """Lesson 01, attention as weighting: temperature-softmax, select, recalibrate."""
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
-from ...mechanisms import recalibrate, select, softmax
-from ..exercise import Check, Exercise, Misconception, Probe, normal
+from ..exercise import Check, Exercise, Probe, instead, mistake, normal, steps
 from ..properties import (
     gradients,
     images_apart,
@@ -15,13 +16,31 @@ from ..properties import (
     written_out,
 )
 
-TEMPERATURE = "weights_i = exp(s_i / T) / sum_j exp(s_j / T) (Hinton et al. 2014, equation 1)"
-SELECT = "output_c = sum_l softmax(scores)_l features_cl"
-RECALIBRATE = "output = sigmoid(logits) x"
+
+class TemperatureSoftmax:
+    """The right answer in steps, so that a mistake can replace one."""
+
+    def __call__(self, scores: Tensor, dim: int = -1, temperature: float = 1.0) -> Tensor:
+        return self.normalised(self.scaled(scores, temperature), dim)
+
+    def scaled(self, scores: Tensor, temperature: float) -> Tensor:
+        return scores / temperature
+
+    def normalised(self, scores: Tensor, dim: int) -> Tensor:
+        powers = (scores - self.largest(scores, dim)).exp()
+        return powers / self.total(powers, dim)
+
+    def largest(self, scores: Tensor, dim: int) -> Tensor:
+        return scores.amax(dim, keepdim=True)
+
+    def total(self, powers: Tensor, dim: int) -> Tensor:
+        return powers.sum(dim, keepdim=True)
+
 
 TEMPERATURE_SOFTMAX = Exercise(
     id="temperature-softmax",
-    forms=(softmax,),
+    equation="weights_i = exp(s_i / T) / sum_j exp(s_j / T) (Hinton et al. 2014, equation 1)",
+    forms=(TemperatureSoftmax(),),
     forbidden=("softmax", "log_softmax"),
     probes={
         "plain": Probe(lambda g: (normal(g, 3, 7),)),
@@ -53,95 +72,102 @@ TEMPERATURE_SOFTMAX = Exercise(
         ),
     },
     misconceptions=(
-        Misconception(
+        mistake(
             "temperature-multiplied",
             "the scores are multiplied by the temperature",
             "Hotter means flatter. What does T = 2 do to your weights?",
-            TEMPERATURE,
-            lambda right: lambda scores, dim=-1, temperature=1.0: torch.softmax(scores * temperature, dim),
+            steps(scaled=lambda self, scores, temperature: scores * temperature),
         ),
-        Misconception(
+        mistake(
             "temperature-ignored",
             "the temperature is never used",
             "Which line of yours changes when T changes?",
-            TEMPERATURE,
-            lambda right: lambda scores, dim=-1, temperature=1.0: torch.softmax(scores, dim),
+            steps(scaled=lambda self, scores, temperature: scores),
         ),
-        Misconception(
+        mistake(
             "temperature-after-softmax",
             "the weights are divided by the temperature, not the scores",
             "Do your weights still sum to 1 at T = 2?",
-            TEMPERATURE,
-            lambda right: lambda scores, dim=-1, temperature=1.0: torch.softmax(scores, dim) / temperature,
+            instead(lambda scores, dim=-1, temperature=1.0: scores.softmax(dim) / temperature),
         ),
-        Misconception(
+        mistake(
             "unstable",
             "the exponential of a large score overflows",
             "exp(10000) is inf. Which number can you subtract from every score without changing the weights?",
-            "exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take m = max_j s_j",
-            lambda right: unstable,
+            steps(largest=lambda self, scores, dim: 0),
+            equation="exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take m = max_j s_j",
         ),
-        Misconception(
+        mistake(
             "whole-tensor",
             "the weights are normalised over the whole tensor, not along dim",
             "How many sums should be 1 for scores of shape (3, 7) and dim = -1?",
-            TEMPERATURE,
-            lambda right: (
-                lambda scores, dim=-1, temperature=1.0: torch.softmax(scores.flatten() / temperature, 0).view_as(scores)
-            ),
+            steps(normalised=lambda self, scores, dim: scores.flatten().softmax(0).view_as(scores)),
         ),
-        Misconception(
+        mistake(
             "dim-ignored",
             "the last axis is always used, whatever dim says",
             "Where does your code read dim?",
-            TEMPERATURE,
-            lambda right: lambda scores, dim=-1, temperature=1.0: torch.softmax(scores / temperature, -1),
+            steps(normalised=lambda self, scores, dim: scores.softmax(-1)),
         ),
-        Misconception(
+        mistake(
             "keepdim-missing",
             "the sum lost its axis, so it does not line up with the exponentials",
             "Which shape has the sum over the last axis of (3, 7)? Against which axis does it then broadcast?",
-            TEMPERATURE,
-            lambda right: lambda scores, dim=-1, temperature=1.0: scores / scores.sum(dim),
+            steps(total=lambda self, powers, dim: powers.sum(dim)),
         ),
-        Misconception(
+        mistake(
             "not-normalised",
             "the exponentials are never divided by their sum",
             "What do your weights sum to?",
-            TEMPERATURE,
-            lambda right: (
-                lambda scores, dim=-1, temperature=1.0: ((scores - scores.amax(dim, keepdim=True)) / temperature).exp()
-            ),
+            steps(total=lambda self, powers, dim: 1),
         ),
-        Misconception(
+        mistake(
             "applied-twice",
             "the softmax is applied twice",
             "What are the scores of the second softmax?",
-            TEMPERATURE,
-            lambda right: lambda scores, dim=-1, temperature=1.0: torch.softmax(right(scores, dim, temperature), dim),
+            steps(normalised=lambda self, scores, dim: scores.softmax(dim).softmax(dim)),
         ),
     ),
     hints=(
-        "First make every number positive, then divide by their sum along `dim`. `exp(10000)` is `inf`: but multiplying all "
-        "powers by one constant does not change the weights. What must you subtract from every score so that the largest "
-        "power is 1?",
-        r"With $m=\max_j s_j$ along `dim`: "
-        r"$\;w_i = \dfrac{\exp\left((s_i-m)/T\right)}{\sum_j \exp\left((s_j-m)/T\right)}$. "
-        "Maximum and sum keep their dimension (`keepdim=True`), so that shapes `(3, 7)` and `(3, 1)` fit.",
-        "```\nscaled  = scores / temperature\nshifted = scaled - its maximum along dim, dimension kept\n"
-        "powers  = exp of shifted\nreturn powers / their sum along dim, dimension kept\n```",
+        """
+        First make every number positive, then divide by their sum along `dim`. `exp(10000)` is `inf`: but multiplying
+        all powers by one constant does not change the weights. What must you subtract from every score so that the
+        largest power is 1?
+        """,
+        r"""
+        With $m=\max_j s_j$ along `dim`:
+        $\;w_i = \dfrac{\exp\left((s_i-m)/T\right)}{\sum_j \exp\left((s_j-m)/T\right)}$.
+        Maximum and sum keep their dimension (`keepdim=True`), so that shapes `(3, 7)` and `(3, 1)` fit.
+        """,
+        """
+        ```
+        scaled  = scores / temperature
+        shifted = scaled - its maximum along dim, dimension kept
+        powers  = exp of shifted
+        return powers / their sum along dim, dimension kept
+        ```
+        """,
     ),
 )
 
 
-def unstable(scores: torch.Tensor, dim: int = -1, temperature: float = 1.0) -> torch.Tensor:
-    powers = (scores / temperature).exp()
-    return powers / powers.sum(dim, keepdim=True)
+class Select:
+    """The right answer in steps, so that a mistake can replace one."""
+
+    def __call__(self, features: Tensor, scores: Tensor) -> Tensor:
+        return self.combined(features, self.weights(scores)[:, None])
+
+    def weights(self, scores: Tensor) -> Tensor:
+        return scores.softmax(-1)
+
+    def combined(self, features: Tensor, weights: Tensor) -> Tensor:
+        return (features * weights).sum(-1)
 
 
-SELECT_EXERCISE = Exercise(
+SELECT = Exercise(
     id="select",
-    forms=(select,),
+    equation="output_c = sum_l softmax(scores)_l features_cl",
+    forms=(Select(),),
     probes={
         "plain": Probe(lambda g: (normal(g, 2, 3, 5), normal(g, 2, 5))),
         "one image": Probe(lambda g: (normal(g, 1, 4, 7), normal(g, 1, 7))),
@@ -153,69 +179,83 @@ SELECT_EXERCISE = Exercise(
         "one-position": Check(1, (values(on=("one position",), name="a huge score selects its position"),)),
     },
     misconceptions=(
-        Misconception(
+        mistake(
             "scores-as-weights",
             "the raw scores are used as weights, without the softmax",
             "Do your weights sum to 1?",
-            SELECT,
-            lambda right: lambda features, scores: (features * scores[:, None]).sum(-1),
+            steps(weights=lambda self, scores: scores),
         ),
-        Misconception(
+        mistake(
             "sigmoid-not-softmax",
             "a sigmoid gates each position; nothing is selected",
             "If one score rises, do the other weights fall?",
-            SELECT,
-            lambda right: lambda features, scores: (features * scores.sigmoid()[:, None]).sum(-1),
+            steps(weights=lambda self, scores: scores.sigmoid()),
         ),
-        Misconception(
+        mistake(
             "mean-not-sum",
             "the weighted features are averaged over L, so the weights are divided by L once more",
             "The weights already sum to 1. What does mean divide by?",
-            SELECT,
-            lambda right: lambda features, scores: right(features, scores) / features.shape[-1],
+            steps(combined=lambda self, features, weights: (features * weights).mean(-1)),
         ),
-        Misconception(
+        mistake(
             "softmax-over-batch",
             "the softmax runs over the batch, so images compete with each other",
             "Which axis holds the positions? Can image 2 change image 1?",
-            SELECT,
-            lambda right: lambda features, scores: (features * scores.softmax(0)[:, None]).sum(-1),
+            steps(weights=lambda self, scores: scores.softmax(0)),
         ),
-        Misconception(
+        mistake(
             "not-summed",
             "the features are weighted, but not summed over the positions",
             "Which axis must be gone in (N, C)?",
-            SELECT,
-            lambda right: lambda features, scores: features * softmax(scores)[:, None],
+            steps(combined=lambda self, features, weights: features * weights),
         ),
-        Misconception(
+        mistake(
             "uniform",
             "the scores are not used: every position weighs the same",
             "What should a huge score at one position do?",
-            SELECT,
-            lambda right: lambda features, scores: features.mean(-1),
+            steps(combined=lambda self, features, weights: features.mean(-1)),
         ),
-        Misconception(
+        mistake(
             "hard-maximum",
             "only the best position is taken",
             "What gradient do the scores receive?",
-            SELECT,
-            lambda right: lambda features, scores: features[torch.arange(len(features)), :, scores.argmax(-1)],
+            steps(weights=lambda self, scores: F.one_hot(scores.argmax(-1), scores.shape[-1])),
         ),
     ),
     hints=(
         "Two steps: scores become weights that sum to 1, then the weights combine the features.",
-        r"$w = \mathrm{softmax}(s)$ of shape `(N, L)`; $\;y_{nc} = \sum_l w_{nl}\, f_{ncl}$. "
-        "To multiply `(N, C, L)` by the weights, give them shape `(N, 1, L)`.",
-        "```\nweights = softmax of scores over the last axis     # (N, L)\n"
-        "weighted = features times weights as (N, 1, L)      # (N, C, L)\n"
-        "return weighted summed over the last axis           # (N, C)\n```",
+        r"""
+        $w = \mathrm{softmax}(s)$ of shape `(N, L)`; $\;y_{nc} = \sum_l w_{nl}\, f_{ncl}$.
+        To multiply `(N, C, L)` by the weights, give them shape `(N, 1, L)`.
+        """,
+        """
+        ```
+        weights = softmax of scores over the last axis     # (N, L)
+        weighted = features times weights as (N, 1, L)      # (N, C, L)
+        return weighted summed over the last axis           # (N, C)
+        ```
+        """,
     ),
 )
 
-RECALIBRATE_EXERCISE = Exercise(
+
+class Recalibrate:
+    """The right answer in steps, so that a mistake can replace one."""
+
+    def __call__(self, x: Tensor, logits: Tensor) -> Tensor:
+        return self.combined(x, self.gate(logits))
+
+    def gate(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid()
+
+    def combined(self, x: Tensor, gate: Tensor) -> Tensor:
+        return gate * x
+
+
+RECALIBRATE = Exercise(
     id="recalibrate",
-    forms=(recalibrate,),
+    equation="output = sigmoid(logits) x",
+    forms=(Recalibrate(),),
     probes={
         "channels": Probe(lambda g: (normal(g, 2, 3, 5, 7), normal(g, 2, 3, 1, 1))),
         "positions": Probe(lambda g: (normal(g, 2, 3, 5, 7), normal(g, 2, 1, 5, 7))),
@@ -231,63 +271,60 @@ RECALIBRATE_EXERCISE = Exercise(
         ),
     },
     misconceptions=(
-        Misconception(
+        mistake(
             "gate-returned",
             "the gate itself is returned, not the gated features",
             "What should an open gate (weight 1) give?",
-            RECALIBRATE,
-            lambda right: lambda x, logits: logits.sigmoid().expand_as(x),
+            steps(combined=lambda self, x, gate: gate.expand_as(x)),
+            steps(combined=lambda self, x, gate: gate),
         ),
-        Misconception(
-            "gate-returned",
-            "the gate itself is returned, not the gated features",
-            "What should an open gate (weight 1) give?",
-            RECALIBRATE,
-            lambda right: lambda x, logits: logits.sigmoid(),
-        ),
-        Misconception(
+        mistake(
             "gate-added",
             "the gate is added to x instead of multiplied",
             "What should a closed gate (weight 0) give?",
-            RECALIBRATE,
-            lambda right: lambda x, logits: x + logits.sigmoid(),
+            steps(combined=lambda self, x, gate: x + gate),
         ),
-        Misconception(
+        mistake(
             "no-sigmoid",
             "x is multiplied by the raw logits",
             "Can your weights be negative, or above 1?",
-            RECALIBRATE,
-            lambda right: lambda x, logits: x * logits,
+            steps(gate=lambda self, logits: logits),
         ),
-        Misconception(
+        mistake(
             "softmax-not-sigmoid",
             "a softmax over the channels replaces the sigmoid: channels compete",
             "Can two channels both be fully open?",
-            RECALIBRATE,
-            lambda right: lambda x, logits: x * logits.softmax(1),
+            steps(gate=lambda self, logits: logits.softmax(1)),
         ),
-        Misconception(
+        mistake(
             "residual-added",
             "x is added once more: a closed gate leaves x unchanged",
             "What should a closed gate (weight 0) give?",
-            RECALIBRATE,
-            lambda right: lambda x, logits: x + right(x, logits),
+            steps(combined=lambda self, x, gate: x + gate * x),
         ),
-        Misconception(
+        mistake(
             "sigmoid-twice",
             "the sigmoid is applied twice, so no gate is below 0.5",
             "Which gate do you get for a logit of -50?",
-            RECALIBRATE,
-            lambda right: lambda x, logits: right(x, logits.sigmoid()),
+            steps(gate=lambda self, logits: logits.sigmoid().sigmoid()),
         ),
     ),
     hints=(
-        "Which function turns any real number into one between 0 and 1? What should a weight of 1 do to `x`, and a weight of "
-        "0?",
-        r"$y = \sigma(\ell)\, x$ with $\sigma(\ell) = 1 / (1 + e^{-\ell})$. A gate of shape `(N, C, 1, 1)` times `x` "
-        "of shape `(N, C, H, W)` has shape `(N, C, H, W)`.",
-        "```\ngate = sigmoid of logits\nreturn x times gate\n```",
+        """
+        Which function turns any real number into one between 0 and 1? What should a weight of 1 do to `x`, and a weight
+        of 0?
+        """,
+        r"""
+        $y = \sigma(\ell)\, x$ with $\sigma(\ell) = 1 / (1 + e^{-\ell})$.
+        A gate of shape `(N, C, 1, 1)` times `x` of shape `(N, C, H, W)` has shape `(N, C, H, W)`.
+        """,
+        """
+        ```
+        gate = sigmoid of logits
+        return x times gate
+        ```
+        """,
     ),
 )
 
-EXERCISES = (TEMPERATURE_SOFTMAX, SELECT_EXERCISE, RECALIBRATE_EXERCISE)
+EXERCISES = (TEMPERATURE_SOFTMAX, SELECT, RECALIBRATE)
