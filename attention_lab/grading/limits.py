@@ -11,6 +11,7 @@ from typing import Any
 
 TIME_LIMIT = 10  # seconds of computing: a busy machine costs nobody points
 PATIENCE = 6  # times as long on the clock, for an answer that sleeps
+AGAIN = 1  # seconds after which it rings again, for code that catches everything
 MEMORY_LIMIT = 3 * 2**30  # bytes
 
 
@@ -64,7 +65,7 @@ def time_limit(seconds: float) -> Iterator[None]:
     timers = {signal.SIGPROF: (signal.ITIMER_PROF, seconds), signal.SIGALRM: (signal.ITIMER_REAL, PATIENCE * seconds)}
     previous = {rings: signal.signal(rings, ring) for rings in timers}
     for timer, length in timers.values():
-        signal.setitimer(timer, length)
+        signal.setitimer(timer, length, AGAIN)
     try:
         yield
     finally:

@@ -207,14 +207,16 @@ def observe_module(
         seen.unregistered = holds_unregistered(module)
         with contextlib.suppress(Exception), torch.no_grad():
             seen.fresh = item(module(*copies(inputs)), 0, ("output",))
+    positive = tuple(x.abs() if is_real(x) else x for x in inputs)  # so that hidden units are open
     fill_alike(slots)
-    seen.alike = values_of(runs, inputs, question, Observation())
+    seen.alike = values_of(runs, positive, question, Observation())
     for record in records:
         with contextlib.suppress(Exception):
-            seen.alike[f"slopes of {record}"] = sums_of_slopes(slots, lambda: [runs[record](copies(inputs))], question.seed)
+            sums = sums_of_slopes(slots, lambda: [runs[record](copies(positive))], question.seed)
+            seen.alike[f"slopes of {record}"] = sums
     for told_by in match:
         with contextlib.suppress(Exception):
-            fill_by_effect(slots, lambda: [runs[record](copies(inputs)) for record in told_by.split()], question.seed)
+            fill_by_effect(slots, lambda: [runs[record](copies(positive)) for record in told_by.split()], question.seed)
             seen.matched[told_by] = values_of(runs, inputs, question, Observation())
     fill(slots, question.seed)
     seen.values = values_of(runs, inputs, question, seen)

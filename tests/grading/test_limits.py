@@ -5,11 +5,13 @@ import sys
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
+from traitlets.config import PyFileConfigLoader
 
-from attention_lab.grading.limits import PATIENCE, OutOfTime, memory_limit, quiet, time_limit
+from attention_lab.grading.limits import PATIENCE, TIME_LIMIT, OutOfTime, memory_limit, quiet, time_limit
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the memory limit is Linux's")
 
@@ -97,3 +99,20 @@ def test_in_a_thread_where_signals_are_not_heard_the_code_still_runs():
     thread.start()
     thread.join()
     assert done
+
+
+def test_it_is_stopped_even_if_it_catches_everything():
+    start = time.process_time()
+    with pytest.raises(OutOfTime), time_limit(0.2):
+        while time.process_time() - start < 20:
+            try:
+                compute(0.01)
+            except BaseException:
+                if time.process_time() - start > 2:
+                    raise
+    assert time.process_time() - start < 5
+
+
+def test_a_check_is_stopped_before_nbgrader_stops_its_cell():
+    config = PyFileConfigLoader("nbgrader_config.py", str(Path(__file__).parents[2])).load_config()
+    assert PATIENCE * TIME_LIMIT + 30 < config.Execute.timeout

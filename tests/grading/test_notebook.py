@@ -141,6 +141,15 @@ def test_what_is_finished_counts_while_the_rest_is_a_stub(capsys):
         check("squeeze-excitation-values", HalfWritten)
 
 
+def test_a_check_that_fails_takes_back_the_points_that_it_gave_before(monkeypatch):
+    monkeypatch.setattr(notebook, "points_earned", {})
+    check(CHECK, SqueezeExcitation)
+    assert notebook.points_earned == {CHECK: 4}
+    with pytest.raises(CheckFailed):
+        check(CHECK, ReturnsNaN)
+    assert notebook.points_earned == {CHECK: 0}
+
+
 def test_a_check_returns_nothing_so_that_nbgrader_gives_full_points():
     assert check("squeeze-values", squeeze) is None
 

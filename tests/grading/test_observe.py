@@ -1,10 +1,12 @@
 """What an answer did is written down as it was, and nothing of it leaks out."""
 
+import time
+
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from attention_lab.grading.observe import Observation, Question, observe
+from attention_lab.grading.observe import Observation, Question, observe, observe_all
 
 X = torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
@@ -30,7 +32,7 @@ def test_the_same_question_gives_the_same_values_and_the_random_state_stays():
     first, second = seen(Scaled, records=("output", "weights")), seen(Scaled, records=("output", "weights"))
     assert torch.equal(torch.random.get_rng_state(), state)
     assert_close(first.values["output"], second.values["output"])
-    assert_close(first.values["output"][0], X * first.values["weights"][0])
+    assert_close(first.values["output"], X * first.values["weights"])
     assert first.parameters == 12 and not first.problems and not first.without_gradient
 
 
@@ -47,17 +49,30 @@ def test_an_answer_cannot_change_the_question():
 
 def test_autograds_slope_is_set_beside_the_true_one():
     through, cut = seen(Scaled), seen(type("Cut", (Scaled,), {"forward": lambda self, x: x * self.weights(x).detach()}))
-    ((autograd, true),), ((too_little, true_of_cut),) = through.slopes, cut.slopes
-    assert abs(autograd - true) < 1e-3
-    assert abs(too_little - true_of_cut) > 1e-3
+    (whole,), (part,) = through.slopes, cut.slopes
+    for measured in whole.measured:
+        assert abs(whole.autograd - measured) < 1e-3
+        assert abs(part.autograd - measured) > 1e-3
+    assert part.measured == whole.measured  # in the same direction, whoever is asked
     assert cut.without_gradient == 2
+
+
+def test_where_no_graph_leads_to_an_argument_there_is_no_slope_by_autograd():
+    (slope,) = seen(lambda x: x.detach() * 2).slopes
+    assert slope.autograd is None and slope.measured[0]
+
+
+def test_the_least_precise_numbers_on_the_way_are_noticed():
+    assert seen(lambda x: x * 2).coarsest == torch.float64
+    assert seen(lambda x: x.float().softmax(1).double()).coarsest == torch.float32
+    assert seen(lambda x: x.bfloat16().double()).coarsest == torch.bfloat16
 
 
 def test_the_first_image_is_also_seen_alone():
     mixed = seen(lambda x: x - x.mean(0))
-    assert not torch.allclose(mixed.alone, mixed.values["output"][0, :1])
+    assert not torch.allclose(mixed.alone, mixed.values["output"][:1])
     apart = seen(lambda x: x - x.mean(1, keepdim=True))
-    assert_close(apart.alone, apart.values["output"][0, :1])
+    assert_close(apart.alone, apart.values["output"][:1])
 
 
 def holding(hold):
@@ -114,17 +129,88 @@ def test_a_forgotten_return_is_told_also_where_float32_is_mixed_in():
 
 def test_a_slope_is_measured_for_each_argument():
     answer = seen(lambda x, y: x * y.round(), X, X + 0.3)
-    (by_x, _), (by_y, true) = answer.slopes
-    assert by_x != 0 and by_y == true == 0
+    by_x, by_y = answer.slopes
+    assert by_x.autograd != 0 and by_y.autograd == by_y.measured[0] == 0
 
 
-def test_a_shape_that_changes_with_the_parameters_is_told():
-    class Ragged(nn.Module):
+def test_when_the_time_is_up_nothing_more_is_asked(monkeypatch):
+    monkeypatch.setattr("attention_lab.grading.limits.TIME_LIMIT", 0.2)
+    asked = []
+
+    def endless(x):
+        asked.append(x)
+        while True:
+            pass
+
+    questions = [Question(f"probe {i}", (), (X,), seed=i) for i in range(6)]
+    answers = observe_all(endless, questions, ("output",))
+    assert len(asked) == 1 and len(answers) == 6
+    assert all("does a loop never end?" in str(answer.problems["build"]) for answer in answers)
+
+
+def test_many_questions_share_one_time_limit(monkeypatch):
+    monkeypatch.setattr("attention_lab.grading.limits.TIME_LIMIT", 1.5)
+
+    def slow(x):
+        end = time.process_time() + 0.03
+        while time.process_time() < end:
+            pass
+        return x
+
+    start = time.process_time()
+    answers = observe_all(slow, [Question("probe", (), (X,), seed=i) for i in range(20)], ("output",))
+    assert time.process_time() - start < 4
+    assert answers[-1].problems and not answers[0].problems
+
+
+def test_with_parameters_told_apart_by_what_they_do_two_layouts_give_the_same():
+    class Transposed(Scaled):
         def __init__(self):
             super().__init__()
-            self.first, self.second = nn.Linear(4, 4), nn.Linear(4, 4)
+            del self.scores
+            self.shift, self.matrix = nn.Parameter(torch.zeros(3)), nn.Parameter(torch.zeros(3, 3))
+
+        def scores(self, z):
+            return z @ self.matrix + self.shift
+
+    question, records = Question("probe", (), (X,), seed=3), ("output", "weights")
+    usual, turned = (observe(kind, question, records, match=("output",)) for kind in (Scaled, Transposed))
+    assert not torch.allclose(usual.values["output"], turned.values["output"])
+    assert_close(usual.matched["output"], turned.matched["output"])
+    assert_close(usual.alike, turned.alike)
+
+
+def test_a_parameter_behind_a_relu_that_is_off_in_one_filling_gets_another_chance():
+    class OftenOff(nn.Module):
+        """Half of the fillings let nothing through."""
+
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.zeros(1))
 
         def forward(self, x):
-            return self.second(self.first(x)).flatten()[: 5 + int(self.first.weight[0, 0] > self.second.weight[0, 0])]
+            return x * self.scale.relu()
 
-    assert "the shape of output changes" in str(seen(Ragged).problems["output"])
+    for seed in range(10):
+        assert observe(OftenOff, Question("probe", (), (X,), seed), ("output",)).without_gradient == 0
+
+
+def test_nothing_is_left_behind_on_an_answers_modules():
+    kept = []
+
+    class Kept(Scaled):
+        def __init__(self):
+            super().__init__()
+            kept.append(self)
+
+    observe(Kept, Question("probe", (), (X,), 3), ("output",), match=("output",))
+    for module in kept:
+        for layer in module.modules():
+            assert not layer._forward_hooks and not layer._forward_pre_hooks and not layer._backward_hooks
+    assert not torch.nn.modules.module._global_forward_pre_hooks
+
+
+def test_a_function_that_is_to_be_written_is_noticed_when_it_is_called():
+    question = Question("probe", (), (X,), 3, forbidden=("softmax", "grid_sample"))
+    assert observe(lambda x: x.softmax(1), question, ("output",)).borrowed == ("softmax",)
+    assert observe(lambda x: x.exp(), question, ("output",)).borrowed == ()

@@ -1,22 +1,30 @@
-"""What counts as the same, and which properties look at more than one order of an answer's layers."""
+"""What counts as the same, and what each property says of an answer that does not have it."""
 
 import pytest
 import torch
 
-from attention_lab.grading.observe import Observation, Question
+from attention_lab.grading.exercise import Misconception
+from attention_lab.grading.observe import Observation, Question, Slope
 from attention_lab.grading.properties import (
+    AXIS_LOST,
+    BORROWED,
+    CHANGES_INPUT,
     CHANGING,
     DETACHED,
-    FIRST,
     FLAT,
+    IMAGES_MIXED,
+    between,
     close,
     gradients,
     images_apart,
+    leaves_input_alone,
     moves,
     parameters,
     same,
+    sums_to_one,
     together,
     values,
+    written_out,
 )
 
 QUESTION = Question("probe", (), (), seed=0)
@@ -34,11 +42,25 @@ def test_a_value_is_close_to_itself_in_either_precision(value):
 
 
 def test_one_wrong_value_anywhere_is_not_close():
-    expected = torch.rand(3 * FIRST, dtype=torch.float64)
-    for place in (0, FIRST - 1, FIRST, 3 * FIRST - 1):
+    expected = torch.rand(60, dtype=torch.float64)
+    for place in (0, 30, 59):
         got = expected.clone()
         got[place] += 1e-4
         assert not close(got, expected)
+
+
+@pytest.mark.parametrize(("dtype", "near", "far"), [(torch.float64, 1e-7, 1e-5), (torch.float32, 1e-4, 1e-2)])
+def test_the_tolerance_is_relative_to_the_largest_value_and_fits_the_precision(dtype, near, far):
+    expected = 100 * torch.rand(60, dtype=torch.float64) + 1
+    assert close((expected + near * expected.max()).to(dtype), expected)
+    assert not close((expected + far * expected.max()).to(dtype), expected)
+    assert not close(expected + 1e-4 * expected.max(), expected)
+    assert close(expected + 1e-4 * expected.max(), expected, coarsest=torch.float32)
+
+
+def test_what_is_as_good_as_zero_may_be_zero():
+    assert close(torch.zeros(3, dtype=torch.float64), torch.full((3,), 3e-21, dtype=torch.float64))
+    assert not close(torch.zeros(3, dtype=torch.float64), torch.full((3,), 3e-6, dtype=torch.float64))
 
 
 def test_another_shape_or_another_kind_of_number_is_not_close():
@@ -47,59 +69,117 @@ def test_another_shape_or_another_kind_of_number_is_not_close():
     assert not close(torch.tensor([1, 2]), torch.tensor([1, 3]))
 
 
-def test_records_are_the_same_if_one_order_of_the_layers_gives_them_all():
-    one_order = Observation(values={"output": torch.tensor([0.0, 1.0]), "weights": torch.tensor([0.0, 2.0])})
-    two_orders = Observation(values={"output": torch.tensor([0.0, 1.0]), "weights": torch.tensor([2.0, 0.0])})
-    assert same(one_order, RIGHT, "output", "weights")
-    assert same(two_orders, RIGHT, "output") and same(two_orders, RIGHT, "weights")
-    assert not same(two_orders, RIGHT, "output", "weights")
+def matched(output: float, weights: float, as_run: float = -1) -> Observation:
+    """An answer that gives these values with its parameters told apart by the output, others as its layers run."""
+    values = {"output": torch.tensor([output]), "weights": torch.tensor([weights])}
+    return Observation(values=dict.fromkeys(values, torch.tensor([float(as_run)])), matched={"output": values})
+
+
+def test_records_are_the_same_if_the_same_parameters_give_them_all():
+    right = matched(1.0, 2.0, as_run=5)
+    assert same(RIGHT, RIGHT, "output", "weights")
+    assert same(matched(1.0, 2.0), right, "output", "weights")
+    assert not same(matched(1.0, 3.0), right, "output", "weights")
+    assert same(matched(1.0, 3.0), right, "output") and not same(matched(1.0, 3.0), right, "weights")
     assert not same(Observation(values={"output": torch.tensor([1.0])}), RIGHT, "output", "weights")
 
 
-def test_records_that_are_right_for_different_layers_do_not_fit_together():
+def test_records_that_are_right_for_different_parameters_do_not_fit_together():
     fits = together("weights", "output").failure
-    apart = Observation(values={"output": torch.tensor([0.0, 1.0]), "weights": torch.tensor([2.0, 0.0])})
-    wrong = Observation(values={"output": torch.tensor([0.0, 0.0]), "weights": torch.tensor([2.0, 0.0])})
-    assert fits(RIGHT, RIGHT, QUESTION) is None
-    assert fits(apart, RIGHT, QUESTION).got == "each right for other layers"
+    apart = Observation(
+        values={"output": torch.tensor([1.0]), "weights": torch.tensor([0.0])},
+        matched={"weights": {"output": torch.tensor([0.0]), "weights": torch.tensor([4.0])}},
+    )
+    right = Observation(values=RIGHT.values, matched={"weights": {"output": torch.tensor([3.0]), "weights": torch.tensor([4.0])}})
+    wrong = Observation(values={"output": torch.tensor([0.0]), "weights": torch.tensor([2.0])})
+    assert fits(right, right, QUESTION) is None
+    assert fits(apart, right, QUESTION).got == "each right for other layers"
     assert fits(wrong, RIGHT, QUESTION) is None  # told by the values alone
 
 
 def test_an_answer_that_changes_from_call_to_call_is_not_told_that_it_mixes_images_or_cuts_gradients():
     output = torch.tensor([[1.0], [2.0]])
     random = Observation(
-        values={"output": output[None]}, repeated=output + 1, alone=output[:1] + 2, slopes=[(1.0, 2.0)]
+        values={"output": output}, repeated=output + 1, alone=output[:1] + 2, slopes=[Slope(1.0, (2.0,))]
     )
     assert images_apart().failure(random, random, QUESTION).meaning is CHANGING
     assert gradients().failure(random, random, QUESTION).meaning is CHANGING
 
 
-def test_parameters_that_differ_are_told_by_what_is_too_much_and_what_is_missing():
-    batch_norm = [("weight", (3,)), ("bias", (3,)), ("running_mean", (3,)), ("running_var", (3,))]
-    got = Observation(keys=batch_norm[:2], parameters=6)
-    told = parameters().failure(got, Observation(keys=batch_norm, parameters=6), QUESTION)
-    assert told.got == "no running_mean of shape (3,), running_var of shape (3,)"
-    assert told.expected == "running_mean of shape (3,), running_var of shape (3,)"
-    more = Observation(keys=batch_norm[:1], parameters=3, arguments="channels=3, reduction=2")
-    assert parameters().failure(more, got, QUESTION).got == "3 for (channels=3, reduction=2)"
+def test_parameters_and_statistics_are_counted():
+    expected = Observation(parameters=6, statistics=4)
+    assert parameters().failure(Observation(parameters=6, statistics=4), expected, QUESTION) is None
+    fewer = parameters().failure(Observation(parameters=3, arguments="channels=3, reduction=2"), expected, QUESTION)
+    assert (fewer.got, fewer.expected) == ("3 for (channels=3, reduction=2)", "6")
+    bare = parameters().failure(Observation(parameters=6), expected, QUESTION)
+    assert bare.got == "no running means and variances of batch normalisations"
+
+
+def test_an_image_that_loses_an_axis_when_alone_is_not_told_that_it_is_mixed():
+    output = torch.rand(2, 3)
+    squeezed = Observation(values={"output": output}, repeated=output, alone=output[0])
+    mixed = Observation(values={"output": output}, repeated=output, alone=output[:1] + 1)
+    assert images_apart().failure(squeezed, squeezed, QUESTION).meaning is AXIS_LOST
+    assert images_apart().failure(mixed, mixed, QUESTION).meaning is IMAGES_MIXED
 
 
 def test_a_call_with_plain_arguments_is_shown():
     asked = Question("probe", (), ([(3, 1, 4)],), seed=0)
     told = values().failure(
-        Observation(values={"output": torch.tensor([13])}), Observation(values={"output": torch.tensor([9])}), asked
+        Observation(values={"output": torch.tensor(13)}), Observation(values={"output": torch.tensor(9)}), asked
     )
     assert (told.got, told.expected) == ("13 for [(3, 1, 4)]", "9")
 
 
-def test_each_argument_needs_a_slope_that_is_true_and_where_asked_not_0():
-    output = torch.tensor([[1.0], [2.0]])
+def slopes_told(got: list[Slope], expected: list[Slope], right: bool) -> list[Misconception | None]:
+    """What the properties say of an answer with these slopes and a right or wrong output."""
+    output = torch.tensor([[1.0], [2.0]], dtype=torch.float64)
+    answer = Observation(values={"output": output}, repeated=output, slopes=got)
+    reference = Observation(values={"output": output + (not right)}, repeated=output, slopes=expected)
+    failures = [asked.failure(answer, reference, QUESTION) for asked in (gradients(), moves())]
+    return [failure and failure.meaning or failure for failure in failures]
 
-    def told(*slopes):
-        got = Observation(values={"output": output[None]}, repeated=output, slopes=list(slopes))
-        failures = [asked.failure(got, got, QUESTION) for asked in (gradients(), moves())]
-        return [failure and failure.meaning for failure in failures]
 
-    assert told((1.0, 1.0), (-3.0, -3.0)) == [None, None]
-    assert told((1.0, 1.0), (0.5, 2.0)) == [DETACHED, None]
-    assert told((1.0, 1.0), (0.0, 0.0)) == [None, FLAT]
+NOISE = (-4e7, 3.1)  # what finite differences measure where numbers are rounded to float32
+
+
+def test_a_right_output_has_the_slopes_of_the_right_answer_whatever_is_measured():
+    assert slopes_told([Slope(3.0, NOISE)], [Slope(3.0, (3.0, 3.0))], right=True) == [None, None]
+    assert slopes_told([Slope(1.0, (3.0, 3.0))], [Slope(3.0, (3.0, 3.0))], right=True) == [DETACHED, None]
+    assert slopes_told([Slope(None, (3.0, 3.0))], [Slope(3.0, (3.0, 3.0))], right=True) == [DETACHED, FLAT]
+
+
+def test_a_wrong_output_is_said_to_be_cut_off_only_where_nothing_flows():
+    assert slopes_told([Slope(3.0, (3.0, 8.0))], [Slope(5.0, ())], right=False) == [None, None]
+    assert slopes_told([Slope(3.0, (7.0, 3.0))], [Slope(5.0, ())], right=False) == [None, None]
+    gradient, _ = slopes_told([Slope(3.0, (7.0, 7.0))], [Slope(5.0, ())], right=False)
+    assert (gradient.got, gradient.expected, gradient.meaning) == ("a slope of 3", "7", None)
+    assert slopes_told([Slope(None, (7.0, 7.0))], [Slope(5.0, ())], right=False) == [DETACHED, FLAT]
+
+
+def test_an_argument_that_moves_nothing_is_told():
+    assert slopes_told([Slope(1.0, (1.0,)), Slope(0.0, (0.0,))], [Slope(1.0, ()), Slope(0.0, ())], True) == [None, FLAT]
+
+
+@pytest.mark.parametrize(
+    ("found", "holds"), [((0.0, 1.0), True), ((0.2, 0.7), True), ((-0.1, 0.5), False), ((0.5, 1.1), False)]
+)
+def test_between_means_above_the_lower_and_below_the_upper_bound(found, holds):
+    got = Observation(values={"weights": torch.tensor(found)})
+    failure = between(0, 1, "weights").failure(got, got, QUESTION)
+    assert (failure is None) == holds
+
+
+def test_every_sum_must_be_one_not_only_the_first():
+    right = torch.tensor([[0.25, 0.75], [0.5, 0.5]])
+    for weights, holds in ((right, True), (right * torch.tensor([[1], [2]]), False), (right * 2, False)):
+        got = Observation(values={"weights": weights})
+        assert (sums_to_one("weights", -1).failure(got, got, QUESTION) is None) == holds
+
+
+def test_a_hook_that_is_left_behind_is_a_change_and_so_is_a_function_that_was_to_be_written():
+    left = leaves_input_alone().failure(Observation(changed_input=True), RIGHT, QUESTION)
+    assert left.meaning is CHANGES_INPUT
+    borrowed = written_out().failure(Observation(borrowed=("softmax",)), RIGHT, QUESTION)
+    assert borrowed.got == "a call of softmax" and borrowed.meaning is BORROWED
+    assert written_out().failure(Observation(), RIGHT, QUESTION) is None

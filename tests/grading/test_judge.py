@@ -1,0 +1,171 @@
+"""The verdict: what an answer did, held against what right and wrong answers do with the same questions."""
+
+import pytest
+import torch
+from torch import nn
+
+from attention_lab.grading.exercise import Check, Exercise, Probe, instead, mistake, normal, steps
+from attention_lab.grading.judge import Case, Report, ask, judge
+from attention_lab.grading.observe import observe_all
+from attention_lab.grading.properties import images_apart, parameters, shape, values
+
+
+class Score(nn.Module):
+    """The right answer of a small exercise: weights from a hidden layer, and their product with x."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.hidden, self.score = nn.Linear(width, 4), nn.Linear(4, width)
+
+    def gate(self, scores):
+        return scores.sigmoid()
+
+    def weights(self, x):
+        return self.gate(self.score(self.hidden(x).relu()))
+
+    def forward(self, x):
+        return x * self.weights(x)
+
+
+EXERCISE = Exercise(
+    id="score",
+    forms=(Score,),
+    records=("weights", "output"),
+    probes={
+        "two": Probe(lambda g: (normal(g, 2, 6),), build=(6,)),
+        "three": Probe(lambda g: (normal(g, 3, 5),), build=(5,)),
+    },
+    checks={
+        "shape": Check(1, (shape("output"),)),
+        "parameters": Check(1, (parameters(),)),
+        "weights": Check(2, (values("weights"),)),
+        "values": Check(3, (values("output"), images_apart())),
+    },
+    misconceptions=(
+        mistake("no-sigmoid", "no sigmoid", "Where is it?", steps(gate=lambda self, scores: scores)),
+        mistake("added", "added", "Times or plus?", steps(forward=lambda self, x: x + self.weights(x))),
+    ),
+    hints=("a", "b", "c"),
+    equation="y = sigmoid(MLP(x)) x",
+    free_biases=True,
+)
+
+
+def verdict(answer, exercise: Exercise = EXERCISE, seed: int | None = None) -> dict[str, Report]:
+    questions = ask(exercise, seed)
+    seen = observe_all(answer, questions, exercise.records)
+
+    def look_closer(match: tuple[str, ...]):
+        return observe_all(answer, questions, exercise.records, match)
+
+    return {check: judge(exercise, check, questions, seen, look_closer) for check in exercise.checks}
+
+
+def passed(answer) -> set[str]:
+    return {check for check, report in verdict(answer).items() if report.passed}
+
+
+def named(answer) -> set[str]:
+    return {report.misconception.id for report in verdict(answer).values() if report.misconception}
+
+
+class OneVector(Score):
+    """The right function with all numbers in one vector, in an order of its own."""
+
+    def __init__(self, width: int):
+        nn.Module.__init__(self)
+        self.width, self.numbers = width, nn.Parameter(torch.zeros(8 * width + 4 + width))
+
+    def weights(self, x):
+        w2, b1, b2, w1 = self.numbers.split([4 * self.width, 4, self.width, 4 * self.width])
+        return self.gate((x @ w1.view(self.width, 4) + b1).relu() @ w2.view(4, self.width) + b2)
+
+
+def test_a_right_answer_is_right_in_any_layout_and_without_the_biases_that_are_free():
+    class NoBiases(Score):
+        def __init__(self, width: int):
+            super().__init__(width)
+            self.hidden.bias = self.score.bias = None
+
+    for answer in (Score, OneVector, NoBiases):
+        assert passed(answer) == set(EXERCISE.checks)
+        assert named(answer) == set()
+
+
+def test_a_mistake_is_named_in_any_layout_and_what_holds_keeps_its_points():
+    for layout in (Score, OneVector):
+        raw = type("Raw", (layout,), {"gate": lambda self, scores: scores})
+        assert named(raw) == {"no-sigmoid"}
+        assert passed(raw) == {"shape", "parameters"}
+        added = type("Added", (layout,), {"forward": lambda self, x: x + self.weights(x)})
+        assert named(added) == {"added"}
+        assert passed(added) == {"shape", "parameters", "weights"}
+
+
+def test_a_mistake_takes_the_exercises_equation_unless_it_has_its_own():
+    own = mistake("own", "own", "own?", equation="its own")
+    exercise = Exercise("e", (Score,), {}, {}, ("", "", ""), equation="common", misconceptions=(own, mistake("x", "x", "x?")))
+    assert [m.equation for m in exercise.misconceptions] == ["its own", "common"]
+
+
+def test_every_coding_of_a_mistake_is_recognised():
+    two = mistake("two", "two ways", "Which?", instead(lambda x: x + 1), instead(lambda x: x - 1))
+    probes = {"one": Probe(lambda g: (normal(g, 3),))}
+    exercise = Exercise(
+        "plain", (lambda x: x,), probes, {"values": Check(1, (values(),))}, ("", "", ""), misconceptions=(two,)
+    )
+    for answer in (lambda x: x + 1, lambda x: x - 1):
+        assert verdict(answer, exercise)["values"].misconception.id == "two"
+    assert verdict(lambda x: x * 3, exercise)["values"].misconception is None
+
+
+def test_the_same_seed_asks_the_same_and_none_asks_anew():
+    first, again, other, fresh = (ask(EXERCISE, seed) for seed in (1, 1, 2, None))
+    assert torch.equal(first[0].inputs[0], again[0].inputs[0]) and first[0].seed == again[0].seed
+    assert not torch.equal(first[0].inputs[0], other[0].inputs[0])
+    assert not torch.equal(fresh[0].inputs[0], ask(EXERCISE)[0].inputs[0])
+
+
+def test_the_first_failing_probe_is_told_and_a_passing_property_says_nothing():
+    class WrongForFive(Score):
+        def forward(self, x):
+            return super().forward(x) * (2 if x.shape[1] == 5 else 1)
+
+    row, _ = verdict(WrongForFive)["values"].rows
+    assert not row.passed and "output[" in row.got
+    assert [row.passed for row in verdict(WrongForFive)["shape"].rows] == [True]
+
+
+def test_nothing_passes_untested():
+    nowhere = Exercise(
+        "nowhere", (lambda x: x,), {"one": Probe(lambda g: (normal(g, 3),))}, {"v": Check(1, (values(on=("two",)),))}, ("",) * 3
+    )
+    with pytest.raises(RuntimeError, match="asked on no probe"):
+        verdict(lambda x: x, nowhere)
+    empty = Exercise("empty", (lambda x: x,), nowhere.probes, {"v": Check(1, ())}, ("",) * 3)
+    assert not verdict(lambda x: x, empty)["v"].passed
+
+
+def test_a_reference_that_fails_is_said_to_be_the_courses_own_fault():
+    def broken(x):
+        raise ValueError("broken")
+
+    exercise = Exercise("b", (broken,), {"one": Probe(lambda g: (normal(g, 3),))}, {"v": Check(1, (values(),))}, ("",) * 3)
+    with pytest.raises(RuntimeError, match="no fault of yours"):
+        verdict(lambda x: x, exercise)
+
+
+def test_a_wrong_answer_is_looked_at_once_more_only_where_the_layout_may_be_all_that_differs():
+    looked = []
+
+    def closer_looks(answer) -> int:
+        looked.clear()
+        questions = ask(EXERCISE)
+        seen = observe_all(answer, questions, EXERCISE.records)
+        case = Case(EXERCISE, questions, seen, lambda match: looked.append(match) or observe_all(answer, questions, EXERCISE.records, match))
+        _ = case.expected
+        return len(looked)
+
+    assert closer_looks(Score) == 0
+    assert closer_looks(type("Wrong", (Score,), {"weights": lambda self, x: self.score(self.hidden(x).tanh()).sigmoid()})) == 0
+    assert closer_looks(OneVector) == 1

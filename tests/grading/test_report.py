@@ -1,0 +1,54 @@
+"""What a learner reads: the verdict in one line first, then what it looks like, escaped and at most 80 characters wide."""
+
+from attention_lab.grading.exercise import Misconception
+from attention_lab.grading.judge import Report, Row
+from attention_lab.grading.observe import Problem
+from attention_lab.grading.report import headline, html, text
+
+MISTAKE = Misconception("max", "a maximum <b>where</b> an average is meant", "Which pooling is it?", "z = mean(x)")
+FAILED = Row("values", False, "x[0] = <1>", "2 & 3")
+PASSED = Row("shape", True)
+
+
+def test_a_passed_check_says_so_with_its_points():
+    assert headline(Report("a-b", 2, (PASSED,))) == "a-b: all is well, 2 points."
+    assert headline(Report("a-b", 1, (PASSED,))) == "a-b: all is well, 1 point."
+
+
+def test_a_failed_check_begins_with_the_first_property_that_fails():
+    report = Report("a-b", 2, (PASSED, FAILED, Row("gradient", False, "0", "1")))
+    assert headline(report) == "a-b: values: got x[0] = <1>, expected 2 & 3."
+
+
+def test_an_error_is_told_with_the_line_that_raised_it():
+    problem = Problem("TypeError", "no such thing", "line 3: y = f(x)")
+    report = Report("a-b", 2, (Row("shape", False, str(problem), "no error", problem),))
+    assert headline(report) == "a-b: TypeError in `line 3: y = f(x)`: no such thing"
+
+
+def test_the_mistake_is_named_then_asked_about_then_compared():
+    lines = text(Report("a-b", 2, (FAILED,), misconception=MISTAKE)).splitlines()
+    assert lines[1:] == [
+        "This looks like: a maximum <b>where</b> an average is meant.",
+        "Ask yourself: Which pooling is it?",
+        "Compare: z = mean(x)",
+    ]
+    assert len(text(Report("a-b", 2, (FAILED,))).splitlines()) == 1
+
+
+def test_no_line_is_longer_than_80_characters():
+    row = Row("values " * 20, False, "got " * 20, "expected " * 20)
+    assert max(map(len, text(Report("a-b", 2, (row,), misconception=MISTAKE)).splitlines())) <= 80
+
+
+def test_the_table_marks_what_passed_and_what_failed_and_escapes_what_it_shows():
+    shown = html(Report("a-b", 2, (PASSED, FAILED)))
+    assert "✓ shape" in shown and "✗ values" in shown
+    assert "✗ shape" not in shown and "✓ values" not in shown
+    assert "&lt;1&gt;" in shown and "2 &amp; 3" in shown and "<1>" not in shown
+
+
+def test_what_was_got_before_is_not_repeated():
+    row = Row("shape", False, "an error", "no error")
+    shown = html(Report("a-b", 2, (row, Row("values", False, "an error", "no error"))))
+    assert shown.count("an error") == 1 and shown.count("as above") == 1

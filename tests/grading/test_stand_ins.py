@@ -1,0 +1,64 @@
+"""Modules that a question names: built the same each time, in the precision that is asked for, never in training."""
+
+import pytest
+import torch
+from torch import nn
+
+from attention_lab.grading.stand_ins import BUILDERS, Part, StandIn, built
+
+STACK = (("Conv2d", 3, 4, 3, {"padding": 1}), ("Sequential", ("BatchNorm2d", 4), ("ReLU",)), ("Conv2d", 4, 3, 1))
+ARGUMENTS = {
+    "convolution": (3,),
+    "gate": (3,),
+    "Gate": (),
+    "stack": STACK,
+    "frozen": STACK,
+    "repeated": (3, ("Conv2d", 3, 3, 1)),
+    "tied": (("Conv2d", 3, 3, 1), ("ReLU",), ("Conv2d", 3, 3, 1)),
+    "one-sided": (("Linear", 3, 4), ("ReLU",), ("Linear", 4, 2)),
+}
+
+
+@pytest.mark.parametrize("name", BUILDERS)
+def test_the_same_seed_builds_the_same_and_the_random_state_stays(name):
+    state = torch.random.get_rng_state()
+    one, same, other = (StandIn(name, ARGUMENTS[name], seed).build() for seed in (1, 1, 2))
+    assert torch.equal(torch.random.get_rng_state(), state)
+    if isinstance(one, nn.Module):
+        flat = [torch.cat([p.detach().flatten() for p in made.parameters()]) for made in (one, same, other)]
+        assert torch.equal(flat[0], flat[1]) and not torch.equal(flat[0], flat[2])
+    else:
+        assert one is same
+
+
+def test_values_are_built_in_one_precision_and_modules_are_not_in_training():
+    model, layer, x, number, indices = built(
+        (StandIn("stack", STACK), Part(0, "1.0"), torch.zeros(2), 3, torch.arange(2)), torch.float64
+    )
+    assert not any(part.training for part in model.modules())
+    assert {p.dtype for p in model.parameters()} == {x.dtype} == {torch.float64}
+    assert layer is model[1][0] and isinstance(layer, nn.BatchNorm2d)
+    assert number == 3 and indices.dtype == torch.int64
+
+
+def test_a_stack_holds_the_layers_that_are_named():
+    model = StandIn("stack", STACK).build()
+    assert [type(layer) for layer in model] == [nn.Conv2d, nn.Sequential, nn.Conv2d]
+    assert model(torch.rand(1, 3, 5, 6)).shape == (1, 3, 5, 6)
+
+
+def test_special_stacks_are_what_they_are_called():
+    frozen, repeated, tied, one_sided = (
+        StandIn(name, ARGUMENTS[name]).build() for name in ("frozen", "repeated", "tied", "one-sided")
+    )
+    assert not any(p.requires_grad for p in frozen[0].parameters()) and frozen[2].weight.requires_grad
+    assert len(repeated) == 3 and len({id(layer) for layer in repeated}) == 1
+    assert tied[0] is not tied[-1] and tied[0].weight is tied[-1].weight
+    assert (one_sided[-1].weight[0] < 0).all() and (one_sided[-1].weight[1] > 0).all()
+
+
+def test_a_gate_has_weights_between_zero_and_one_that_scale_its_input():
+    gate, x = StandIn("gate", (3,)).build(), torch.rand(2, 3, 4, 4)
+    weights = gate.weights(x)
+    assert weights.shape == (2, 3, 1, 1) and (0 < weights).all() and (weights < 1).all()
+    torch.testing.assert_close(gate(x), x * weights)
