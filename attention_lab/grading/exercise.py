@@ -82,6 +82,12 @@ def mistake(id: str, name: str, question: str, *codings: Coding, equation: str =
     return Misconception(id, name, question, equation, codings)
 
 
+def named(mistakes: tuple[Misconception, ...], *ids: str) -> tuple[Misconception, ...]:
+    """The mistakes of these ids, in this order, for an exercise that shares them with another."""
+    by_id = {one.id: one for one in mistakes}
+    return tuple(by_id[id] for id in ids)
+
+
 class Failure(NamedTuple):
     """Why a property does not hold: what was got and expected in a few words, and what that means if it is plain."""
 
