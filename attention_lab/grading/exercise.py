@@ -83,8 +83,8 @@ def mistake(id: str, name: str, question: str, *codings: Coding, equation: str =
 
 
 def named(mistakes: tuple[Misconception, ...], *ids: str) -> tuple[Misconception, ...]:
-    """The mistakes of these ids, in this order, for an exercise that shares them with another."""
-    by_id = {one.id: one for one in mistakes}
+    """Those of another exercise's misconceptions that can be made here too."""
+    by_id = {told.id: told for told in mistakes}
     return tuple(by_id[id] for id in ids)
 
 

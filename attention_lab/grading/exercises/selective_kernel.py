@@ -139,8 +139,8 @@ class Block(nn.Module):
         super().__init__()
         width = self.width(channels, reduction, min_width)
         self.branches = nn.ModuleList(self.branch(channels, groups, reach) for reach in self.reaches(branches))
-        self.hidden = nn.Sequential(self.linear("hidden", channels, width), *self.after_hidden(width))
-        self.scores = self.score_layer(channels, width)
+        self.reduce = nn.Sequential(self.linear("hidden", channels, width), *self.after_hidden(width))
+        self.score = self.score_layer(channels, width)
 
     def width(self, channels: int, reduction: int, least: int) -> int:
         return max(channels // reduction, least)
@@ -183,8 +183,11 @@ class Block(nn.Module):
     def squeeze(self, fused: Tensor) -> Tensor:
         return fused.mean((2, 3))
 
+    def hidden(self, squeezed: Tensor) -> Tensor:
+        return self.reduce(squeezed)
+
     def logits(self, z: Tensor) -> Tensor:
-        return self.scores(z).unflatten(1, (len(self.branches), -1))
+        return self.score(z).unflatten(1, (len(self.branches), -1))
 
     def normalise(self, logits: Tensor) -> Tensor:
         return logits.softmax(1)
@@ -208,7 +211,7 @@ class ChannelsFirst(Block):
     """The scores of one layer read as (C, M), as right as (M, C)."""
 
     def logits(self, z: Tensor) -> Tensor:
-        return self.scores(z).unflatten(1, (-1, len(self.branches))).transpose(1, 2)
+        return self.score(z).unflatten(1, (-1, len(self.branches))).transpose(1, 2)
 
 
 class LayerForEachBranch(Block):
@@ -218,7 +221,7 @@ class LayerForEachBranch(Block):
         return nn.ModuleList(self.linear("score", width, channels) for _ in self.branches)
 
     def logits(self, z: Tensor) -> Tensor:
-        return torch.stack([layer(z) for layer in self.scores], 1)
+        return torch.stack([layer(z) for layer in self.score], 1)
 
 
 LAYERS = ("convolution", "hidden", "score")
@@ -345,7 +348,7 @@ BLOCK_MISTAKES = (
         "How many scores does one channel need when M branches compete?",
         steps(
             score_layer=lambda self, channels, width: self.linear("score", width, channels),
-            logits=lambda self, z: self.scores(z)[:, None].expand(-1, len(self.branches), -1),
+            logits=lambda self, z: self.score(z)[:, None].expand(-1, len(self.branches), -1),
         ),
     ),
     mistake(
