@@ -281,27 +281,34 @@ SCALED_DOT_PRODUCT = Exercise(
 
 
 class Attention(nn.Module):
-    """The right answer in steps."""
+    """The right answer in steps. ``parts`` says which layers make queries, keys and values."""
 
     biases = (True, True)
+    parts = (0, 1, 2)
 
     def __init__(self, dim: int, heads: int = 8):
         super().__init__()
         self.heads = heads
-        self.build(dim, *self.biases)
+        self.inner = self.inner_layers(dim, self.width(dim), self.biases[0])
+        self.outer = self.outer_layer(self.width(dim), dim, self.biases[1])
 
-    def build(self, dim: int, inner: bool, outer: bool) -> None:
-        self.q, self.k, self.v = (nn.Linear(dim, dim, bias=inner) for _ in range(3))
-        self.o = nn.Linear(dim, dim, bias=outer)
+    def width(self, dim: int) -> int:
+        return dim
+
+    def inner_layers(self, dim: int, width: int, bias: bool) -> nn.Module:
+        return nn.ModuleList(nn.Linear(dim, width, bias=bias) for _ in set(self.parts))
+
+    def outer_layer(self, width: int, dim: int, bias: bool) -> nn.Module:
+        return nn.Linear(width, dim, bias=bias)
 
     def split(self, x: Tensor) -> Tensor:
         return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
-    def merge(self, x: Tensor) -> Tensor:
-        return x.transpose(1, 2).flatten(2)
+    def merge(self, heads: Tensor) -> Tensor:
+        return heads.transpose(1, 2).flatten(2)
 
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
-        return tuple(self.split(layer(x)) for layer in (self.q, self.k, self.v))
+        return tuple(self.split(self.inner[part](x)) for part in self.parts)
 
     def scale(self, q: Tensor) -> float:
         return math.sqrt(q.shape[-1])
@@ -317,49 +324,51 @@ class Attention(nn.Module):
         weights = self.normalise(self.scores(q, k))
         return weights @ v, weights
 
+    def mix(self, heads: Tensor) -> Tensor:
+        return self.outer(self.merge(heads))
+
     def weights(self, x: Tensor) -> Tensor:
         return self.attend(x)[1]
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.o(self.merge(self.attend(x)[0]))
+        return self.mix(self.attend(x)[0])
 
 
 class LayersPerHead(Attention):
-    """Three small layers for each head."""
+    """Small layers for each head, a head after the other."""
 
-    def build(self, dim: int, inner: bool, outer: bool) -> None:
-        self.small = nn.ModuleList(nn.Linear(dim, dim // self.heads, bias=inner) for _ in range(3 * self.heads))
-        self.o = nn.Linear(dim, dim, bias=outer)
+    def inner_layers(self, dim: int, width: int, bias: bool) -> nn.Module:
+        number = self.heads * len(set(self.parts))
+        return nn.ModuleList(nn.Linear(dim, width // self.heads, bias=bias) for _ in range(number))
 
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
-        made = torch.stack([layer(x) for layer in self.small], 1)  # (N, heads * 3, L, d), a head after the other
-        return made.unflatten(1, (self.heads, 3)).unbind(2)
+        made = torch.stack([layer(x) for layer in self.inner], 1).unflatten(1, (self.heads, -1))
+        return tuple(made[:, :, part] for part in self.parts)
 
 
 class MatricesOfHeads(Attention):
-    """One (heads, dim, d) parameter for each projection."""
+    """One (heads, dim, d) parameter for each projection, then one (heads, d) for each bias."""
 
-    def build(self, dim: int, inner: bool, outer: bool) -> None:
-        width = dim // self.heads
-        self.matrices = nn.ParameterList(torch.zeros(self.heads, dim, width) for _ in range(3))
-        self.shifts = nn.ParameterList(torch.zeros(self.heads, width) for _ in range(3 * inner))
-        self.o = nn.Linear(dim, dim, bias=outer)
+    def inner_layers(self, dim: int, width: int, bias: bool) -> nn.Module:
+        d = width // self.heads
+        sizes = ((self.heads, dim, d), (self.heads, d)) if bias else ((self.heads, dim, d),)
+        return nn.ParameterList(torch.zeros(size) for size in sizes for _ in set(self.parts))
 
     def project(self, x: Tensor) -> tuple[Tensor, ...]:
-        shifts = [shift[:, None] for shift in self.shifts] or [0, 0, 0]
-        return tuple(x[:, None] @ matrix + shift for matrix, shift in zip(self.matrices, shifts))
+        number = len(set(self.parts))
+        shifts = [shift[:, None] for shift in self.inner[number:]] or [0] * number
+        return tuple(x[:, None] @ self.inner[part] + shifts[part] for part in self.parts)
 
 
 class MatricesOfHeadsThroughout(MatricesOfHeads):
     """The output projection is (heads, d, dim) as well."""
 
-    def build(self, dim: int, inner: bool, outer: bool) -> None:
-        super().build(dim, inner, outer)
-        self.o = nn.ParameterList([torch.zeros(self.heads, dim // self.heads, dim)])
-        self.o += [torch.zeros(dim)] * outer
+    def outer_layer(self, width: int, dim: int, bias: bool) -> nn.Module:
+        matrix = torch.zeros(self.heads, width // self.heads, dim)
+        return nn.ParameterList([matrix, torch.zeros(dim)] if bias else [matrix])
 
-    def forward(self, x: Tensor) -> Tensor:
-        return (self.attend(x)[0] @ self.o[0]).sum(1) + (self.o[1] if len(self.o) > 1 else 0)
+    def mix(self, heads: Tensor) -> Tensor:
+        return sum(self.outer[1:], (heads @ self.outer[0]).sum(1))
 
 
 def strided(split: bool, merge: bool) -> type[Attention]:
@@ -394,29 +403,8 @@ def joined(dim: int, heads: int) -> tuple[Joined, ...]:
     )
 
 
-def one_projection(self: Attention, dim: int, inner: bool, outer: bool) -> None:
-    self.q, self.o = nn.Linear(dim, dim, bias=inner), nn.Linear(dim, dim, bias=outer)
-
-
-def two_projections(self: Attention, dim: int, inner: bool, outer: bool) -> None:
-    self.q, self.k = (nn.Linear(dim, dim, bias=inner) for _ in range(2))
-    self.o = nn.Linear(dim, dim, bias=outer)
-
-
-def small_projections(self: Attention, dim: int, inner: bool, outer: bool) -> None:
-    width = dim // self.heads
-    self.q, self.k, self.v = (nn.Linear(width, width, bias=inner) for _ in range(3))
-    self.o = nn.Linear(dim, dim, bias=outer)
-
-
-def wide_heads(self: Attention, dim: int, inner: bool, outer: bool) -> None:
-    self.q, self.k, self.v = (nn.Linear(dim, dim * self.heads, bias=inner) for _ in range(3))
-    self.o = nn.Linear(dim * self.heads, dim, bias=outer)
-
-
-def no_last_layer(self: Attention, dim: int, inner: bool, outer: bool) -> None:
-    Attention.build(self, dim, inner, outer)
-    self.o = nn.Identity()
+def small_projections(self: Attention, dim: int, width: int, bias: bool) -> nn.Module:
+    return nn.ModuleList(nn.Linear(dim // self.heads, width // self.heads, bias=bias) for _ in range(3))
 
 
 def viewed(self: Attention, x: Tensor) -> Tensor:
@@ -517,43 +505,40 @@ MULTI_HEAD = Exercise(
             "no-output-projection",
             "the output projection is missing",
             "Who mixes what the heads found? How many matrices has the equation?",
-            steps(build=no_last_layer),
+            steps(outer_layer=lambda self, width, dim, bias: nn.Identity()),
         ),
         mistake(
             "output-unused",
             "the output projection is built, but never applied",
             "Which line of forward calls your fourth layer?",
-            steps(forward=lambda self, x: self.merge(self.attend(x)[0])),
+            steps(mix=lambda self, heads: self.merge(heads)),
         ),
         mistake(
             "one-projection",
             "one projection makes queries, keys and values, so all three are equal",
             "How many matrices has the equation? What could a token look for, if its query must be its key?",
-            steps(build=one_projection, project=lambda self, x: (self.split(self.q(x)),) * 3),
+            steps(parts=(0, 0, 0)),
         ),
         mistake(
             "values-are-keys",
             "the keys serve as values too: a projection is missing",
             "What does Wv change?",
-            steps(
-                build=two_projections,
-                project=lambda self, x: tuple(self.split(layer(x)) for layer in (self.q, self.k, self.k)),
-            ),
+            steps(parts=(0, 1, 1)),
         ),
         mistake(
             "one-small-projection",
             "x is split into heads first, and one small projection serves all heads",
             "Does every head see all features of a token?",
             steps(
-                build=small_projections,
-                project=lambda self, x: tuple(layer(self.split(x)) for layer in (self.q, self.k, self.v)),
+                inner_layers=small_projections,
+                project=lambda self, x: tuple(layer(self.split(x)) for layer in self.inner),
             ),
         ),
         mistake(
             "wide-heads",
             "every head is dim wide: h times the parameters",
             "How wide is a head, when h of them side by side are dim wide?",
-            steps(build=wide_heads),
+            steps(width=lambda self, dim: dim * self.heads),
             equation="d = dim / h (Vaswani et al. 2017, section 3.2.2)",
         ),
         mistake(
@@ -566,7 +551,7 @@ MULTI_HEAD = Exercise(
             "residual-inside",
             "x is added inside; the skip connection belongs to the encoder block",
             "What should come out if all values are 0?",
-            steps(forward=lambda self, x: x + self.o(self.merge(self.attend(x)[0]))),
+            steps(forward=lambda self, x: x + self.mix(self.attend(x)[0])),
         ),
         mistake(
             "heads-averaged",
