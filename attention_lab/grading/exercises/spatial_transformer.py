@@ -53,7 +53,7 @@ def inverted(theta: Tensor) -> Tensor:
 
 
 class Grid:
-    """The right answer in steps, so that a mistake can replace one."""
+    """The right answer in steps. Some of them do nothing: a mistake does something there."""
 
     def sizes(self, height: int, width: int) -> tuple[int, int]:
         return height, width
