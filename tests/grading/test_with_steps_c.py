@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from attention_lab import mechanisms
 from attention_lab.grading.exercise import Exercise
+from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.exercises.selective_kernel import SELECTIVE_KERNEL
 from attention_lab.grading.exercises.self_attention import MULTI_HEAD, SCALED_DOT_PRODUCT
 from attention_lab.grading.judge import Report, ask, judge
@@ -101,3 +103,17 @@ def test_another_step_makes_another_answer_right(variant: str):
 def test_a_mistake_in_another_step_is_still_named(variant: str):
     exercise, _, _, (wrong, id) = VARIANTS[variant]
     assert {report.misconception.id for report in reports(exercise, wrong) if not report.passed} == {id}
+
+
+@pytest.mark.parametrize(
+    ("exercise", "function"),
+    {
+        "branch-softmax": mechanisms.branch_softmax,
+        "scaled-dot-product": mechanisms.scaled_dot_product_attention,
+        "positions": mechanisms.sinusoidal_positions,
+        "affine-grid": mechanisms.affine_grid,
+        "bilinear-sample": mechanisms.bilinear_sample,
+    }.items(),
+)
+def test_a_right_answer_in_steps_does_what_the_package_does(exercise: str, function: Callable):
+    assert all(report.passed for report in reports(EXERCISES[exercise], function))
