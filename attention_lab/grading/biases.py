@@ -12,8 +12,12 @@ from .stand_ins import built
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
 
-def without_biases(kind: type[nn.Module], arguments: tuple, parameters: int) -> Iterator[type[nn.Module]]:
+def without_biases(
+    kind: type[nn.Module], arguments: tuple, parameters: int, within: str = ""
+) -> Iterator[type[nn.Module]]:
     """The class without some of its layers' biases, so that a module has this number of parameters; each way to do that.
+
+    ``within``: the submodule whose layers may go without; the whole module if it is empty.
 
     A class that cannot be built is given back as it is, so that its error can be seen. Biases of normalisations stay.
 
@@ -29,8 +33,9 @@ def without_biases(kind: type[nn.Module], arguments: tuple, parameters: int) -> 
     except Exception:
         yield kind
         return
-    for number in range(len(biases) + 1):
-        for dropped in itertools.combinations(biases, number):
+    free = [name for name in biases if name.startswith(within)]
+    for number in range(len(free) + 1):
+        for dropped in itertools.combinations(free, number):
             if total - sum(biases[name] for name in dropped) == parameters:
                 yield without(kind, dropped)
 

@@ -24,7 +24,6 @@ class Probe:
 
     inputs: Callable[[Generator], tuple[Any, ...]]
     build: tuple[Any, ...] = ()
-    joined: tuple = ()  # TRANSITION
 
 
 Coding = Callable[[Any], Any]
@@ -65,14 +64,6 @@ class Misconception:
     question: str
     equation: str = ""
     codings: tuple[Coding, ...] = ()
-
-    def __post_init__(self):  # TRANSITION: remove with the last five-argument Misconception(...)
-        if callable(self.codings):
-            object.__setattr__(self, "codings", (self.codings,))
-
-    @property
-    def wrong(self) -> Coding:  # TRANSITION
-        return self.codings[0]
 
 
 def mistake(id: str, name: str, question: str, *codings: Coding, equation: str = "") -> Misconception:
@@ -133,7 +124,8 @@ class Exercise:
     part: the class that is asked for, where one solution cell holds several: its checks are `<id>-<part>-<check>`.
     forbidden: functions of torch that do what is to be written, and so must not be called.
     differentiates: the answer itself computes gradients: it is called with autograd on, its own slope is not asked for.
-    free_biases: linear layers and convolutions may have biases or not; the forms and misconceptions have them all.
+    free_biases: linear layers and convolutions may have biases or not, all or those of the submodule named; the forms
+        and misconceptions have them all.
     """
 
     id: str
@@ -147,7 +139,7 @@ class Exercise:
     part: str = ""
     forbidden: tuple[str, ...] = ()
     differentiates: bool = False
-    free_biases: bool = False
+    free_biases: bool | str = False
 
     def __post_init__(self):
         told = (replace(m, equation=m.equation or self.equation) for m in self.misconceptions)

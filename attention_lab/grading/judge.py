@@ -131,8 +131,9 @@ class Case:
 
     def versions(self, trusted: Callable) -> Iterable[Callable]:
         """A trusted answer, without so many free biases that it has as many parameters as this answer, each way."""
-        if self.exercise.free_biases and inspect.isclass(trusted):
-            return without_biases(trusted, self.questions[0].build, self.seen[0].parameters)
+        if (free := self.exercise.free_biases) and inspect.isclass(trusted):
+            within = free if isinstance(free, str) else ""
+            return without_biases(trusted, self.questions[0].build, self.seen[0].parameters, within)
         return (trusted,)
 
     def of(self, trusted: Callable) -> Iterator[Observation]:

@@ -242,24 +242,6 @@ class AverageFirst(gates.Gate, SpatialAttention):
         return self.norm(self.convolved(self.maps(x)))
 
 
-class MaximumFirst(AverageFirst):
-    def maps(self, x: Tensor) -> Sequence[Tensor]:
-        return self.maximum(x), self.average(x)
-
-
-class TwoKernels(AverageFirst):
-    """A convolution of one map for each pooling: the sum is that of the stacked maps."""
-
-    def __init__(self, kernel_size: int = 7):
-        super().__init__(kernel_size)
-        self.conv = nn.ModuleList(self.convolution(1, kernel_size) for _ in range(2))
-
-    def convolved(self, maps: Sequence[Tensor]) -> Tensor:
-        return sum(conv(pooled) for conv, pooled in zip(self.conv, maps))
-
-
-SPATIAL_FORMS = (AverageFirst, MaximumFirst, TwoKernels)
-
 SPATIAL_PROBES = {
     "two images": Probe(lambda g: (uneven(g, 2, 6, 9, 11),), build=(3,)),
     "default kernel": Probe(lambda g: (uneven(g, 3, 5, 12, 8),)),
@@ -269,7 +251,7 @@ SPATIAL_PROBES = {
 SPATIAL_ATTENTION = Exercise(
     id="spatial-attention",
     equation="M_s = sigmoid(BN(conv([avg; max]))) (Woo et al. 2018, equation 3, and BN as in the authors' code)",
-    forms=SPATIAL_FORMS,
+    forms=(AverageFirst,),
     records=("weights", "output"),
     probes=SPATIAL_PROBES,
     checks=CHECKS,
@@ -426,7 +408,7 @@ CBAM_EXERCISE = Exercise(
     id="cbam",
     equation="x' = M_c(x) x, output = M_s(x') x' (Woo et al. 2018, equation 1)",
     forms=tuple(
-        steps(parts=(channel, spatial))(Block) for spatial in SPATIAL_FORMS for channel in (Channel, AppliedOnce)
+        steps(parts=(channel, AverageFirst))(Block) for channel in (Channel, AppliedOnce)
     ),
     free_biases=True,
     probes={
@@ -611,7 +593,7 @@ DEBUG_SPATIAL = Exercise(
     id="debug-cbam",
     part="spatial",
     equation="M_s = sigmoid(conv([avg; max])) (Woo et al. 2018, equation 3)",
-    forms=tuple(returns_gate(steps(batch_norm=nn.Identity)(form)) for form in SPATIAL_FORMS),
+    forms=(returns_gate(steps(batch_norm=nn.Identity)(AverageFirst)),),
     probes=SPATIAL_PROBES | {"one image": Probe(SPATIAL_PROBES["one image"].inputs, build=(7,))},
     checks={
         "runs": Check(1, (shape(),)),

@@ -2,10 +2,10 @@
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from ...mechanisms import SpatialTransformer, affine_grid, bilinear_sample
-from ..exercise import Check, Exercise, Failure, Misconception, Probe, Property, normal
+from ...mechanisms import SpatialTransformer, affine_grid
+from ..exercise import Check, Exercise, Failure, Misconception, Probe, Property, instead, mistake, normal, steps
 from ..observe import Observation, Question
 from ..properties import (
     gradients,
@@ -34,6 +34,9 @@ PIXELS = (
 TRANSFORM = "output = bilinear_sample(x, affine_grid(localisation(x))) (Jaderberg et al. 2015, section 3)"
 
 
+# affine-grid
+
+
 def identity(images: int) -> Tensor:
     return torch.eye(2, 3, dtype=torch.float64).repeat(images, 1, 1)
 
@@ -44,72 +47,43 @@ def shifted(images: int) -> Tensor:
     return theta
 
 
-def centres(size: int) -> Tensor:
-    return (2 * torch.arange(size, dtype=torch.float64) + 1) / size - 1
-
-
-def gridded(along_x, along_y=None, theta_of=lambda theta: theta):
-    """A misconception with other coordinates of the output's pixels, or another reading of theta."""
-
-    def wrong(theta: Tensor, height: int, width: int) -> Tensor:
-        y, x = torch.meshgrid((along_y or along_x)(height), along_x(width), indexing="ij")
-        points = torch.stack([x, y, torch.ones_like(x)], -1).to(theta.dtype)
-        return torch.einsum("nij,hwj->nhwi", theta_of(theta), points)
-
-    return lambda right: wrong
-
-
-def rows_before_theta(theta: Tensor, height: int, width: int) -> Tensor:
-    y, x = torch.meshgrid(centres(height), centres(width), indexing="ij")
-    return torch.einsum("nij,hwj->nhwi", theta, torch.stack([y, x, torch.ones_like(x)], -1).to(theta.dtype))
-
-
-def divided_by(sides):
-    """A misconception that takes other sizes for W and H: ``sides`` gives them from the height and the width."""
-
-    def wrong(theta: Tensor, height: int, width: int) -> Tensor:
-        high, wide = sides(height, width)
-        x = (2 * torch.arange(width, dtype=theta.dtype) + 1) / wide - 1
-        y = (2 * torch.arange(height, dtype=theta.dtype) + 1) / high - 1
-        y, x = torch.meshgrid(y, x, indexing="ij")
-        return torch.einsum("nij,hwj->nhwi", theta, torch.stack([x, y, torch.ones_like(x)], -1))
-
-    return lambda right: wrong
-
-
-def transposed_turn(theta: Tensor) -> Tensor:
-    return torch.cat([theta[:, :, :2].transpose(1, 2), theta[:, :, 2:]], 2)
-
-
-def without_shift(theta: Tensor) -> Tensor:
-    return torch.cat([theta[:, :, :2], 0 * theta[:, :, 2:]], 2)
-
-
-def shifted_back(theta: Tensor) -> Tensor:
-    return torch.cat([theta[:, :, :2], -theta[:, :, 2:]], 2)
-
-
-def of_exchanged_coordinates(theta: Tensor) -> Tensor:
-    """The theta that does to (x, y, 1) what theta does to (y, x, 1), with the results exchanged too."""
-    return theta.flip(1)[:, :, [1, 0, 2]]
-
-
 def inverted(theta: Tensor) -> Tensor:
     turn = torch.linalg.inv(theta[:, :, :2])
     return torch.cat([turn, -turn @ theta[:, :, 2:]], 2)
 
 
-ALIGNED_GRID = Misconception(
-    "align-corners",
-    "the outermost points lie at -1 and 1, on the edges of the image: that is align_corners=True",
-    "With W columns, where is the centre of the first one, if the image reaches from -1 to 1?",
-    CENTRES,
-    gridded(lambda size: torch.linspace(-1, 1, size, dtype=torch.float64)),
-)
+class Grid:
+    """The right answer in steps. Some of them do nothing: a mistake does something there."""
+
+    def sizes(self, height: int, width: int) -> tuple[int, int]:
+        return height, width
+
+    def centres(self, number: int, size: int) -> Tensor:
+        return (2 * torch.arange(number, dtype=torch.float64) + 1) / size - 1
+
+    def rows(self, number: int, size: int) -> Tensor:
+        return self.centres(number, size)
+
+    def point(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return x, y
+
+    def read(self, theta: Tensor) -> Tensor:
+        return theta
+
+    def arrange(self, grid: Tensor) -> Tensor:
+        return grid
+
+    def __call__(self, theta: Tensor, height: int, width: int) -> Tensor:
+        high, wide = self.sizes(height, width)
+        x, y = self.point(self.centres(width, wide), self.rows(height, high)[:, None])
+        along_x, along_y, shift = self.read(theta)[..., None, None].unbind(2)
+        return self.arrange((along_x * x + (along_y * y + shift)).movedim(1, -1))
+
 
 AFFINE_GRID = Exercise(
     id="affine-grid",
-    forms=(affine_grid,),
+    forms=(Grid(),),
+    equation=GRID,
     forbidden=("affine_grid",),
     probes={
         "plain": Probe(lambda g: (normal(g, 3, 2, 3), 4, 7)),
@@ -125,195 +99,182 @@ AFFINE_GRID = Exercise(
         "values": Check(2, (values(), images_apart(), gradients(), written_out())),
     },
     misconceptions=(
-        ALIGNED_GRID,
-        Misconception(
+        mistake(
+            "align-corners",
+            "the outermost points lie at -1 and 1, on the edges of the image: that is align_corners=True",
+            "With W columns, where is the centre of the first one, if the image reaches from -1 to 1?",
+            steps(centres=lambda self, number, size: torch.linspace(-1, 1, number, dtype=torch.float64)),
+            equation=CENTRES,
+        ),
+        mistake(
             "xy-swapped",
             "the last axis holds (y, x), not (x, y)",
             "Is grid[..., 0] a column or a row? What moves when theta[0, 2] changes?",
-            GRID,
-            lambda right: lambda theta, height, width: right(theta, height, width).flip(-1),
+            steps(arrange=lambda self, grid: grid.flip(-1)),
+            steps(point=lambda self, x, y: (y, x)),
         ),
-        Misconception(
-            "xy-swapped",
-            "the last axis holds (y, x), not (x, y)",
-            "Is grid[..., 0] a column or a row? What moves when theta[0, 2] changes?",
-            GRID,
-            lambda right: rows_before_theta,
-        ),
-        Misconception(
+        mistake(
             "rows-and-columns-swapped",
             "the grid has the shape (N, W, H, 2)",
             "Which index of the grid runs along the height?",
-            GRID,
-            lambda right: lambda theta, height, width: right(theta, height, width).transpose(1, 2),
+            steps(arrange=lambda self, grid: grid.transpose(1, 2)),
         ),
-        Misconception(
+        mistake(
             "xy-swapped-twice",
             "theta is applied to (y, x, 1), and the result is turned round to (x, y)",
             "Which of theta's numbers shifts x? Does it shift x in your grid?",
-            GRID,
-            gridded(centres, theta_of=of_exchanged_coordinates),
+            steps(point=lambda self, x, y: (y, x), arrange=lambda self, grid: grid.flip(-1)),
         ),
-        Misconception(
+        mistake(
             "upside-down",
             "y runs upwards: the first row of the grid is the lowest row of the image",
             "Is y = -1 at the upper or at the lower edge?",
-            GRID,
-            gridded(centres, lambda size: -centres(size)),
+            steps(rows=lambda self, number, size: -self.centres(number, size)),
         ),
-        Misconception(
+        mistake(
             "sizes-swapped",
             "x is divided by the height and y by the width",
             "How many columns share the way from -1 to 1, and how many rows? Test with H different from W.",
-            CENTRES,
-            divided_by(lambda height, width: (width, height)),
+            steps(sizes=lambda self, height, width: (width, height)),
+            equation=CENTRES,
         ),
-        *(
-            Misconception(
-                "one-size-for-both",
-                "x and y are divided by the same size, as if every image were square",
-                "How many columns share the way from -1 to 1, and how many rows? Test with H different from W.",
-                CENTRES,
-                divided_by(sides),
-            )
-            for sides in (lambda height, width: (width, width), lambda height, width: (height, height))
+        mistake(
+            "one-size-for-both",
+            "x and y are divided by the same size, as if every image were square",
+            "How many columns share the way from -1 to 1, and how many rows? Test with H different from W.",
+            steps(sizes=lambda self, height, width: (width, width)),
+            steps(sizes=lambda self, height, width: (height, height)),
+            equation=CENTRES,
         ),
-        Misconception(
+        mistake(
             "left-edges",
             "the points lie on the left and upper edges of the pixels, not on their centres",
             "Are your first and last column equally far from the middle?",
-            CENTRES,
-            gridded(lambda size: 2 * torch.arange(size, dtype=torch.float64) / size - 1),
+            steps(centres=lambda self, number, size: 2 * torch.arange(number, dtype=torch.float64) / size - 1),
+            equation=CENTRES,
         ),
-        Misconception(
+        mistake(
             "pixel-numbers",
             "the coordinates are pixel numbers, from 0 to the width",
             "In which range does theta expect its coordinates?",
-            CENTRES,
-            gridded(lambda size: torch.arange(size, dtype=torch.float64)),
+            steps(centres=lambda self, number, size: torch.arange(number, dtype=torch.float64)),
+            equation=CENTRES,
         ),
-        Misconception(
+        mistake(
             "from-zero-to-one",
             "the coordinates run from 0 to 1",
             "Which point has the coordinates (0, 0)? It should be the middle of the image.",
-            CENTRES,
-            gridded(lambda size: (torch.arange(size, dtype=torch.float64) + 0.5) / size),
+            steps(centres=lambda self, number, size: (torch.arange(number, dtype=torch.float64) + 0.5) / size),
+            equation=CENTRES,
         ),
-        Misconception(
+        mistake(
             "shift-subtracted",
             "the shifts are subtracted: a positive t_x looks further left",
             "Does a positive t_x look further right, or does it move the picture to the right?",
-            GRID,
-            gridded(centres, theta_of=shifted_back),
+            steps(read=lambda self, theta: theta * torch.tensor([1, 1, -1])),
         ),
-        Misconception(
+        mistake(
             "theta-inverted",
             "theta is read as a map from the input to the output",
             "A zoom of 0.5: does it show the middle of the image, or the whole image at half its size?",
-            GRID,
-            gridded(centres, theta_of=inverted),
+            steps(read=lambda self, theta: inverted(theta)),
         ),
-        Misconception(
+        mistake(
             "theta-transposed",
             "rows and columns of theta's 2x2 part are swapped: rotations turn the other way",
             "Which three numbers of theta give x_in?",
-            GRID,
-            gridded(centres, theta_of=transposed_turn),
+            steps(read=lambda self, theta: torch.cat((theta[:, :, :2].mT, theta[:, :, 2:]), 2)),
         ),
-        Misconception(
+        mistake(
             "no-shift",
             "the last column of theta is never used",
             "What does the 1 in (x, y, 1) do?",
-            GRID,
-            gridded(centres, theta_of=without_shift),
+            steps(read=lambda self, theta: theta * torch.tensor([1, 1, 0])),
         ),
-        Misconception(
+        mistake(
             "first-theta-for-all",
             "all images get the grid of the first",
             "Where does your code use all N matrices?",
-            GRID,
-            gridded(centres, theta_of=lambda theta: theta[:1].expand(len(theta), -1, -1)),
+            steps(read=lambda self, theta: theta[:1].expand_as(theta)),
         ),
     ),
     hints=(
-        "Begin without theta: where do the centres of the output's pixels lie, if the image reaches from -1 to 1? "
-        "Then every "
-        "point (x, y, 1) is multiplied by theta.",
-        r"Column $j$ of $W$: $x_j = \frac{2j+1}{W}-1$; row $i$ of $H$: $y_i = \frac{2i+1}{H}-1$. Points $p = (x, y, "
-        r"1)$: "
-        r"`(H, W, 3)`. $\;g_{nhw} = \theta_n\, p_{hw}$: `(N, 2, 3)` times `(H, W, 3)` gives `(N, H, W, 2)`.",
-        "```\nx = (2 * (0, 1, ..., width - 1) + 1) / width - 1\ny = the same with height\n"
-        "points[i, j] = (x[j], y[i], 1)                         # (H, W, 3)\n"
-        "return for each image n and pixel: theta[n] times points   # (N, H, W, 2)\n```",
+        """
+        Begin without theta: where do the centres of the output's pixels lie, if the image reaches from -1 to 1? Then
+        every point (x, y, 1) is multiplied by theta.
+        """,
+        r"""
+        Column $j$ of $W$: $x_j = \frac{2j+1}{W}-1$; row $i$ of $H$: $y_i = \frac{2i+1}{H}-1$. Points
+        $p = (x, y, 1)$: `(H, W, 3)`. $\;g_{nhw} = \theta_n\, p_{hw}$: `(N, 2, 3)` times `(H, W, 3)` gives
+        `(N, H, W, 2)`.
+        """,
+        """
+        ```
+        x = (2 * (0, 1, ..., width - 1) + 1) / width - 1
+        y = the same with height
+        points[i, j] = (x[j], y[i], 1)                         # (H, W, 3)
+        return for each image n and pixel: theta[n] times points   # (N, H, W, 2)
+        ```
+        """,
     ),
 )
 
 
-def sampled(
-    pixels=None,
-    order=(0, 1),
-    sides=lambda height, width: (height, width),
-    floor=torch.floor,
-    outside=False,
-    clipped=False,
-    by_other_corner=False,
-    weigh=lambda gap: 1 - gap,
-):
-    """A misconception in bilinear sampling.
-
-    pixels: from (coordinate, size) to a pixel's number.
-    order: which of the grid's entries are x and y.
-    sides: which sizes are taken for H and W.
-    floor: finds the corner before a point.
-    outside: the image goes on beyond its edge.
-    clipped: corners are clipped before the weights are computed.
-    by_other_corner: a weight is the distance to the other corner, not 1 minus the distance to its own.
-    weigh: a corner's weight from its distance.
-    """
-    pixels = pixels or (lambda coordinate, size: ((coordinate + 1) * size - 1) / 2)
-
-    def wrong(image: Tensor, grid: Tensor) -> Tensor:
-        n, channels, height, width = image.shape
-        high, wide = sides(height, width)
-        x, y = pixels(grid[..., order[0]], wide), pixels(grid[..., order[1]], high)
-        flat = image.flatten(2)
-
-        def corners(at: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
-            first, second = floor(at), floor(at) + 1
-            if clipped:
-                first, second = first.clamp(0, size - 1), second.clamp(0, size - 1)
-            if by_other_corner:
-                return [(first, second - at), (second, at - first)]
-            return [(first, weigh((at - first).abs())), (second, weigh((second - at).abs()))]
-
-        total = 0
-        for row, by_row in corners(y, height):
-            for column, by_column in corners(x, width):
-                inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-                place = row.clamp(0, height - 1).long() * width + column.clamp(0, width - 1).long()
-                seen = flat.gather(2, place.flatten(1)[:, None].expand(-1, channels, -1))
-                weight = by_row * by_column * (inside | outside)
-                total = total + weight[:, None] * seen.view(n, channels, *x.shape[1:])
-        return total
-
-    return lambda right: wrong
+# bilinear-sample
 
 
-def channels_last(image: Tensor, grid: Tensor) -> Tensor:
-    return bilinear_sample(image, grid).movedim(1, -1)
+class Sampler:
+    """The right answer in steps. Along either axis a point has two corners, the pixels before and after it."""
+
+    def coordinates(self, grid: Tensor) -> tuple[Tensor, Tensor]:
+        return grid.unbind(-1)
+
+    def sizes(self, height: int, width: int) -> tuple[int, int]:
+        return height, width
+
+    def pixels(self, coordinate: Tensor, size: int) -> Tensor:
+        return ((coordinate + 1) * size - 1) / 2
+
+    def corners(self, at: Tensor, size: int) -> tuple[Tensor, Tensor]:
+        return at.floor(), at.floor() + 1
+
+    def weights(self, at: Tensor, before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+        return 1 - (at - before).abs(), 1 - (after - at).abs()
+
+    def inside(self, corner: Tensor, size: int) -> Tensor:
+        return (corner >= 0) & (corner < size)
+
+    def along(self, at: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
+        corners = self.corners(at, size)
+        pairs = zip(corners, self.weights(at, *corners))
+        return [(corner.clamp(0, size - 1).long(), weight * self.inside(corner, size)) for corner, weight in pairs]
+
+    def numbers(self, images: Tensor) -> Tensor:
+        return torch.arange(len(images))[:, None, None]
+
+    def look(self, images: Tensor, row: Tensor, column: Tensor) -> Tensor:
+        return images[self.numbers(images), :, row, column].movedim(-1, 1)
+
+    def combine(self, weight: Tensor, seen: Tensor) -> Tensor:
+        return weight[:, None] * seen
+
+    def __call__(self, image: Tensor, grid: Tensor) -> Tensor:
+        (x, y), (height, width) = self.coordinates(grid), self.sizes(*image.shape[2:])
+        rows = self.along(self.pixels(y, height), image.shape[2])
+        columns = self.along(self.pixels(x, width), image.shape[3])
+        return sum(
+            self.combine(by_row * by_column, self.look(image, row, column))
+            for row, by_row in rows
+            for column, by_column in columns
+        )
 
 
-def channels_last_times_weight(image: Tensor, grid: Tensor) -> Tensor:
-    return channels_last(image, grid) * grid[:, None, ..., 0]
+def clipped(self: Sampler, at: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    return at.floor().clamp(0, size - 1), (at.floor() + 1).clamp(0, size - 1)
 
 
-def weight_times_channels_last(image: Tensor, grid: Tensor) -> Tensor:
-    return grid[:, None, ..., 0] * channels_last(image, grid)
-
-
-def images_counted_along_columns(image: Tensor, grid: Tensor) -> Tensor:
-    place = torch.zeros(grid.shape[:3], dtype=torch.long)
-    return bilinear_sample(image, grid) if len(image) == 1 else image[torch.arange(len(image)), :, place, place]
+def channels_last(self: Sampler, images: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    return images[self.numbers(images), :, row, column]
 
 
 def rim(generator: Generator) -> Tensor:
@@ -330,7 +291,8 @@ def inner_grid(generator: Generator, *shape: int) -> Tensor:
 
 BILINEAR_SAMPLE = Exercise(
     id="bilinear-sample",
-    forms=(bilinear_sample,),
+    forms=(Sampler(),),
+    equation=SAMPLE,
     forbidden=("grid_sample", "grid_sampler", "grid_sampler_2d"),
     probes={
         "plain": Probe(lambda g: (normal(g, 2, 3, 5, 8), 1.3 * inner_grid(g, 2, 6, 7))),
@@ -356,149 +318,143 @@ BILINEAR_SAMPLE = Exercise(
         ),
     },
     misconceptions=(
-        Misconception(
+        mistake(
             "align-corners",
             "-1 and 1 are taken for the centres of the outermost pixels: that is align_corners=True",
             "Where does x = 1 land: on the last pixel's centre, or on its outer edge?",
-            PIXELS,
-            sampled(pixels=lambda coordinate, size: (coordinate + 1) / 2 * (size - 1)),
+            steps(pixels=lambda self, coordinate, size: (coordinate + 1) / 2 * (size - 1)),
+            equation=PIXELS,
         ),
-        Misconception(
+        mistake(
             "no-half-pixel",
             "the coordinates are scaled by W, but the half pixel is not taken off",
             "On which pixel number does x = -1 + 1/W land, the centre of the first column?",
-            PIXELS,
-            sampled(pixels=lambda coordinate, size: (coordinate + 1) / 2 * size),
+            steps(pixels=lambda self, coordinate, size: (coordinate + 1) / 2 * size),
+            equation=PIXELS,
         ),
-        Misconception(
+        mistake(
             "one-pixel-too-few",
             "the coordinates are scaled by W - 2: the identity shrinks the image",
             "Where do x = -1 and x = 1 land in an image of W columns?",
-            PIXELS,
-            sampled(pixels=lambda coordinate, size: (coordinate + 1) / 2 * (size - 2)),
+            steps(pixels=lambda self, coordinate, size: (coordinate + 1) / 2 * (size - 2)),
+            equation=PIXELS,
         ),
-        Misconception(
+        mistake(
             "grid-as-pixels",
             "the grid is read as pixel numbers",
             "Which pixel do the coordinates (0, 0) mean: the first one, or the middle of the image?",
-            PIXELS,
-            sampled(pixels=lambda coordinate, size: coordinate),
+            steps(pixels=lambda self, coordinate, size: coordinate),
+            equation=PIXELS,
         ),
-        Misconception(
+        mistake(
             "xy-swapped",
             "grid[..., 0] is used for the rows",
             "Is grid[..., 0] a column or a row?",
-            SAMPLE,
-            sampled(order=(1, 0)),
+            steps(coordinates=lambda self, grid: grid.flip(-1).unbind(-1)),
         ),
-        Misconception(
+        mistake(
             "sizes-swapped",
             "x is scaled by the height and y by the width",
             "How many columns lie between x = -1 and x = 1, and how many rows between y = -1 and y = 1?",
-            PIXELS,
-            sampled(sides=lambda height, width: (width, height)),
+            steps(sizes=lambda self, height, width: (width, height)),
+            equation=PIXELS,
         ),
-        *(
-            Misconception(
-                "one-size-for-both",
-                "x and y are scaled by the same size, as if every image were square",
-                "How many columns lie between x = -1 and x = 1, and how many rows between y = -1 and y = 1?",
-                PIXELS,
-                sampled(sides=sides),
-            )
-            for sides in (lambda height, width: (width, width), lambda height, width: (height, height))
+        mistake(
+            "one-size-for-both",
+            "x and y are scaled by the same size, as if every image were square",
+            "How many columns lie between x = -1 and x = 1, and how many rows between y = -1 and y = 1?",
+            steps(sizes=lambda self, height, width: (width, width)),
+            steps(sizes=lambda self, height, width: (height, height)),
+            equation=PIXELS,
         ),
-        Misconception(
+        mistake(
             "first-image-for-all",
             "every image is read from the first one",
             "Where does your code use all N images? Image n has its own points grid[n].",
-            SAMPLE,
             lambda right: lambda image, grid: right(image[:1].expand_as(image), grid),
         ),
-        Misconception(
+        mistake(
             "nearest",
             "only the nearest pixel is read: moving a point a little changes nothing, so the grid cannot learn",
             "How much does your output change when a point moves by a tenth of a pixel?",
-            SAMPLE,
-            sampled(floor=torch.round, weigh=lambda gap: (gap <= 0.5).double()),
+            steps(
+                corners=lambda self, at, size: (at.round(), at.round()),
+                weights=lambda self, at, before, after: (1, 0),
+            ),
         ),
-        Misconception(
+        mistake(
             "border-repeated",
             "beyond the edge the last pixels are repeated, where it should be black",
             "What should a point far outside the image read?",
-            SAMPLE,
-            sampled(outside=True),
+            steps(inside=lambda self, corner, size: 1),
+            instead(lambda image, grid: F.grid_sample(image, grid, padding_mode="border", align_corners=False)),
         ),
-        Misconception(
-            "border-repeated",
-            "beyond the edge the last pixels are repeated, where it should be black",
-            "What should a point far outside the image read?",
-            SAMPLE,
-            lambda right: lambda image, grid: F.grid_sample(image, grid, padding_mode="border", align_corners=False),
-        ),
-        Misconception(
+        mistake(
             "clipped-before-weights",
             "the corners are clipped to the image before their weights are computed: at the edge they do not sum to 1",
             "What do the four weights sum to in the last column?",
-            SAMPLE,
-            sampled(clipped=True, outside=True, by_other_corner=True),
+            steps(corners=clipped),
+            steps(corners=clipped, weights=lambda self, at, before, after: (after - at, at - before)),
         ),
-        Misconception(
-            "clipped-before-weights",
-            "the corners are clipped to the image before their weights are computed: at the edge they do not sum to 1",
-            "What do the four weights sum to in the last column?",
-            SAMPLE,
-            sampled(clipped=True, outside=True),
-        ),
-        Misconception(
+        mistake(
             "weights-of-the-other-corner",
             "each corner has the weight of the opposite one: the farther pixel counts more",
             "A point lies 0.1 to the right of a pixel. What weight should that pixel have?",
-            SAMPLE,
-            sampled(weigh=lambda gap: gap),
+            steps(weights=lambda self, at, before, after: (at - before, after - at)),
         ),
-        Misconception(
+        mistake(
             "truncated",
             "the corner is found by cutting decimals off; just left of the image that gives 0, not -1",
             "What is int(-0.3), and what is floor(-0.3)?",
-            SAMPLE,
-            sampled(floor=torch.trunc),
+            steps(corners=lambda self, at, size: (at.trunc(), at.trunc() + 1)),
         ),
-        *(
-            Misconception(
-                "channels-last",
-                "image[n, :, row, column] has its channels last, (N, h, w, C): the indexed axes come first",
-                "Print the shape of the pixels that you look up. Which axis has to move before you return?",
-                "output: (N, C, h, w)",
-                lambda right, wrong=wrong: wrong,
-            )
-            for wrong in (channels_last, channels_last_times_weight, weight_times_channels_last)
+        mistake(
+            "channels-last",
+            "image[n, :, row, column] has its channels last, (N, h, w, C): the indexed axes come first",
+            "Print the shape of the pixels that you look up. Which axis has to move before you return?",
+            steps(look=channels_last, combine=lambda self, weight, seen: weight[..., None] * seen),
+            steps(look=channels_last, combine=lambda self, weight, seen: seen * weight[:, None]),
+            steps(look=channels_last),
+            equation="output: (N, C, h, w)",
         ),
-        Misconception(
+        mistake(
             "batch-index-without-axes",
             "the index of the images has the shape (N,): it does not broadcast against rows and columns of (N, h, w)",
             "Which shape makes the numbers 0 ... N-1 run along the first of three axes?",
-            "indices are broadcast together: (N, 1, 1) and (N, h, w) give (N, h, w)",
-            lambda right: images_counted_along_columns,
+            steps(numbers=lambda self, images: torch.arange(len(images))),
+            equation="indices are broadcast together: (N, 1, 1) and (N, h, w) give (N, h, w)",
         ),
     ),
     hints=(
-        "A point lies among four pixels. First turn (x, y) into pixel numbers with decimals, then find the four "
-        "pixels, then "
-        "their four weights. What if one of the four is not in the image?",
-        r"$u = \frac{(x+1)W-1}{2}$, $v = \frac{(y+1)H-1}{2}$, each `(N, h, w)`. With $u_0=\lfloor u\rfloor$ and "
-        r"$v_0=\lfloor v\rfloor$: the pixel in row $v_0+a$, column $u_0+b$ ($a, b \in \{0, 1\}$) has the weight "
-        r"$(1-|v-v_0-a|)\,(1-|u-u_0-b|)$, or 0 if it is outside: `(N, h, w)`. Each pixel has C channels.",
-        "```\nu, v = grid as pixel numbers, with decimals\noutput = 0\nfor a in (0, 1) and b in (0, 1):\n"
-        "    row = floor of v + a;  column = floor of u + b\n    weight = (1 - |v - row|) * (1 - |u - column|)\n"
-        "    weight = 0 where row or column is outside\n"
-        "    clip row and column to the image, as integers, only now\n"
-        "    pixels = for each image n: image[n, :, row[n], column[n]]      # each (C, h, w)\n"
-        "             # for all at once: n of shape (N, 1, 1); but then image[n, :, row, column] is (N, h, w, C)\n"
-        "    output = output + weight * pixels       # weight is (N, h, w): give it an axis for the channels\n"
-        "return output, as (N, C, h, w)\n```",
+        """
+        A point lies among four pixels. First turn (x, y) into pixel numbers with decimals, then find the four pixels,
+        then their four weights. What if one of the four is not in the image?
+        """,
+        r"""
+        $u = \frac{(x+1)W-1}{2}$, $v = \frac{(y+1)H-1}{2}$, each `(N, h, w)`. With $u_0=\lfloor u\rfloor$ and
+        $v_0=\lfloor v\rfloor$: the pixel in row $v_0+a$, column $u_0+b$ ($a, b \in \{0, 1\}$) has the weight
+        $(1-|v-v_0-a|)\,(1-|u-u_0-b|)$, or 0 if it is outside: `(N, h, w)`. Each pixel has C channels.
+        """,
+        """
+        ```
+        u, v = grid as pixel numbers, with decimals
+        output = 0
+        for a in (0, 1) and b in (0, 1):
+            row = floor of v + a;  column = floor of u + b
+            weight = (1 - |v - row|) * (1 - |u - column|)
+            weight = 0 where row or column is outside
+            clip row and column to the image, as integers, only now
+            pixels = for each image n: image[n, :, row[n], column[n]]      # each (C, h, w)
+                     # for all at once: n of shape (N, 1, 1); but then image[n, :, row, column] is (N, h, w, C)
+            output = output + weight * pixels       # weight is (N, h, w): give it an axis for the channels
+        return output, as (N, C, h, w)
+        ```
+        """,
     ),
 )
+
+
+# spatial-transformer
 
 
 def localisation(channels: int, seed: int) -> StandIn:
@@ -514,48 +470,41 @@ def localisation(channels: int, seed: int) -> StandIn:
     return StandIn("stack", layers, seed)
 
 
-class AddedToIdentity(SpatialTransformer):
-    """The localisation says how far theta is from the identity, as right as theta itself."""
+class Transformer(SpatialTransformer):
+    """The right answer in steps: where to look, then looking."""
+
+    def six(self, x: Tensor) -> Tensor:
+        return self.localisation(x)
+
+    def matrix(self, six: Tensor) -> Tensor:
+        return six.unflatten(1, (2, 3))
+
+    def grid(self, theta: Tensor, size: torch.Size) -> Tensor:
+        return affine_grid(theta, *size)
+
+    def sample(self, x: Tensor, grid: Tensor) -> Tensor:
+        return F.grid_sample(x, grid, align_corners=False)
 
     def weights(self, x: Tensor) -> Tensor:
-        return self.localisation(x).unflatten(1, (2, 3)) + torch.eye(2, 3, dtype=x.dtype)
+        return self.matrix(self.six(x))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.sample(x, self.grid(self.matrix(self.six(x)), x.shape[2:]))
 
 
-def transformed(theta=lambda theta: theta, warp=None):
-    """A misconception that has another theta, or does something else with x and theta."""
+class AddedToIdentity(Transformer):
+    """The localisation says how far theta is from the identity, as right as theta itself."""
 
-    def wrong(right: type[SpatialTransformer]) -> type[nn.Module]:
-        class Wrong(right):
-            def weights(self, x: Tensor) -> Tensor:
-                return theta(super().weights(x))
-
-            def forward(self, x: Tensor) -> Tensor:
-                if warp is None:
-                    return bilinear_sample(x, affine_grid(self.weights(x), *x.shape[2:]))
-                return warp(x, self.weights(x))
-
-        return Wrong
-
-    return wrong
+    def six(self, x: Tensor) -> Tensor:
+        return self.localisation(x) + torch.tensor([1, 0, 0, 0, 1, 0])
 
 
-def torch_warp(grid_aligned: bool, sample_aligned: bool, padding: str = "zeros"):
-    def warp(x: Tensor, theta: Tensor) -> Tensor:
-        grid = F.affine_grid(theta, list(x.shape), align_corners=grid_aligned)
-        return F.grid_sample(x, grid, padding_mode=padding, align_corners=sample_aligned)
-
-    return warp
+def aligned_grid(self: Transformer, theta: Tensor, size: torch.Size) -> Tensor:
+    return F.affine_grid(theta, [len(theta), 1, *size], align_corners=True)
 
 
-def flat_theta(right: type[SpatialTransformer]) -> type[nn.Module]:
-    class Wrong(right):
-        def weights(self, x: Tensor) -> Tensor:
-            return super().weights(x).flatten(1)
-
-        def forward(self, x: Tensor) -> Tensor:
-            return bilinear_sample(x, affine_grid(super().weights(x), *x.shape[2:]))
-
-    return Wrong
+def aligned_sample(self: Transformer, x: Tensor, grid: Tensor) -> Tensor:
+    return F.grid_sample(x, grid, align_corners=True)
 
 
 ALL_LAYERS_SET = Misconception(
@@ -577,7 +526,8 @@ def sets_the_last_layer_only() -> Property:
 
 SPATIAL_TRANSFORMER = Exercise(
     id="spatial-transformer",
-    forms=(SpatialTransformer, AddedToIdentity),
+    forms=(Transformer, AddedToIdentity),
+    equation=TRANSFORM,
     records=("weights", "output"),
     probes={
         "wide": Probe(lambda g: (normal(g, 2, 3, 6, 9),), build=(localisation(3, seed=1),)),
@@ -591,99 +541,91 @@ SPATIAL_TRANSFORMER = Exercise(
         "gradients": Check(1, (gradients(),)),
     },
     misconceptions=(
-        Misconception(
+        mistake(
             "theta-shape",
             "weights(x) has shape (N, 6): the grid and the figures need (N, 2, 3)",
             "How do six numbers become a 2x3 matrix for each image?",
-            TRANSFORM,
-            flat_theta,
+            steps(weights=lambda self, x: self.six(x)),
         ),
-        Misconception(
+        mistake(
             "theta-transposed",
             "the six numbers fill theta column by column",
             "Which of the six numbers are the shifts, if the identity is 1, 0, 0, 0, 1, 0?",
-            GRID,
-            transformed(theta=lambda theta: theta.flatten(1).unflatten(1, (3, 2)).transpose(1, 2)),
+            steps(matrix=lambda self, six: six.unflatten(1, (3, 2)).mT),
+            equation=GRID,
         ),
-        Misconception(
+        mistake(
             "align-corners-mixed",
             "the grid and the sampler disagree about align_corners: the identity is not the identity",
             "Do both of your functions put -1 at the same place?",
-            TRANSFORM,
-            transformed(warp=torch_warp(False, True)),
+            steps(sample=aligned_sample),
+            steps(grid=aligned_grid),
         ),
-        Misconception(
-            "align-corners-mixed",
-            "the grid and the sampler disagree about align_corners: the identity is not the identity",
-            "Do both of your functions put -1 at the same place?",
-            TRANSFORM,
-            transformed(warp=torch_warp(True, False)),
-        ),
-        Misconception(
+        mistake(
             "align-corners",
             "the grid and the sampler both take -1 and 1 for the centres of the outermost pixels (align_corners=True)",
             "Which convention do affine_grid and bilinear_sample of this lesson have?",
-            CENTRES,
-            transformed(warp=torch_warp(True, True)),
+            steps(grid=aligned_grid, sample=aligned_sample),
+            equation=CENTRES,
         ),
-        Misconception(
+        mistake(
             "border-repeated",
             "beyond the edge the last pixels are repeated, where it should be black",
             "Which padding does your sampler use?",
-            SAMPLE,
-            transformed(warp=torch_warp(False, False, "border")),
+            steps(sample=lambda self, x, grid: F.grid_sample(x, grid, padding_mode="border", align_corners=False)),
+            equation=SAMPLE,
         ),
-        Misconception(
+        mistake(
             "size-swapped",
             "height and width are swapped in the grid",
             "In which order does affine_grid take the size of the output?",
-            TRANSFORM,
-            transformed(warp=lambda x, theta: bilinear_sample(x, affine_grid(theta, x.shape[3], x.shape[2]))),
+            steps(grid=lambda self, theta, size: affine_grid(theta, size[1], size[0])),
         ),
-        Misconception(
+        mistake(
             "theta-inverted",
             "the inverse of theta is used",
             "Does the grid say where an output pixel looks, or where an input pixel goes?",
-            GRID,
-            transformed(warp=lambda x, theta: bilinear_sample(x, affine_grid(inverted(theta), *x.shape[2:]))),
+            steps(grid=lambda self, theta, size: affine_grid(inverted(theta), *size)),
+            equation=GRID,
         ),
-        Misconception(
+        mistake(
             "first-theta-for-all",
             "all images are transformed by the first one's theta",
             "Where does your code use all N matrices?",
-            TRANSFORM,
-            transformed(
-                warp=lambda x, theta: bilinear_sample(x, affine_grid(theta[:1].expand(len(x), 2, 3), *x.shape[2:]))
-            ),
+            steps(grid=lambda self, theta, size: affine_grid(theta[:1].expand_as(theta), *size)),
         ),
-        Misconception(
+        mistake(
             "warp-unused",
             "x comes out as it went in: the sampled image is never used",
             "Which line reads the result of the sampler? What is the gradient of the localisation?",
-            TRANSFORM,
-            transformed(warp=lambda x, theta: x),
+            steps(sample=lambda self, x, grid: x),
         ),
-        Misconception(
+        mistake(
             "grid-returned",
             "the grid is returned, not what is seen there",
             "What does the next layer expect: places, or pixels?",
-            TRANSFORM,
-            transformed(warp=lambda x, theta: affine_grid(theta, *x.shape[2:])),
+            steps(sample=lambda self, x, grid: grid),
         ),
     ),
     hints=(
-        "Three lines: the localisation says where to look, the grid spells it out for every pixel, the sampler looks. "
-        "And "
-        "before the first training step, it should look at the image as it is.",
-        r"`localisation(x)`: `(N, 6)` -> $\theta$: `(N, 2, 3)` -> `affine_grid`: `(N, H, W, 2)` -> `bilinear_sample`: "
-        r"`(N, C, H, W)`. Identity: $\theta = \begin{pmatrix}1&0&0\\0&1&0\end{pmatrix}$ for **every** x, so the last "
-        r"layer's "
-        "weights are 0 and its biases are 1, 0, 0, 0, 1, 0.",
-        "```\n__init__: keep localisation; its last layer is localisation[-1]\n"
-        "          without gradient: fill its weights with 0, copy 1, 0, 0, 0, 1, 0 into its biases\n"
-        "weights:  return localisation of x, as (N, 2, 3)\n"
-        "forward:  grid = affine_grid of weights(x), with the height and width of x\n"
-        "          return bilinear_sample of x and grid\n```",
+        """
+        Three lines: the localisation says where to look, the grid spells it out for every pixel, the sampler looks. And
+        before the first training step, it should look at the image as it is.
+        """,
+        r"""
+        `localisation(x)`: `(N, 6)` -> $\theta$: `(N, 2, 3)` -> `affine_grid`: `(N, H, W, 2)` -> `bilinear_sample`:
+        `(N, C, H, W)`. Identity: $\theta = \begin{pmatrix}1&0&0\\0&1&0\end{pmatrix}$ for **every** x, so the last
+        layer's weights are 0 and its biases are 1, 0, 0, 0, 1, 0.
+        """,
+        """
+        ```
+        __init__: keep localisation; its last layer is localisation[-1]
+                  without gradient: fill its weights with 0, copy 1, 0, 0, 0, 1, 0 into its biases
+        weights:  return localisation of x, as (N, 2, 3)
+        forward:  grid = affine_grid of weights(x), with the height and width of x
+                  return bilinear_sample of x and grid
+        ```
+        """,
     ),
 )
 
