@@ -165,8 +165,9 @@ def observe_in(
     with quiet(), as_new(question.seed), caught(seen, "build"):
         inputs = built(question.inputs, dtype)
         if inspect.isclass(answer):
-            module = build(answer, question, dtype, seen)
-            observe_module(module, inputs, question, records, seen, brief, match)
+            given = built(question.build, dtype)
+            module = build(answer, given, question, seen).to(dtype).eval()
+            observe_module(module, given, inputs, question, records, seen, brief, match)
         elif callable(answer) and not isinstance(answer, nn.Module):
             runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
             seen.values = values_of(runs, inputs, question, seen)
@@ -177,8 +178,7 @@ def observe_in(
     return seen
 
 
-def build(kind: type, question: Question, dtype: torch.dtype, seen: Observation) -> nn.Module:
-    given = built(question.build, dtype)
+def build(kind: type, given: tuple, question: Question, seen: Observation) -> nn.Module:
     before = parameters_of(given)
     module = kind(*given)
     if not isinstance(module, nn.Module):
@@ -187,11 +187,12 @@ def build(kind: type, question: Question, dtype: torch.dtype, seen: Observation)
     seen.preset = sum(name in after and not torch.equal(after[name], was) for name, was in before.items())
     named = inspect.signature(kind).bind(*question.build).arguments
     seen.arguments = ", ".join(f"{name}={value}" for name, value in named.items())
-    return module.to(dtype).eval()
+    return module
 
 
 def observe_module(
     module: nn.Module,
+    given: tuple,
     inputs: tuple,
     question: Question,
     records: tuple[str, ...],
@@ -207,16 +208,19 @@ def observe_module(
         seen.unregistered = holds_unregistered(module)
         with contextlib.suppress(Exception), torch.no_grad():
             seen.fresh = item(module(*copies(inputs)), 0, ("output",))
+    theirs = {id(slot.tensor) for x in given if isinstance(x, nn.Module) for slot in slots_of(x.modules())}
+    own = [slot for slot in slots if id(slot.tensor) not in theirs]
     positive = tuple(x.abs() if is_real(x) else x for x in inputs)  # so that hidden units are open
-    fill_alike(slots)
+    fill(slots, question.seed)
+    fill_alike(own)
     seen.alike = values_of(runs, positive, question, Observation())
     for record in records:
         with contextlib.suppress(Exception):
-            sums = sums_of_slopes(slots, lambda: [runs[record](copies(positive))], question.seed)
+            sums = sums_of_slopes(own, lambda: [runs[record](copies(positive))], question.seed)
             seen.alike[f"slopes of {record}"] = sums
     for told_by in match:
         with contextlib.suppress(Exception):
-            fill_by_effect(slots, lambda: [runs[record](copies(positive)) for record in told_by.split()], question.seed)
+            fill_by_effect(own, lambda: [runs[record](copies(positive)) for record in told_by.split()], question.seed)
             seen.matched[told_by] = values_of(runs, inputs, question, Observation())
     fill(slots, question.seed)
     seen.values = values_of(runs, inputs, question, seen)

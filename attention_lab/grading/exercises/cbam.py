@@ -298,7 +298,8 @@ SPATIAL_ATTENTION = Exercise(
             "keepdim-missing",
             "the pooled maps have lost the channel axis, so images are stacked where channels should be",
             "Which shape has the average over dim=1? For N = 2 nothing crashes: which axis do you then concatenate?",
-            steps(average=lambda self, x: x.mean(1), maximum=lambda self, x: x.amax(1)),
+            steps(maps=lambda self, x: (x.mean(1), x.amax(1))),
+            steps(maps=lambda self, x: (x.amax(1), x.mean(1))),
             equation=MAPS,
         ),
         mistake(

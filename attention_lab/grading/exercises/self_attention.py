@@ -435,7 +435,7 @@ MULTI_HEAD = Exercise(
             "no-output-projection",
             "the output projection is missing",
             "Who mixes what the heads found? How many matrices has the equation?",
-            steps(outer_layer=lambda self, width, dim, bias: nn.Identity()),
+            steps(outer_layer=lambda self, width, dim: nn.Identity()),
         ),
         mistake(
             "output-unused",

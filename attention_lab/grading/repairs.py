@@ -1,0 +1,473 @@
+"""Repairs: changes of one place in an answer's own code, of the kinds that people get wrong in any exercise.
+
+A change with which the answer does what a right answer does shows where the mistake is and of which kind it is, whatever
+the exercise and the mistake. The changes are made on the syntax tree; the learner is told the place, not the change.
+
+This file runs beside untrusted code, as ``observe`` does.
+"""
+
+import ast
+import builtins
+import copy
+import inspect
+import linecache
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from torch import nn
+
+Tree = ast.ClassDef | ast.FunctionDef
+
+REDUCTIONS = ("mean", "sum", "amax", "max")
+ACTIVATIONS = ("sigmoid", "relu", "exp", "sqrt", "tanh", "gelu", "softmax")
+ONE_ARGUMENT = {*ACTIVATIONS, "softmax", "abs", "log", "silu", "leaky_relu", "softplus", "dropout", "normalize"}
+WITH_AXES = {*REDUCTIONS, "softmax", "log_softmax", "cat", "concat", "stack", "flatten", "unflatten", "transpose", "amin",
+             "unsqueeze", "squeeze", "chunk", "split", "unbind", "cumsum", "argmax", "std", "var", "norm", "permute",
+             "size", "expand", "swapaxes", "movedim", "flip"}  # fmt: skip
+OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.MatMult, ast.Pow)
+METHODS = ("__init__", "forward", "weights")
+
+
+class Repair(NamedTuple):
+    """One change: of which kind, in which line of the learner's cell, and what stands there now."""
+
+    kind: str
+    line: int
+    code: str
+
+
+class Source(NamedTuple):
+    """An answer's syntax tree, and the names that its code sees."""
+
+    tree: Tree
+    names: dict[str, Any]
+
+
+def source_of(answer: Any) -> Source | None:
+    """None where the code is not known: a built-in, a lambda, something typed outside a cell or file."""
+    functions = [answer] if inspect.isfunction(answer) else [f for f in vars(answer).values() if inspect.isfunction(f)]
+    for function in functions:
+        lines = linecache.getlines(function.__code__.co_filename)
+        try:
+            found = [node for node in ast.walk(ast.parse("".join(lines))) if is_definition(node, answer.__name__)]
+        except SyntaxError:
+            continue
+        if found:
+            return Source(found[-1], function.__globals__)
+    return None
+
+
+def is_definition(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name and not node.decorator_list
+
+
+def rebuilt(source: Source, tree: Tree) -> Any:
+    """What the changed definition defines, in a copy of the learner's names."""
+    names = dict(source.names)
+    module = ast.fix_missing_locations(ast.Module([tree], []))
+    exec(compile(module, "<repaired>", "exec"), names)
+    return names[tree.name]
+
+
+def repairs(source: Source) -> Iterator[tuple[Repair, Tree]]:
+    """Every change, the likeliest kinds first, each with the changed tree."""
+    for kind, changes in KINDS.items():
+        for path, node in list(places(source.tree)):
+            for new in changes(node, Around(source, path)):
+                tree = replaced(source.tree, path, new)
+                shown = new.shown if isinstance(new, Elsewhere) else node
+                yield Repair(kind, getattr(shown, "lineno", source.tree.lineno), first_line(shown)), tree
+
+
+def first_line(node: ast.AST) -> str:
+    return ast.unparse(node).splitlines()[0][:60]
+
+
+Path = tuple[tuple[str, int | None], ...]
+
+
+class Elsewhere(NamedTuple):
+    """A new node that stands for more than one statement, or that is told by another place than its own."""
+
+    nodes: list[ast.stmt]
+    shown: ast.AST
+
+
+def places(node: ast.AST, path: Path = ()) -> Iterator[tuple[Path, ast.AST]]:
+    yield path, node
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "type_comment", "ctx", "op"):
+            continue
+        for i, part in enumerate(value) if isinstance(value, list) else [(None, value)]:
+            if isinstance(part, ast.AST):
+                yield from places(part, (*path, (name, i)))
+
+
+def replaced(tree: Tree, path: Path, new: ast.AST | Elsewhere) -> Tree:
+    tree = copy.deepcopy(tree)
+    if not path:
+        return new
+    *way, (name, i) = path
+    parent = tree
+    for field, index in way:
+        parent = getattr(parent, field) if index is None else getattr(parent, field)[index]
+    if isinstance(new, Elsewhere):
+        getattr(parent, name)[i : i + 1] = new.nodes
+    elif i is None:
+        setattr(parent, name, new)
+    else:
+        getattr(parent, name)[i] = new
+    return tree
+
+
+class Around:
+    """What a place in the code sees: the function it stands in, with its arguments and variables."""
+
+    def __init__(self, source: Source, path: Path):
+        self.names, self.tree, self.path = source.names, source.tree, path
+        self.function: ast.FunctionDef | None = None
+        node: ast.AST = source.tree
+        for name, i in ((None, None), *path):
+            if name:
+                node = getattr(node, name) if i is None else getattr(node, name)[i]
+            if isinstance(node, ast.FunctionDef):
+                self.function = node
+
+    @property
+    def arguments(self) -> list[str]:
+        return [a.arg for a in self.function.args.args if a.arg != "self"] if self.function else []
+
+    @property
+    def variables(self) -> list[str]:
+        """The arguments, and what is assigned above this place."""
+        stored = [n.id for n in ast.walk(self.function or self.tree) if isinstance(n, ast.Name) and is_stored(n)]
+        return list(dict.fromkeys([*self.arguments, *stored]))
+
+    @property
+    def attributes(self) -> list[str]:
+        """The attributes that the class gives itself, and its methods."""
+        nodes = list(ast.walk(self.tree))
+        assigned = [n.attr for n in nodes if isinstance(n, ast.Attribute) and is_stored(n)]
+        return list(dict.fromkeys([*assigned, *(n.name for n in nodes if isinstance(n, ast.FunctionDef))]))
+
+    @property
+    def is_called(self) -> bool:
+        return bool(self.path) and self.path[-1][0] == "func"
+
+
+def is_stored(node: ast.AST) -> bool:
+    return isinstance(node.ctx, ast.Store)
+
+
+def name_of(call: ast.AST) -> str:
+    """The last part of the called name: softmax for F.softmax(x) and for x.softmax(1)."""
+    if not isinstance(call, ast.Call):
+        return ""
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
+
+
+def changed(node: ast.AST, **fields: Any) -> ast.AST:
+    new = copy.deepcopy(node)
+    for name, value in fields.items():
+        setattr(new, name, value)
+    return new
+
+
+def number(value: int) -> ast.AST:
+    return ast.parse(repr(value), mode="eval").body
+
+
+def integer(node: ast.AST) -> int | None:
+    """The value of 3 or -1."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = integer(node.operand)
+        return None if inner is None else -inner
+    return node.value if isinstance(node, ast.Constant) and type(node.value) is int else None
+
+
+def loaded(code: str) -> ast.expr:
+    return ast.parse(code, mode="eval").body
+
+
+# The kinds of change: from a node and what is around it to the nodes that may stand there instead
+
+
+def missing_super(node: ast.AST, around: Around) -> Iterator[ast.AST | Elsewhere]:
+    if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+        yield changed(node, body=[ast.Expr(loaded("super().__init__()")), *node.body])
+    if isinstance(node, ast.Attribute) and node.attr == "__init__" and not around.is_called:
+        yield ast.Call(node, [], [])
+
+
+def misspelt(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.FunctionDef) and isinstance(around.tree, ast.ClassDef) and node.name not in METHODS:
+        for near in get_close_matches(node.name, METHODS, 1, 0.6):
+            yield changed(node, name=near)
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        if node.attr not in around.attributes:
+            for near in get_close_matches(node.attr, around.attributes, 2, 0.5):
+                yield changed(node, attr=near)
+    if isinstance(node, ast.Name) and not is_stored(node) and not known(node.id, around):
+        for near in get_close_matches(node.id, [*around.variables, *around.names], 2, 0.6):
+            yield changed(node, id=near)
+
+
+def known(name: str, around: Around) -> bool:
+    return name in around.variables or name in around.names or hasattr(builtins, name)
+
+
+def missing_self(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.FunctionDef) and isinstance(around.tree, ast.ClassDef):
+        if not node.args.args or node.args.args[0].arg != "self":
+            yield changed(node, args=changed(node.args, args=[ast.arg("self"), *node.args.args]))
+    if isinstance(node, ast.Name) and node.id in around.attributes and not known(node.id, around):
+        yield ast.Attribute(ast.Name("self", ast.Load()), node.id, node.ctx)
+
+
+def missing_return(node: ast.AST, around: Around) -> Iterator[ast.AST | Elsewhere]:
+    if not isinstance(node, ast.FunctionDef) or node.name == "__init__":
+        return
+    *before, last = node.body
+    if isinstance(last, ast.Expr):
+        yield Elsewhere([changed(node, body=[*before, ast.Return(last.value)])], last)
+    if isinstance(last, ast.Assign | ast.AugAssign | ast.For | ast.If | ast.With):
+        for name in around.variables:
+            yield Elsewhere([changed(node, body=[*node.body, ast.Return(ast.Name(name, ast.Load()))])], last)
+
+
+def dropped_result(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        if isinstance(node.value.func.value, ast.Name):
+            yield ast.Assign([ast.Name(node.value.func.value.id, ast.Store())], node.value, lineno=node.lineno)
+
+
+def class_not_built(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.Call) and name_of(node)[:1].isupper() and node.args and around.function:
+        if around.function.name != "__init__":
+            yield ast.Call(ast.Call(node.func, [], []), node.args, node.keywords)
+    if isinstance(node, ast.Attribute | ast.Name) and not around.is_called and around.function:
+        if isinstance(value := getattr(nn, getattr(node, "attr", ""), None), type) and value is not nn.Module:
+            yield ast.Call(node, [], [])
+
+
+def not_passed_on(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    """A fixed number where an argument of the function is meant, or a call that leaves an argument out."""
+    if isinstance(node, ast.Constant) and type(node.value) is int and node.value > 1:
+        for name in around.arguments:
+            yield ast.Name(name, ast.Load())
+    if isinstance(node, ast.Call) and around.function and around.function.name == "__init__":
+        given = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        kind = getattr(nn, name_of(node), None)
+        accepted = parameters_of(kind) if kind else around.arguments
+        for name in around.arguments:
+            if name in accepted and name not in {k.arg for k in node.keywords}:
+                yield changed(node, keywords=[*node.keywords, ast.keyword(name, ast.Name(name, ast.Load()))])
+            if not kind and name not in given and name_of(node) in around.names:
+                yield changed(node, args=[*node.args, ast.Name(name, ast.Load())])
+
+
+def parameters_of(kind: Any) -> list[str]:
+    try:
+        return list(inspect.signature(kind).parameters)
+    except (TypeError, ValueError):
+        return []
+
+
+def axis(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if not isinstance(node, ast.Call) or name_of(node) not in WITH_AXES:
+        return
+    for i, argument in enumerate(node.args):
+        for new in other_axes(argument):
+            yield changed(node, args=[*node.args[:i], new, *node.args[i + 1 :]])
+    for i, keyword in enumerate(node.keywords):
+        for new in other_axes(keyword.value) if keyword.arg in ("dim", "axis", "start_dim") else ():
+            yield changed(node, keywords=[*node.keywords[:i], ast.keyword(keyword.arg, new), *node.keywords[i + 1 :]])
+    takes_axes = name_of(node) in (*REDUCTIONS, "softmax") and not node.keywords
+    if takes_axes and len(node.args) == (0 if is_method(node) else 1):
+        yield from (changed(node, args=[*node.args, loaded(axes)]) for axes in ("1", "-1", "(2, 3)", "0"))
+        variables = [ast.Name(name, ast.Load()) for name in around.arguments if name in ("dim", "axis")]
+        yield from (changed(node, args=[*node.args, name], keywords=[loaded_keyword("keepdim", True)]) for name in variables)
+
+
+def is_method(call: ast.Call) -> bool:
+    """Whether x.mean(1), not torch.mean(x, 1)."""
+    module = isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and call.func.value.id
+    return isinstance(call.func, ast.Attribute) and module not in ("torch", "F", "nn", "math", "np")
+
+
+def loaded_keyword(name: str, value: object) -> ast.keyword:
+    return ast.keyword(name, ast.Constant(value))
+
+
+def other_axes(node: ast.AST) -> Iterator[ast.AST]:
+    old = integer(node)
+    if old is not None and -4 <= old <= 4:
+        yield from (number(new) for new in (-1, 1, 2, 0, -2, 3) if new != old)
+    if old is not None:
+        yield from (loaded(axes) for axes in ("(2, 3)",))
+    if isinstance(node, ast.Tuple | ast.List) and all(integer(part) is not None for part in node.elts):
+        yield from (loaded(axes) for axes in ("(2, 3)", "(-2, -1)", "1", "-1"))
+
+
+def kept_axis(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.Call) and name_of(node) in REDUCTIONS:
+        others = [k for k in node.keywords if k.arg not in ("keepdim", "keepdims")]
+        if len(others) < len(node.keywords):
+            yield changed(node, keywords=others)
+        else:
+            yield changed(node, keywords=[*others, loaded_keyword("keepdim", True)])
+    if isinstance(node, ast.Call) and name_of(node) in ("squeeze", "flatten", "unsqueeze") and is_method(node):
+        yield node.func.value
+        if not node.args:
+            yield from (changed(node, args=[number(new)]) for new in (-1, 1, 2))
+    if isinstance(node, ast.Name) and not is_stored(node) and node.id in around.variables:
+        yield from (ast.Call(ast.Attribute(node, "unsqueeze", ast.Load()), [number(new)], []) for new in (1, -1, 2))
+
+
+def tuple_of_maximum(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.Call) and name_of(node) in ("max", "min") and (node.args or node.keywords):
+        yield ast.Attribute(node, "values", ast.Load())
+
+
+def other_function(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    name = name_of(node)
+    if name in REDUCTIONS:
+        for other in REDUCTIONS[:3]:
+            if other != name:
+                yield changed(node, func=renamed(node.func, other))
+    if name in ONE_ARGUMENT:
+        for other in ACTIVATIONS[:-1]:
+            if other != name:
+                yield changed(node, func=loaded(f"torch.{other}")) if not is_method(node) else changed(
+                    node, func=renamed(node.func, other), args=[], keywords=[]
+                )
+    if name == "sqrt":
+        yield changed(node, func=loaded("__import__('math').sqrt"))
+    if name in ("ReLU", "Sigmoid", "GELU", "Tanh", "SiLU", "LeakyReLU", "Softmax") and not node.args:
+        yield from (loaded(f"nn.{other}()") for other in ("ReLU", "Sigmoid", "GELU", "Identity") if other != name)
+    if name in ("BatchNorm1d", "BatchNorm2d", "LayerNorm"):
+        yield from (
+            changed(node, func=renamed(node.func, other))
+            for other in ("BatchNorm1d", "BatchNorm2d", "LayerNorm")
+            if other != name
+        )
+
+
+def renamed(function: ast.AST, name: str) -> ast.AST:
+    return changed(function, attr=name) if isinstance(function, ast.Attribute) else ast.Name(name, ast.Load())
+
+
+def too_much(node: ast.AST, around: Around) -> Iterator[ast.AST | Elsewhere]:
+    """A function around a value, a factor, a term or a line that should not be there."""
+    if isinstance(node, ast.Call) and name_of(node) in {*ONE_ARGUMENT, *REDUCTIONS, "view", "reshape", "flip", "transpose"}:
+        yield node.func.value if is_method(node) else node.args[0] if node.args else node
+    if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Attribute):
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == "self":
+            yield node.args[0]
+    if isinstance(node, ast.BinOp):
+        yield from (node.left, node.right)
+    if isinstance(node, ast.Attribute) and node.attr in ("T", "mT"):
+        yield node.value
+    if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr) and around.function:
+        yield Elsewhere([ast.Pass()], node)
+    if isinstance(node, ast.Call) and name_of(node) == "Sequential":
+        for i, layer in enumerate(node.args):
+            yield changed(node, args=[*node.args[:i], *node.args[i + 1 :]])
+
+
+def operator(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.BinOp):
+        yield from (changed(node, op=kind()) for kind in OPERATORS if not isinstance(node.op, kind))
+    if isinstance(node, ast.AugAssign):
+        yield from (changed(node, op=kind()) for kind in OPERATORS[:4] if not isinstance(node.op, kind))
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Invert | ast.Not):
+        yield node.operand
+    if isinstance(node, ast.Name) and not is_stored(node) and "mask" in node.id:
+        yield ast.UnaryOp(ast.Invert(), node)
+
+
+def brackets(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    """(a / b) + c where a / (b + c) is meant, and the other way round."""
+    if isinstance(node, ast.BinOp) and isinstance(node.left, ast.BinOp):
+        yield ast.BinOp(node.left.left, node.left.op, ast.BinOp(node.left.right, node.op, node.right))
+    if isinstance(node, ast.BinOp) and isinstance(node.right, ast.BinOp):
+        yield ast.BinOp(ast.BinOp(node.left, node.op, node.right.left), node.right.op, node.right.right)
+
+
+def exchanged(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.Call) and len(node.args) > 1 and not around.is_called:
+        for i in range(len(node.args) - 1):
+            swapped = [*node.args[:i], node.args[i + 1], node.args[i], *node.args[i + 2 :]]
+            yield changed(node, args=swapped)
+    if isinstance(node, ast.Call) and name_of(node) == "Sequential":
+        for i in range(len(node.args)):
+            for j in range(i + 2, len(node.args)):
+                args = list(node.args)
+                args.insert(j, args.pop(i))
+                yield changed(node, args=args)
+    if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Add | ast.Mult):
+        yield changed(node, left=node.right, right=node.left)
+    if isinstance(node, ast.Tuple) and len(node.elts) > 1:
+        yield changed(node, elts=node.elts[::-1])
+    if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.Call):
+        inner = node.args[0]
+        if len(inner.args) == 1:  # f(g(x)) where g(f(x)) is meant
+            yield changed(inner, args=[changed(node, args=inner.args)])
+
+
+def turned(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.Name | ast.Call) and not is_target(node) and not around.is_called and around.path:
+        yield ast.Attribute(node, "mT", ast.Load())
+
+
+def is_target(node: ast.AST) -> bool:
+    return isinstance(node, ast.Name) and is_stored(node)
+
+
+def other_variable(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.Name) and not is_stored(node) and node.id in around.variables:
+        yield from (changed(node, id=name) for name in around.variables if name != node.id)
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
+        if not is_stored(node):
+            yield from (changed(node, attr=name) for name in around.attributes if name not in (node.attr, "__init__"))
+    if isinstance(node, ast.Subscript) and integer(node.slice) is not None:
+        yield from (changed(node, slice=number(new)) for new in (0, 1, 2, -1) if new != integer(node.slice))
+
+
+def other_number(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    value = integer(node)
+    if value is not None and not isinstance(node, ast.UnaryOp):
+        yield from (number(new) for new in (value + 1, value - 1, 2 * value, value // 2) if new not in (value, -1))
+
+
+def missing_function(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    if isinstance(node, ast.Call | ast.BinOp | ast.Name) and not is_target(node) and not around.is_called and around.path:
+        if around.path[-1][0] in ("value", "args", "left", "right"):
+            for name in ACTIVATIONS[:4]:
+                yield ast.Call(loaded(f"__import__('torch').{name}"), [node], [])
+            for dim in (1, -1):
+                yield ast.Call(loaded("__import__('torch').softmax"), [node, number(dim)], [])
+
+
+KINDS: dict[str, Callable[[ast.AST, Around], Iterator[Any]]] = {
+    "super": missing_super,
+    "misspelt": misspelt,
+    "self": missing_self,
+    "return": missing_return,
+    "dropped": dropped_result,
+    "not-built": class_not_built,
+    "maximum": tuple_of_maximum,
+    "not-passed": not_passed_on,
+    "axis": axis,
+    "kept-axis": kept_axis,
+    "function": other_function,
+    "too-much": too_much,
+    "operator": operator,
+    "brackets": brackets,
+    "exchanged": exchanged,
+    "missing": missing_function,
+    "turned": turned,
+    "variable": other_variable,
+    "number": other_number,
+}
