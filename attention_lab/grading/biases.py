@@ -7,10 +7,8 @@ from functools import cache
 import torch
 from torch import nn
 
+from .parameters import NORMS
 from .stand_ins import built
-
-NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
-
 
 def without_biases(
     kind: type[nn.Module], arguments: tuple, parameters: int, within: str = ""

@@ -3,6 +3,7 @@
 import inspect
 import re
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
@@ -12,11 +13,14 @@ from torch import Generator
 
 from .biases import without_biases
 from .exercise import Coding, Exercise, Misconception, Property
-from .observe import Observation, Problem, Question, observe
+from .matching import Way
+from .observe import Observation, Problem, Question, Values, observe
 from .properties import close_in, same
+from .symptoms import symptom, told
+from .witness import Witness
 
 
-LookCloser = Callable[[tuple[str, ...]], list[Observation]]
+SECONDS_OF_REPAIRS = 0.3
 
 
 @dataclass(frozen=True)
@@ -68,55 +72,44 @@ def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
     ]
 
 
-def judge(
-    exercise: Exercise,
-    check: str,
-    questions: list[Question],
-    observations: list[Observation],
-    look_closer: LookCloser = lambda match: [],
-) -> Report:
-    """The verdict on one check of an exercise, given what an answer did with the questions.
-
-    ``look_closer`` observes the answer once more, with matched values; it is called where only the layout of the
-    parameters may be what differs from a right answer or from a known mistake.
-    """
-    case = Case(exercise, questions, observations, look_closer)
+def judge(exercise: Exercise, check: str, witness: Witness) -> Report:
+    """The verdict on one check of an exercise, from what an answer did with the questions."""
+    case = Case(exercise, witness)
     properties = exercise.checks[check].properties
     rows = tuple(case.row(asked) for asked in properties)
     report = Report(f"{exercise.key}-{check}", exercise.checks[check].points, rows)
     if report.passed:
         return report
-    problems = (problem for seen in observations for problem in seen.problems.values())
+    problems = (problem for seen in witness.seen for problem in seen.problems.values())
     if stub := next((problem.message for problem in problems if problem.kind == "NotImplementedError"), None):
         return replace(report, stub=stub)
     plain = (row.meaning for row in rows if row.meaning)
     on = {name for asked, row in zip(properties, rows) if not row.passed for name in asked.on or exercise.probes}
     everywhere = set(exercise.probes)
     named = case.misconception(everywhere) or (case.misconception(on) if on < everywhere else None)
-    return replace(report, misconception=named or next(plain, None))
+    return replace(report, misconception=named or next(plain, None) or case.repair() or case.symptom())
 
 
 class Case:
     """What an answer did, beside what right and wrong answers do with the same questions."""
 
-    def __init__(
-        self, exercise: Exercise, questions: list[Question], observations: list[Observation], look_closer: LookCloser
-    ):
+    def __init__(self, exercise: Exercise, witness: Witness):
         self.exercise = exercise
-        self.questions = questions
-        self.seen = observations
-        self.look_closer = look_closer
-        self.match: tuple[str, ...] = ()
+        self.witness = witness
+        self.questions = witness.questions
+        self.seen = witness.seen
+        self.looked: dict[Way, bool] = {}
         self.trusted: dict[tuple, Observation] = {}
+        self.alike: dict[tuple, Values] = {}
 
     @cached_property
     def expected(self) -> list[Observation]:
         """What the right answer does that is most like this one."""
-        versions = [version for form in self.exercise.forms for version in self.versions(form)] or self.exercise.forms
+        versions = self.rights(self.seen[0].parameters) or self.exercise.forms
         ranked = {version: self.likeness(version) for version in versions}
-        for match in self.ways:
+        for way in self.ways:
             perhaps = [version for version in versions if self.may_match(version)]
-            if max(ranked.values())[0] == self.likeness_of_right or not perhaps or not self.closer(match):
+            if max(ranked.values())[0] == self.likeness_of_right or not perhaps or not self.closer(way):
                 break
             ranked |= {version: self.likeness(version) for version in perhaps}
         best = max(ranked, key=ranked.get)
@@ -129,20 +122,29 @@ class Case:
             )
         return expected
 
-    def versions(self, trusted: Callable) -> Iterable[Callable]:
-        """A trusted answer, without so many free biases that it has as many parameters as this answer, each way."""
+    def versions(self, trusted: Callable, parameters: int) -> Iterable[Callable]:
+        """A trusted answer, without so many free biases that it has so many parameters, each way."""
         if (free := self.exercise.free_biases) and inspect.isclass(trusted):
             within = free if isinstance(free, str) else ""
-            return without_biases(trusted, self.questions[0].build, self.seen[0].parameters, within)
+            return without_biases(trusted, self.questions[0].build, parameters, within)
         return (trusted,)
+
+    def rights(self, parameters: int) -> list[Callable]:
+        return [version for form in self.exercise.forms for version in self.versions(form, parameters)]
 
     def of(self, trusted: Callable) -> Iterator[Observation]:
         """What a trusted answer does with the questions, observed as far as somebody looks."""
-        for question in self.questions:
-            key = trusted, question.name, self.match
-            if key not in self.trusted:
-                self.trusted[key] = observe(trusted, question, self.exercise.records, brief=True, match=self.match)
-            yield self.trusted[key]
+        return (self.one_of(trusted, question) for question in self.questions)
+
+    def one_of(self, trusted: Callable, question: Question) -> Observation:
+        ways = tuple(way for way, possible in self.looked.items() if possible)
+        key = trusted, question.name
+        if key not in self.trusted:
+            self.trusted[key] = observe(trusted, question, self.exercise.records, brief=True)
+        if missing := tuple(way for way in ways if way not in self.trusted[key].matched):
+            again = observe(trusted, question, self.exercise.records, brief=True, match=missing)
+            self.trusted[key].matched |= again.matched
+        return self.trusted[key]
 
     def likeness(self, right: Callable) -> tuple[int, int, int]:
         """How many values are the same, how near the numbers of parameters are, and how many shapes are the same."""
@@ -159,31 +161,42 @@ class Case:
         return len(self.questions) * len(self.exercise.records)
 
     def may_match(self, trusted: Callable) -> bool:
-        """Whether the answer differs from a trusted one, but not where all parameters are equal: perhaps in their layout."""
-        return any(
-            close_in(got.alike, other.alike, record)
-            and close_in(got.alike, other.alike, f"slopes of {record}")
-            and not same(got, other, record)
-            for got, other in zip(self.seen, self.of(trusted))
-            for record in self.exercise.records
-        )
+        """Whether the first record that differs from a trusted answer's is equal where all parameters are equal.
+
+        Then perhaps only their layout differs.
+        """
+        for question, got in zip(self.questions, self.seen):
+            other = self.one_of(trusted, question)
+            for record in self.exercise.records:
+                if not same(got, other, record):
+                    alike = self.alike_of(trusted, question)
+                    names = [name for name in alike if name.removeprefix("slopes of ").startswith(f"{record} ")]
+                    if names and all(close_in(got.alike, alike, name) for name in names):
+                        return True
+                    break
+        return False
+
+    def alike_of(self, trusted: Callable, question: Question) -> Values:
+        key = trusted, question.name
+        if key not in self.alike:
+            self.alike[key] = observe(trusted, question, self.exercise.records, brief=True, alike=True).alike
+        return self.alike[key]
 
     @property
-    def ways(self) -> list[tuple[str, ...]]:
-        """How the parameters can be told apart: by all records at once; where some are wrong, by each of them as well."""
+    def ways(self) -> list[Way]:
+        """How the parameters can be told apart: by all records at once; where some are wrong, by each of them alone."""
         records = self.exercise.records
-        return [(" ".join(records),), (" ".join(records), *records)][: len(records)]
+        alone = [Way((record,)) for record in records] if len(records) > 1 else []
+        return [Way(records), Way(records, carefully=True), *alone]
 
-    def closer(self, match: tuple[str, ...]) -> bool:
+    def closer(self, way: Way) -> bool:
         """Look at the answer once more, with its parameters told apart by what they do; whether that was possible."""
-        if len(match) > len(self.match):
-            again = self.look_closer(match)
-            if not any(seen.matched for seen in again):
-                return False
-            for seen, closer in zip(self.seen, again):
-                seen.matched = closer.matched
-            self.match = match
-        return True
+        if way not in self.looked:
+            self.looked[way] = False
+            for seen, again in zip(self.seen, self.witness.matched(way)):
+                seen.matched |= again.matched
+                self.looked[way] |= bool(again.matched)
+        return self.looked[way]
 
     def row(self, asked: Property) -> Row:
         """The property on the first probe where it fails."""
@@ -210,26 +223,50 @@ class Case:
             for misconception in self.exercise.misconceptions
             for coding in misconception.codings
             for form in self.exercise.forms
-            for version in self.versions(mistaken(coding, form))
+            for version in self.versions(mistaken(coding, form), self.seen[0].parameters)
         ]
         for misconception, version in wrong:
             if self.does_the_same(self.of(version), on):
                 return misconception
-        perhaps = [(misconception, version) for misconception, version in wrong if self.may_match(version)]
-        if perhaps and self.closer(self.ways[0]):
-            for misconception, version in perhaps:
-                if self.does_the_same(self.of(version), on):
-                    return misconception
+        for misconception, version in wrong:
+            if self.may_match(version) and self.closer(self.ways[0]) and self.does_the_same(self.of(version), on):
+                return misconception
         return None
 
     def does_the_same(self, wrong: Iterable[Observation], on: set[str]) -> bool:
         return all(
             question.name not in on
             or symptoms(got) == symptoms(other)
-            and (got.parameters, got.statistics) == (other.parameters, other.statistics)
+            and got.parameters == other.parameters
             and same(got, other, *other.values)
             for question, got, other in zip(self.questions, self.seen, wrong, strict=True)
         )
+
+
+    def repair(self) -> Misconception | None:
+        """The first change of one place in the answer's code with which it does what a right answer does."""
+        wrong = [i for i, (got, right) in enumerate(zip(self.seen, self.expected)) if not self.is_right(got, right)]
+        if not wrong:
+            return None
+        start, first = time.process_time(), self.questions[wrong[0]]
+        crashed = {problem.number for seen in self.seen for problem in seen.problems.values()}
+        for repair in sorted(self.witness.repairs(), key=lambda repair: repair.line not in crashed):
+            if time.process_time() - start > SECONDS_OF_REPAIRS:
+                return None
+            (seen,) = self.witness.repaired(repair, [first])
+            rights = self.rights(seen.parameters)
+            if any(self.is_right(seen, self.one_of(right, first)) for right in rights):
+                again = self.witness.repaired(repair, self.questions)
+                if any(all(map(self.is_right, again, self.of(right))) for right in rights):
+                    return told(repair, self.exercise.equation)
+        return None
+
+    def is_right(self, got: Observation, right: Observation) -> bool:
+        return got.parameters == right.parameters and same(got, right, *self.exercise.records) and not got.changed_input
+
+    def symptom(self) -> Misconception | None:
+        problems = (problem for seen in self.seen for problem in seen.problems.values())
+        return next(filter(None, (symptom(problem) for problem in problems)), None)
 
 
 @cache

@@ -29,8 +29,8 @@ def quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def limits() -> Iterator[None]:
-    with time_limit(TIME_LIMIT), memory_limit(MEMORY_LIMIT):
+def limits(seconds: float | None = None) -> Iterator[None]:
+    with time_limit(seconds or TIME_LIMIT), memory_limit(MEMORY_LIMIT):
         yield
 
 

@@ -4,12 +4,13 @@ Two modules that compute the same function may hold their parameters in any layo
 layers or a (heads, dim, d) tensor, transposed, in any order. So the numbers are ranked by nothing but the function. All
 start as equals. Then, again and again, each gets the number of its rank, and equals are ranked by the slope of the output
 in each of them: what does a different thing has a different slope (colour refinement, as graphs are compared: Weisfeiler
-and Leman 1968). Numbers that stay equals are interchangeable, as hidden units are: one of them is ranked before the
-others, whichever, and what belongs to it follows.
+and Leman 1968). Numbers that stay equals are interchangeable, as hidden units are: they are ranked as they are kept, all
+at once or, carefully, one before the others, whichever, so that what belongs to it follows before the next is ranked.
 """
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -41,12 +42,19 @@ def batch_norm(x, mean, variance, weight=None, bias=None, training=False, moment
     return normal * (1 if weight is None else weight.view(shape)) + (0 if bias is None else bias.view(shape))
 
 
-def fill_by_effect(slots: list[Slot], values: Callable[[], list[Tensor]], seed: int) -> None:
+class Way(NamedTuple):
+    """By the values of which records numbers are told apart, and whether interchangeable ones are ranked one at a time."""
+
+    records: tuple[str, ...]
+    carefully: bool = False
+
+
+def fill_by_effect(slots: list[Slot], values: Callable[[], list[Tensor]], seed: int, carefully: bool = False) -> None:
     """Fill the slots with numbers that depend on what each number does to ``values()``, not on where it is kept.
 
     Numbers without effect get numbers of their own too, so that nothing is right only because it is never seen.
     """
-    ranked, number = ranks(slots, values, seed)
+    ranked, number = ranks(slots, values, seed, carefully)
     ranked = refine(ranked, np.arange(len(ranked)))
     generator = Generator("cpu").manual_seed(seed)
     normal = torch.randn(len(ranked), generator=generator, dtype=torch.float64)
@@ -54,7 +62,9 @@ def fill_by_effect(slots: list[Slot], values: Callable[[], list[Tensor]], seed: 
     put(slots, ranked, {"": normal * 2 / number**0.25, MEAN: normal, VARIANCE: positive})
 
 
-def ranks(slots: list[Slot], values: Callable[[], list[Tensor]], seed: int) -> tuple[np.ndarray, int]:
+def ranks(
+    slots: list[Slot], values: Callable[[], list[Tensor]], seed: int, carefully: bool
+) -> tuple[np.ndarray, int]:
     """A rank for each number in the slots, one slot after the other, and how many have an effect; the others come last.
 
     The numbers tried are such that hidden units are open: positive parameters, and negative means to be subtracted.
@@ -75,9 +85,10 @@ def ranks(slots: list[Slot], values: Callable[[], list[Tensor]], seed: int) -> t
             equals = np.flatnonzero((np.bincount(ranked) > 1)[ranked] & has_effect)
             if not len(equals):
                 return dense(ranked + ~has_effect * len(ranked)), int(has_effect.sum())
-            first = equals[ranked[equals].argmin()]
-            ranked = 2 * ranked + 1
-            ranked[first] -= 1
+            first = equals[ranked[equals] == ranked[equals].min()]
+            first = first[:1] if carefully else first
+            ranked = len(ranked) * (ranked + 1)
+            ranked[first] -= np.arange(len(first), 0, -1)
             ranked = dense(ranked)
     raise RuntimeError(f"{len(ranked)} numbers are not told apart in {MAX_ROUNDS} rounds")
 

@@ -13,7 +13,8 @@ from .exercises import EXERCISES, HINTS, LESSONS, TEXTS
 from .judge import Report, ask, judge
 from .kernel import as_new
 from .limits import quiet
-from .observe import observe_all, stub_name
+from .observe import stub_name
+from .witness import Witness
 
 hints_given: Counter[str] = Counter()
 points_earned: dict[str, int] = {}
@@ -57,11 +58,7 @@ def check(id: str, answer: Any) -> None:
     """
     exercise, name = find(id)
     with quiet(), as_new():
-        questions = ask(exercise)
-        observations = observe_all(answer, questions, exercise.records)
-        report = judge(
-            exercise, name, questions, observations, lambda match: observe_all(answer, questions, exercise.records, match)
-        )
+        report = judge(exercise, name, Witness(answer, ask(exercise), exercise.records))
     points_earned[report.id] = report.points if report.passed else 0
     if report.stub:
         raise NotImplementedError(STUB.format(report.stub))

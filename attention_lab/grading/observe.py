@@ -11,7 +11,8 @@ import itertools
 import numbers
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,8 +24,8 @@ from torch.overrides import TorchFunctionMode
 
 from .kernel import as_new
 from .limits import OutOfTime, limits, quiet
-from .matching import fill_by_effect, sums_of_slopes
-from .parameters import Slot, fill, fill_alike, slots_of
+from .matching import Way, fill_by_effect, sums_of_slopes
+from .parameters import Slot, fill, fill_alike, numbers_by_kind, slots_of
 from .stand_ins import built
 
 MAX_ELEMENTS = 1_000_000
@@ -56,9 +57,10 @@ class Problem:
     kind: str
     message: str
     line: str = ""
+    number: int = 0
 
     def __str__(self) -> str:
-        where = f" in `{self.line}`" if self.line else ""
+        where = f" in `line {self.number}: {self.line}`" if self.line else ""
         return f"{self.kind}{where}: {self.message}" if self.kind else self.message
 
 
@@ -80,15 +82,15 @@ class Observation:
     problems: by "build", by the record whose call failed, or by "gradient" if none could be computed.
     arguments: those of the constructor by their names in the answer, as it is called.
     parameters: how many numbers are trained.
-    statistics: how many numbers batch normalisations keep as running means and variances.
+    kinds: how many numbers there are of each kind of parameter and statistic.
     borrowed: the forbidden functions of torch that were called.
     coarsest: the least precise kind of real number that was met on the way to the output.
     preset: how many parameters of the constructor's arguments got other values.
     unregistered: a list or dictionary holds layers that the module does not know.
     fresh: the output as the module was built, before its parameters are filled.
     values: of each record, with the parameters filled in the order in which the layers run.
-    alike: of each record, with all parameters equal; and sums over their slopes then: the same in every layout.
-    matched: by the records (joined by a space) by whose values the parameters were told apart, those of each record.
+    alike: of each record, with all parameters equal, and sums over its slopes then: the same in every layout.
+    matched: by the way in which the parameters were told apart, the values of each record.
     changed_input: the answer wrote into an argument, or left a hook on a module.
     repeated: the output of a second call. alone: the output for the first image without the others.
     slopes: for each real argument.
@@ -98,7 +100,7 @@ class Observation:
     problems: dict[str, Problem] = field(default_factory=dict)
     arguments: str = ""
     parameters: int = 0
-    statistics: int = 0
+    kinds: Counter[tuple] = field(default_factory=Counter)
     borrowed: tuple[str, ...] = ()
     coarsest: torch.dtype = torch.float64
     preset: int = 0
@@ -106,12 +108,17 @@ class Observation:
     fresh: Tensor | None = None
     values: Values = field(default_factory=dict)
     alike: Values = field(default_factory=dict)
-    matched: dict[str, Values] = field(default_factory=dict)
+    matched: dict[Way, Values] = field(default_factory=dict)
     changed_input: bool = False
     repeated: Tensor | None = None
     alone: Tensor | None = None
     slopes: list[Slope] = field(default_factory=list)
     without_gradient: int = 0
+
+    @property
+    def in_norms(self) -> int:
+        """How many numbers belong to normalisations, their statistics among them."""
+        return sum(number for (role, norm, _), number in self.kinds.items() if norm or role)
 
 
 class NotAnAnswer(Exception):
@@ -119,14 +126,19 @@ class NotAnAnswer(Exception):
 
 
 def observe_all(
-    answer: Any, questions: list[Question], records: tuple[str, ...], match: tuple[str, ...] = ()
+    answer: Any,
+    questions: list[Question],
+    records: tuple[str, ...],
+    brief: bool = False,
+    match: tuple[Way, ...] = (),
+    seconds: float | None = None,
 ) -> list[Observation]:
     """What an answer does with the questions, within the limits; when its time is up, nothing more is asked."""
     seen: list[Observation] = []
     try:
-        with limits():
+        with limits(seconds):
             for question in questions:
-                seen.append(observe(answer, question, records, match=match))
+                seen.append(observe(answer, question, records, brief, match=match))
     except OutOfTime as error:
         late = Problem("", str(error))
         seen += [Observation({"build": late}) for _ in questions[len(seen) :]]
@@ -134,23 +146,28 @@ def observe_all(
 
 
 def observe(
-    answer: Any, question: Question, records: tuple[str, ...], brief: bool = False, match: tuple[str, ...] = ()
+    answer: Any,
+    question: Question,
+    records: tuple[str, ...],
+    brief: bool = False,
+    alike: bool = False,
+    match: tuple[Way, ...] = (),
 ) -> Observation:
     """Build and call ``answer`` as the question says, in float64, or in float32 if it only works there.
 
     An answer that only works in float64 has the problems that it has in float32.
 
-    ``brief``: only the values that others are compared with. ``match``: by the values of which records the parameters are
-    told apart as well, which takes longer; several at once are joined by a space.
+    ``brief``: only the values that others are compared with. ``alike``: those where all parameters are equal too; a full
+    observation has them. ``match``: the ways in which the parameters are to be told apart, which takes longer.
 
     Raises nothing but OutOfTime, prints nothing, leaves the kernel's state and the question as they were.
     """
-    seen = observe_in(torch.float64, answer, question, records, brief, match)
+    seen = observe_in(torch.float64, answer, question, records, brief, alike, match)
     if complains_of_dtype(seen):
-        single = observe_in(torch.float32, answer, question, records, brief, match)
+        single = observe_in(torch.float32, answer, question, records, brief, alike, match)
         return seen if complains_of_dtype(single) else single
     if not brief and not seen.problems:
-        seen.problems = observe_in(torch.float32, answer, question, records, brief=True, match=()).problems
+        seen.problems = observe_in(torch.float32, answer, question, records, brief=True).problems
     return seen
 
 
@@ -159,7 +176,13 @@ def complains_of_dtype(seen: Observation) -> bool:
 
 
 def observe_in(
-    dtype: torch.dtype, answer: Any, question: Question, records: tuple[str, ...], brief: bool, match: tuple[str, ...]
+    dtype: torch.dtype,
+    answer: Any,
+    question: Question,
+    records: tuple[str, ...],
+    brief: bool,
+    alike: bool = False,
+    match: tuple[Way, ...] = (),
 ) -> Observation:
     seen = Observation()
     with quiet(), as_new(question.seed), caught(seen, "build"):
@@ -167,7 +190,7 @@ def observe_in(
         if inspect.isclass(answer):
             given = built(question.build, dtype)
             module = build(answer, given, question, seen).to(dtype).eval()
-            observe_module(module, given, inputs, question, records, seen, brief, match)
+            observe_module(module, given, inputs, question, records, seen, brief, alike, match)
         elif callable(answer) and not isinstance(answer, nn.Module):
             runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
             seen.values = values_of(runs, inputs, question, seen)
@@ -198,10 +221,11 @@ def observe_module(
     records: tuple[str, ...],
     seen: Observation,
     brief: bool,
-    match: tuple[str, ...],
+    alike: bool,
+    match: tuple[Way, ...],
 ) -> None:
     slots = slots_of(layers_in_order(module, inputs))
-    seen.statistics = sum(slot.tensor.numel() for slot in slots if slot.role)
+    seen.kinds = numbers_by_kind(slots)
     seen.parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
     runs = {record: method(module, record) for record in records}
     if not brief:
@@ -212,21 +236,34 @@ def observe_module(
     own = [slot for slot in slots if id(slot.tensor) not in theirs]
     positive = tuple(x.abs() if is_real(x) else x for x in inputs)  # so that hidden units are open
     fill(slots, question.seed)
-    fill_alike(own)
-    seen.alike = values_of(runs, positive, question, Observation())
-    for record in records:
+    if alike or not brief:
+        seen.alike = alike_values(runs, own, inputs, positive, question)
+    for way in match:
         with contextlib.suppress(Exception):
-            sums = sums_of_slopes(own, lambda: [runs[record](copies(positive))], question.seed)
-            seen.alike[f"slopes of {record}"] = sums
-    for told_by in match:
-        with contextlib.suppress(Exception):
-            fill_by_effect(own, lambda: [runs[record](copies(positive)) for record in told_by.split()], question.seed)
-            seen.matched[told_by] = values_of(runs, inputs, question, Observation())
+
+            def values(way: Way = way) -> list[Tensor]:
+                return [runs[record](copies(positive)) for record in way.records]
+
+            fill_by_effect(own, values, question.seed, way.carefully)
+            seen.matched[way] = values_of(runs, inputs, question, Observation())
     fill(slots, question.seed)
     seen.values = values_of(runs, inputs, question, seen)
     if not brief:
         observe_calls(runs, inputs, question, seen)
         observe_learning(module, runs["output"], slots, inputs, question, seen)
+
+
+def alike_values(runs: dict[str, Run], slots: list[Slot], inputs: tuple, positive: tuple, question: Question) -> Values:
+    """The values of each record, and sums over their slopes, where all parameters are equal: once negative, once positive."""
+    found: Values = {}
+    for sign, given in ((-1, inputs), (1, positive)):
+        fill_alike(slots, sign)
+        for record, value in values_of(runs, given, question, Observation()).items():
+            found[f"{record} {sign}"] = value
+            with contextlib.suppress(Exception):
+                sums = sums_of_slopes(slots, lambda: [runs[record](copies(given))], question.seed)
+                found[f"slopes of {record} {sign}"] = sums
+    return found
 
 
 def values_of(runs: dict[str, Run], inputs: tuple, question: Question, seen: Observation) -> Values:
@@ -413,7 +450,7 @@ def caught(seen: Observation, stage: str) -> Iterator[None]:
         seen.problems[stage] = Problem(
             kind="" if told else type(error).__name__,
             message=stub_name(error) if stub else first_line(error),
-            line="" if told or stub else learners_line(error),
+            **({} if told or stub else learners_line(error)),
         )
 
 
@@ -428,8 +465,8 @@ def stub_name(error: BaseException) -> str:
     return frame.f_code.co_qualname.rpartition("<locals>.")[2]
 
 
-def learners_line(error: BaseException) -> str:
-    """The source line, written by the learner, in which the error arose."""
+def learners_line(error: BaseException) -> dict[str, Any]:
+    """The source line, written by the learner, in which the error arose, and its number."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not frame.filename.startswith(NOT_THEIRS)]
-    return f"line {theirs[-1].lineno}: {theirs[-1].line}" if theirs and theirs[-1].line else ""
+    return {"line": theirs[-1].line, "number": theirs[-1].lineno} if theirs and theirs[-1].line else {}

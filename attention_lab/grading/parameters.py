@@ -9,6 +9,7 @@ brought together by what each number does: see ``matching``.
 
 import math
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -20,11 +21,18 @@ MEAN, VARIANCE = "mean", "variance"
 ALIKE = {"": 0.03, MEAN: -0.3, VARIANCE: 0.7}  # hidden units are open, and what passes many layers stays of moderate size
 
 
+NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
+
+
 class Slot(NamedTuple):
-    """A tensor to be filled: a parameter (role "") or a statistic of a normalisation (MEAN or VARIANCE)."""
+    """A tensor to be filled: a parameter (role "") or a statistic of a normalisation (MEAN or VARIANCE).
+
+    norm: whether it belongs to a normalisation of torch's.
+    """
 
     role: str
     tensor: Tensor
+    norm: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -39,12 +47,21 @@ def slots_of(layers: Iterable[nn.Module]) -> list[Slot]:
     """What is filled in these layers, in their order, each tensor once."""
     slots: dict[int, Slot] = {}
     for layer in layers:
+        norm = isinstance(layer, NORMS)
         for parameter in layer.parameters(recurse=False):
-            slots.setdefault(id(parameter), Slot("", parameter))
+            slots.setdefault(id(parameter), Slot("", parameter, norm))
         for name, buffer in layer.named_buffers(recurse=False):
             if buffer.is_floating_point() and (role := role_of_buffer(name)):
-                slots.setdefault(id(buffer), Slot(role, buffer))
+                slots.setdefault(id(buffer), Slot(role, buffer, norm))
     return list(slots.values())
+
+
+def numbers_by_kind(slots: list[Slot]) -> Counter[tuple]:
+    """How many numbers there are of each kind of row, those of normalisations apart."""
+    numbers = Counter()
+    for slot in slots:
+        numbers[slot.role, slot.norm, slot.shape[1:]] += slot.tensor.numel()
+    return numbers
 
 
 def role_of_buffer(name: str) -> str:
@@ -68,8 +85,11 @@ def fill(slots: list[Slot], seed: int) -> None:
             slot.tensor.copy_(torch.from_numpy(numbers).view(slot.tensor.shape))
 
 
-def fill_alike(slots: list[Slot]) -> None:
-    """Fill all parameters with one number: whatever the layout, the same function then gives the same values."""
+def fill_alike(slots: list[Slot], sign: int = 1) -> None:
+    """Fill all parameters with one number: whatever the layout, the same function then gives the same values.
+
+    With ``sign`` 1 hidden units are open, with -1 most are closed.
+    """
     with torch.no_grad():
         for slot in slots:
-            slot.tensor.fill_(ALIKE[slot.role])
+            slot.tensor.fill_(ALIKE[slot.role] * (1 if slot.role else sign))

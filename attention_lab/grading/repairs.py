@@ -10,6 +10,7 @@ import ast
 import builtins
 import copy
 import inspect
+import itertools
 import linecache
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
@@ -18,6 +19,14 @@ from typing import Any, NamedTuple
 from torch import nn
 
 Tree = ast.ClassDef | ast.FunctionDef
+Path = tuple[tuple[str, int | None], ...]
+
+
+class Elsewhere(NamedTuple):
+    """Statements that stand for one, or for one that is told by another place than its own."""
+
+    nodes: list[ast.stmt]
+    shown: ast.AST
 
 REDUCTIONS = ("mean", "sum", "amax", "max")
 ACTIVATIONS = ("sigmoid", "relu", "exp", "sqrt", "tanh", "gelu", "softmax")
@@ -30,8 +39,9 @@ METHODS = ("__init__", "forward", "weights")
 
 
 class Repair(NamedTuple):
-    """One change: of which kind, in which line of the learner's cell, and what stands there now."""
+    """One change: its number, of which kind, in which line of the learner's cell, and what stands there now."""
 
+    number: int
     kind: str
     line: int
     code: str
@@ -46,7 +56,8 @@ class Source(NamedTuple):
 
 def source_of(answer: Any) -> Source | None:
     """None where the code is not known: a built-in, a lambda, something typed outside a cell or file."""
-    functions = [answer] if inspect.isfunction(answer) else [f for f in vars(answer).values() if inspect.isfunction(f)]
+    members = vars(answer).values() if inspect.isclass(answer) else [answer]
+    functions = [member for member in members if inspect.isfunction(member)]
     for function in functions:
         lines = linecache.getlines(function.__code__.co_filename)
         try:
@@ -62,94 +73,100 @@ def is_definition(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name and not node.decorator_list
 
 
-def rebuilt(source: Source, tree: Tree) -> Any:
+class Change(NamedTuple):
+    """What stands at a place of the tree instead."""
+
+    path: Path
+    new: ast.AST | Elsewhere
+
+
+def rebuilt(source: Source, change: Change) -> Any:
     """What the changed definition defines, in a copy of the learner's names."""
     names = dict(source.names)
-    module = ast.fix_missing_locations(ast.Module([tree], []))
+    module = ast.fix_missing_locations(ast.Module([replaced(source.tree, change)], []))
     exec(compile(module, "<repaired>", "exec"), names)
-    return names[tree.name]
+    return names[source.tree.name]
 
 
-def repairs(source: Source) -> Iterator[tuple[Repair, Tree]]:
-    """Every change, the likeliest kinds first, each with the changed tree."""
+def repairs(source: Source) -> Iterator[tuple[Repair, Change]]:
+    """Every change, the likeliest kinds first."""
+    all_places = list(places(source))
+    number = itertools.count()
     for kind, changes in KINDS.items():
-        for path, node in list(places(source.tree)):
-            for new in changes(node, Around(source, path)):
-                tree = replaced(source.tree, path, new)
+        for path, node, around in all_places:
+            for new in changes(node, around):
                 shown = new.shown if isinstance(new, Elsewhere) else node
-                yield Repair(kind, getattr(shown, "lineno", source.tree.lineno), first_line(shown)), tree
+                yield Repair(next(number), kind, line_of(shown, source), first_line(shown)), Change(path, new)
+
+
+def line_of(node: ast.AST, source: Source) -> int:
+    return getattr(node, "lineno", source.tree.lineno)
 
 
 def first_line(node: ast.AST) -> str:
     return ast.unparse(node).splitlines()[0][:60]
 
 
-Path = tuple[tuple[str, int | None], ...]
+def places(source: Source) -> Iterator[tuple[Path, ast.AST, "Around"]]:
+    """Every node that may be changed, with the way to it and what it sees."""
+
+    def below(node: ast.AST, path: Path, function: Function | None) -> Iterator[tuple[Path, ast.AST, Around]]:
+        if isinstance(node, ast.FunctionDef):
+            function = Function(node)
+        yield path, node, Around(source, function, attributes, path)
+        for name, value in ast.iter_fields(node):
+            if name in ("annotation", "returns", "type_comment", "ctx", "op", "decorator_list", "defaults", "bases"):
+                continue
+            for i, part in enumerate(value) if isinstance(value, list) else [(None, value)]:
+                if isinstance(part, ast.AST):
+                    yield from below(part, (*path, (name, i)), function)
+
+    attributes = attributes_of(source.tree)
+    return below(source.tree, (), None)
 
 
-class Elsewhere(NamedTuple):
-    """A new node that stands for more than one statement, or that is told by another place than its own."""
-
-    nodes: list[ast.stmt]
-    shown: ast.AST
-
-
-def places(node: ast.AST, path: Path = ()) -> Iterator[tuple[Path, ast.AST]]:
-    yield path, node
-    for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "type_comment", "ctx", "op"):
-            continue
-        for i, part in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if isinstance(part, ast.AST):
-                yield from places(part, (*path, (name, i)))
-
-
-def replaced(tree: Tree, path: Path, new: ast.AST | Elsewhere) -> Tree:
+def replaced(tree: Tree, change: Change) -> Tree:
+    if not change.path:
+        return change.new.nodes[0] if isinstance(change.new, Elsewhere) else change.new
     tree = copy.deepcopy(tree)
-    if not path:
-        return new
-    *way, (name, i) = path
+    *way, (name, i) = change.path
     parent = tree
     for field, index in way:
         parent = getattr(parent, field) if index is None else getattr(parent, field)[index]
-    if isinstance(new, Elsewhere):
-        getattr(parent, name)[i : i + 1] = new.nodes
+    if isinstance(change.new, Elsewhere):
+        getattr(parent, name)[i : i + 1] = change.new.nodes
     elif i is None:
-        setattr(parent, name, new)
+        setattr(parent, name, change.new)
     else:
-        getattr(parent, name)[i] = new
+        getattr(parent, name)[i] = change.new
     return tree
 
 
+class Function:
+    """A function in the answer: its name, its arguments, and these with everything it assigns."""
+
+    def __init__(self, node: ast.FunctionDef):
+        self.name = node.name
+        self.arguments = [a.arg for a in node.args.args if a.arg != "self"]
+        stored = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and is_stored(n)]
+        self.variables = list(dict.fromkeys([*self.arguments, *stored]))
+
+
+def attributes_of(tree: Tree) -> list[str]:
+    """The attributes that a class gives itself, and its methods."""
+    nodes = list(ast.walk(tree))
+    assigned = [n.attr for n in nodes if isinstance(n, ast.Attribute) and is_stored(n)]
+    return list(dict.fromkeys([*assigned, *(n.name for n in nodes if isinstance(n, ast.FunctionDef) and n is not tree)]))
+
+
 class Around:
-    """What a place in the code sees: the function it stands in, with its arguments and variables."""
+    """What a place in the code sees."""
 
-    def __init__(self, source: Source, path: Path):
-        self.names, self.tree, self.path = source.names, source.tree, path
-        self.function: ast.FunctionDef | None = None
-        node: ast.AST = source.tree
-        for name, i in ((None, None), *path):
-            if name:
-                node = getattr(node, name) if i is None else getattr(node, name)[i]
-            if isinstance(node, ast.FunctionDef):
-                self.function = node
-
-    @property
-    def arguments(self) -> list[str]:
-        return [a.arg for a in self.function.args.args if a.arg != "self"] if self.function else []
-
-    @property
-    def variables(self) -> list[str]:
-        """The arguments, and what is assigned above this place."""
-        stored = [n.id for n in ast.walk(self.function or self.tree) if isinstance(n, ast.Name) and is_stored(n)]
-        return list(dict.fromkeys([*self.arguments, *stored]))
-
-    @property
-    def attributes(self) -> list[str]:
-        """The attributes that the class gives itself, and its methods."""
-        nodes = list(ast.walk(self.tree))
-        assigned = [n.attr for n in nodes if isinstance(n, ast.Attribute) and is_stored(n)]
-        return list(dict.fromkeys([*assigned, *(n.name for n in nodes if isinstance(n, ast.FunctionDef))]))
+    def __init__(self, source: Source, function: Function | None, attributes: list[str], path: Path):
+        self.names, self.tree = source.names, source.tree
+        self.function, self.attributes, self.path = function, attributes, path
+        self.arguments = function.arguments if function else []
+        self.variables = function.variables if function else []
 
     @property
     def is_called(self) -> bool:

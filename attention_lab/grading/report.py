@@ -23,7 +23,8 @@ def advice(report: Report) -> list[str]:
     if report.passed or report.misconception is None:
         return []
     told = report.misconception
-    return [f"This looks like: {told.name}.", f"Ask yourself: {told.question}", f"Compare: {told.equation}"]
+    lines = [f"This looks like: {told.name}.", f"Ask yourself: {told.question}"]
+    return [*lines, f"Compare: {told.equation}"] if told.equation else lines
 
 
 def text(report: Report) -> str:

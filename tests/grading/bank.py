@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
-from attention_lab.grading.observe import observe_all
+from attention_lab.grading.witness import Witness
 
 ANSWERS = Path(__file__).parent / "answers"
 SLOW = 0.4  # seconds: such an answer may have imported something or met a mistake that was never built before
@@ -74,12 +74,12 @@ def grade(exercise: str, answer: Any) -> Graded:
     """Grade an answer on fresh numbers."""
     asked = EXERCISES[exercise]
     start = time.process_time()
-    questions = ask(asked)
-    observations = observe_all(answer, questions, asked.records)
+    witness = Witness(answer, ask(asked), asked.records)
+    _ = witness.seen
     times = [time.process_time()]
     reports = {}
     for check in asked.checks:
-        reports[check] = judge(asked, check, questions, observations, lambda match: observe_all(answer, questions, asked.records, match))
+        reports[check] = judge(asked, check, witness)
         times.append(time.process_time())
     return Graded(reports, times[0] - start + max(b - a for a, b in pairwise(times)))
 

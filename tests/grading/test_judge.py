@@ -6,8 +6,8 @@ from torch import nn
 
 from attention_lab.grading.exercise import Check, Exercise, Probe, instead, mistake, normal, steps
 from attention_lab.grading.judge import Case, Report, ask, judge
-from attention_lab.grading.observe import observe_all
 from attention_lab.grading.properties import images_apart, parameters, shape, values
+from attention_lab.grading.witness import Witness
 
 
 class Score(nn.Module):
@@ -52,13 +52,8 @@ EXERCISE = Exercise(
 
 
 def verdict(answer, exercise: Exercise = EXERCISE, seed: int | None = None) -> dict[str, Report]:
-    questions = ask(exercise, seed)
-    seen = observe_all(answer, questions, exercise.records)
-
-    def look_closer(match: tuple[str, ...]):
-        return observe_all(answer, questions, exercise.records, match)
-
-    return {check: judge(exercise, check, questions, seen, look_closer) for check in exercise.checks}
+    witness = Witness(answer, ask(exercise, seed), exercise.records)
+    return {check: judge(exercise, check, witness) for check in exercise.checks}
 
 
 def passed(answer) -> set[str]:
@@ -156,16 +151,21 @@ def test_a_reference_that_fails_is_said_to_be_the_courses_own_fault():
 
 
 def test_a_wrong_answer_is_looked_at_once_more_only_where_the_layout_may_be_all_that_differs():
-    looked = []
-
     def closer_looks(answer) -> int:
-        looked.clear()
-        questions = ask(EXERCISE)
-        seen = observe_all(answer, questions, EXERCISE.records)
-        case = Case(EXERCISE, questions, seen, lambda match: looked.append(match) or observe_all(answer, questions, EXERCISE.records, match))
-        _ = case.expected
-        return len(looked)
+        class Counting(Witness):
+            looks = 0
 
-    assert closer_looks(Score) == 0
-    assert closer_looks(type("Wrong", (Score,), {"weights": lambda self, x: self.score(self.hidden(x).tanh()).sigmoid()})) == 0
+            def matched(self, match):
+                self.looks += 1
+                return super().matched(match)
+
+        witness = Counting(answer, ask(EXERCISE), EXERCISE.records)
+        _ = Case(EXERCISE, witness).expected
+        return witness.looks
+
+    class Other(Score):
+        def weights(self, x):
+            return self.score(self.hidden(x).tanh()).sigmoid()
+
+    assert closer_looks(Score) == closer_looks(Other) == 0
     assert closer_looks(OneVector) == 1

@@ -6,8 +6,10 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
+from attention_lab.grading.matching import Way
 from attention_lab.grading.observe import Observation, Question, observe, observe_all
 
+WAY = Way(("output",))
 X = torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
@@ -174,9 +176,9 @@ def test_with_parameters_told_apart_by_what_they_do_two_layouts_give_the_same():
             return z @ self.matrix + self.shift
 
     question, records = Question("probe", (), (X,), seed=3), ("output", "weights")
-    usual, turned = (observe(kind, question, records, match=("output",)) for kind in (Scaled, Transposed))
+    usual, turned = (observe(kind, question, records, match=(WAY,)) for kind in (Scaled, Transposed))
     assert not torch.allclose(usual.values["output"], turned.values["output"])
-    assert_close(usual.matched["output"], turned.matched["output"])
+    assert_close(usual.matched[WAY], turned.matched[WAY])
     assert_close(usual.alike, turned.alike)
 
 
@@ -203,7 +205,7 @@ def test_nothing_is_left_behind_on_an_answers_modules():
             super().__init__()
             kept.append(self)
 
-    observe(Kept, Question("probe", (), (X,), 3), ("output",), match=("output",))
+    observe(Kept, Question("probe", (), (X,), 3), ("output",), match=(WAY,))
     for module in kept:
         for layer in module.modules():
             assert not layer._forward_hooks and not layer._forward_pre_hooks and not layer._backward_hooks

@@ -1,5 +1,7 @@
 """What counts as the same, and what each property says of an answer that does not have it."""
 
+from collections import Counter
+
 import pytest
 import torch
 
@@ -106,13 +108,18 @@ def test_an_answer_that_changes_from_call_to_call_is_not_told_that_it_mixes_imag
     assert gradients().failure(random, random, QUESTION).meaning is CHANGING
 
 
-def test_parameters_and_statistics_are_counted():
-    expected = Observation(parameters=6, statistics=4)
-    assert parameters().failure(Observation(parameters=6, statistics=4), expected, QUESTION) is None
-    fewer = parameters().failure(Observation(parameters=3, arguments="channels=3, reduction=2"), expected, QUESTION)
+def test_parameters_are_counted_and_those_of_normalisations_apart():
+    weights, norm = ("", False, (3,)), ("", True, ())
+    values = {"output": torch.zeros(1)}
+    expected = Observation(parameters=6, kinds=Counter({weights: 3, norm: 3}), values=values)
+    failure = parameters().failure
+    assert failure(Observation(parameters=6, kinds=Counter({weights: 3, norm: 3})), expected, QUESTION) is None
+    fewer = failure(Observation(parameters=3, arguments="channels=3, reduction=2"), expected, QUESTION)
     assert (fewer.got, fewer.expected) == ("3 for (channels=3, reduction=2)", "6")
-    bare = parameters().failure(Observation(parameters=6), expected, QUESTION)
-    assert bare.got == "no running means and variances of batch normalisations"
+    bare = Observation(parameters=6, kinds=Counter({weights: 6}))
+    assert failure(bare, expected, QUESTION).got == "no numbers in normalisations"
+    by_hand = Observation(parameters=6, kinds=Counter({weights: 6}), values=values)
+    assert failure(by_hand, expected, QUESTION) is None  # what does the same is no less a normalisation
 
 
 def test_an_image_that_loses_an_axis_when_alone_is_not_told_that_it_is_mixed():

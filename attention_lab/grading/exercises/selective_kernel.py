@@ -422,7 +422,7 @@ SELECTIVE_KERNEL = Exercise(
     probes={
         "two branches": Probe(lambda g: (0.3 + normal(g, 2, 24, 7, 9),), build=(24, 2, 4, 3, 5)),
         "three branches": Probe(lambda g: (0.3 + normal(g, 1, 8, 8, 6),), build=(8, 3, 2, 2, 3)),
-        "defaults": Probe(lambda g: (0.3 + normal(g, 3, 64, 6, 5),), build=(64,)),
+        "defaults": Probe(lambda g: (0.3 + normal(g, 3, 32, 6, 5),), build=(32,)),
     },
     checks={
         "shapes": Check(1, (shape("weights"), shape("output"), leaves_input_alone())),
@@ -520,7 +520,7 @@ DEBUG_SK = Exercise(
     free_biases=True,
     probes={
         "small": Probe(lambda g: (0.3 + normal(g, 2, 24, 7, 9),), build=(24, 3, 5, 4)),
-        "defaults": Probe(lambda g: (0.3 + normal(g, 3, 64, 6, 5),), build=(64,)),
+        "defaults": Probe(lambda g: (0.3 + normal(g, 3, 32, 6, 5),), build=(32,)),
         "one image": Probe(lambda g: (0.3 + normal(g, 1, 12, 5, 8),), build=(12, 2, 4, 2)),
     },
     checks={

@@ -1,0 +1,52 @@
+"""Witness: what a judge, who must not touch an answer, can ask of it. It runs beside untrusted code."""
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from .limits import TIME_LIMIT
+from .matching import Way
+from .observe import Observation, Problem, Question, observe_all
+from .repairs import Change, Repair, Source, rebuilt, repairs, source_of
+
+REPAIR_LIMIT = 1  # seconds for one changed answer: a change can make a loop endless
+MAX_REPAIRS = 1000
+
+
+@dataclass
+class Witness:
+    """An answer and the questions that it was asked, in the records that the exercise names."""
+
+    answer: Any
+    questions: list[Question]
+    records: tuple[str, ...]
+
+    @cached_property
+    def seen(self) -> list[Observation]:
+        """What the answer does with the questions."""
+        return observe_all(self.answer, self.questions, self.records)
+
+    def matched(self, way: Way) -> list[Observation]:
+        """The same with its parameters told apart by what they do, which takes longer."""
+        return observe_all(self.answer, self.questions, self.records, brief=True, match=(way,))
+
+    @cached_property
+    def source(self) -> Source | None:
+        return source_of(self.answer)
+
+    @cached_property
+    def changes(self) -> dict[Repair, Change]:
+        return dict(itertools.islice(repairs(self.source), MAX_REPAIRS)) if self.source else {}
+
+    def repairs(self) -> list[Repair]:
+        """The changes of one place in the answer's code that can be asked for, as far as its code is known."""
+        return list(self.changes)
+
+    def repaired(self, repair: Repair, questions: list[Question]) -> list[Observation]:
+        """What the answer does with some of the questions after this change."""
+        try:
+            answer = rebuilt(self.source, self.changes[repair])
+        except Exception as error:
+            return [Observation({"build": Problem(type(error).__name__, str(error))}) for _ in questions]
+        return observe_all(answer, questions, self.records, brief=True, seconds=min(REPAIR_LIMIT, TIME_LIMIT))
