@@ -13,8 +13,8 @@ from torch import Generator
 
 from .biases import without_biases
 from .exercise import Coding, Exercise, Misconception, Property
-from .matching import Way
-from .observe import Observation, Problem, Question, Values, observe
+from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
+from .observe import Observation, Problem, Question, observe
 from .properties import close_in, same
 from .symptoms import symptom, told
 from .witness import Witness
@@ -100,7 +100,6 @@ class Case:
         self.seen = witness.seen
         self.looked: dict[Way, bool] = {}
         self.trusted: dict[tuple, Observation] = {}
-        self.alike: dict[tuple, Values] = {}
 
     @cached_property
     def expected(self) -> list[Observation]:
@@ -111,7 +110,7 @@ class Case:
             perhaps = [version for version in versions if self.may_match(version)]
             if max(ranked.values())[0] == self.likeness_of_right or not perhaps or not self.closer(way):
                 break
-            ranked |= {version: self.likeness(version) for version in perhaps}
+            ranked |= {version: self.likeness(version, way) for version in perhaps}
         best = max(ranked, key=ranked.get)
         expected = [observe(best, question, self.exercise.records) for question in self.questions]
         for right, matched in zip(expected, self.of(best)):
@@ -132,24 +131,24 @@ class Case:
     def rights(self, parameters: int) -> list[Callable]:
         return [version for form in self.exercise.forms for version in self.versions(form, parameters)]
 
-    def of(self, trusted: Callable) -> Iterator[Observation]:
+    def of(self, trusted: Callable, *ways: Way) -> Iterator[Observation]:
         """What a trusted answer does with the questions, observed as far as somebody looks."""
-        return (self.one_of(trusted, question) for question in self.questions)
+        return (self.one_of(trusted, question, *ways) for question in self.questions)
 
-    def one_of(self, trusted: Callable, question: Question) -> Observation:
-        ways = tuple(way for way, possible in self.looked.items() if possible)
-        key = trusted, question.name
-        if key not in self.trusted:
-            self.trusted[key] = observe(trusted, question, self.exercise.records, brief=True)
-        if missing := tuple(way for way in ways if way not in self.trusted[key].matched):
+    def one_of(self, trusted: Callable, question: Question, *ways: Way) -> Observation:
+        """Also with its parameters told apart in these ways, where that is possible for the answer."""
+        seen = self.trusted.get((trusted, question.name))
+        missing = tuple(way for way in ways if self.looked.get(way) and not (seen and way in seen.matched))
+        if seen is None or missing:
             again = observe(trusted, question, self.exercise.records, brief=True, match=missing)
-            self.trusted[key].matched |= again.matched
-        return self.trusted[key]
+            again.matched |= seen.matched if seen else {}
+            seen = self.trusted[trusted, question.name] = again
+        return seen
 
-    def likeness(self, right: Callable) -> tuple[int, int, int]:
+    def likeness(self, right: Callable, *ways: Way) -> tuple[int, int, int]:
         """How many values are the same, how near the numbers of parameters are, and how many shapes are the same."""
         records = self.exercise.records
-        pairs = list(zip(self.seen, self.of(right)))
+        pairs = list(zip(self.seen, self.of(right, *ways)))
         return (
             sum(same(got, expected, record) for got, expected in pairs for record in records),
             -sum(abs(got.parameters - expected.parameters) for got, expected in pairs),
@@ -161,33 +160,30 @@ class Case:
         return len(self.questions) * len(self.exercise.records)
 
     def may_match(self, trusted: Callable) -> bool:
-        """Whether the first record that differs from a trusted answer's is equal where all parameters are equal.
+        """Whether the first record that differs from a trusted answer's is equal where interchangeable numbers are equal.
 
-        Then perhaps only their layout differs.
+        Then perhaps only the layout of the parameters differs.
         """
+        differing = False
         for question, got in zip(self.questions, self.seen):
             other = self.one_of(trusted, question)
-            for record in self.exercise.records:
-                if not same(got, other, record):
-                    alike = self.alike_of(trusted, question)
-                    names = [name for name in alike if name.removeprefix("slopes of ").startswith(f"{record} ")]
-                    if names and all(close_in(got.alike, alike, name) for name in names):
-                        return True
-                    break
-        return False
-
-    def alike_of(self, trusted: Callable, question: Question) -> Values:
-        key = trusted, question.name
-        if key not in self.alike:
-            self.alike[key] = observe(trusted, question, self.exercise.records, brief=True, alike=True).alike
-        return self.alike[key]
+            recorded = [record for record in self.exercise.records if {record} & (got.values.keys() | other.values.keys())]
+            record = next((record for record in recorded if not same(got, other, record)), None)
+            if record:
+                differing, way = True, Way((record,), EQUAL)
+                if not self.closer(way):
+                    return False
+                values = (seen.matched.get(way, {}) for seen in (got, self.one_of(trusted, question, way)))
+                if not close_in(*values, record):
+                    return False
+        return differing
 
     @property
     def ways(self) -> list[Way]:
         """How the parameters can be told apart: by all records at once; where some are wrong, by each of them alone."""
         records = self.exercise.records
-        alone = [Way((record,)) for record in records] if len(records) > 1 else []
-        return [Way(records), Way(records, carefully=True), *alone]
+        alone = [Way((record,), AT_ONCE) for record in records] if len(records) > 1 else []
+        return [Way(records, AT_ONCE), Way(records, ONE_BY_ONE), *alone]
 
     def closer(self, way: Way) -> bool:
         """Look at the answer once more, with its parameters told apart by what they do; whether that was possible."""
@@ -229,7 +225,8 @@ class Case:
             if self.does_the_same(self.of(version), on):
                 return misconception
         for misconception, version in wrong:
-            if self.may_match(version) and self.closer(self.ways[0]) and self.does_the_same(self.of(version), on):
+            way = self.ways[0]
+            if self.may_match(version) and self.closer(way) and self.does_the_same(self.of(version, way), on):
                 return misconception
         return None
 

@@ -18,8 +18,9 @@ from torch import Generator, Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from .parameters import ALIKE, MEAN, VARIANCE, Slot
+from .parameters import MEAN, VARIANCE, Slot
 
+SIZES = {"": 0.03, MEAN: -0.3, VARIANCE: 0.7}  # hidden units are open, and what passes many layers stays of moderate size
 MAX_ROUNDS = 1000
 SAME = 1e-7  # relative difference of two slopes that are the same up to rounding
 NOTHING = 1e-11  # of the largest slope
@@ -43,31 +44,40 @@ def batch_norm(x, mean, variance, weight=None, bias=None, training=False, moment
 
 
 class Way(NamedTuple):
-    """By the values of which records numbers are told apart, and whether interchangeable ones are ranked one at a time."""
+    """How numbers are told apart: by the values of which records, and what becomes of those that are interchangeable.
+
+    EQUAL: they stay equals, which tells at little cost whether two modules can be the same at all.
+    AT_ONCE: they are ranked as they are kept. ONE_BY_ONE: so that what belongs to each follows; this takes longest.
+    """
 
     records: tuple[str, ...]
-    carefully: bool = False
+    interchangeable: str
 
 
-def fill_by_effect(slots: list[Slot], values: Callable[[], list[Tensor]], seed: int, carefully: bool = False) -> None:
+EQUAL, AT_ONCE, ONE_BY_ONE = "equal", "at once", "one by one"
+
+
+def fill_by_effect(slots: list[Slot], values: Callable[[], list[Tensor]], seed: int, interchangeable: str) -> None:
     """Fill the slots with numbers that depend on what each number does to ``values()``, not on where it is kept.
 
-    Numbers without effect get numbers of their own too, so that nothing is right only because it is never seen.
+    Unless interchangeable ones stay equals, numbers without effect get numbers of their own too, so that nothing is right
+    only because it is never seen.
     """
-    ranked, number = ranks(slots, values, seed, carefully)
-    ranked = refine(ranked, np.arange(len(ranked)))
+    ranked, number = ranks(slots, values, seed, interchangeable)
+    if interchangeable != EQUAL:
+        ranked = refine(ranked, np.arange(len(ranked)))
     generator = Generator("cpu").manual_seed(seed)
     normal = torch.randn(len(ranked), generator=generator, dtype=torch.float64)
     positive = 0.5 + torch.rand(len(ranked), generator=generator, dtype=torch.float64)
-    put(slots, ranked, {"": normal * 2 / number**0.25, MEAN: normal, VARIANCE: positive})
+    put(slots, ranked, {"": normal * 2 / max(number, 1) ** 0.25, MEAN: normal, VARIANCE: positive})
 
 
 def ranks(
-    slots: list[Slot], values: Callable[[], list[Tensor]], seed: int, carefully: bool
+    slots: list[Slot], values: Callable[[], list[Tensor]], seed: int, interchangeable: str
 ) -> tuple[np.ndarray, int]:
     """A rank for each number in the slots, one slot after the other, and how many have an effect; the others come last.
 
-    The numbers tried are such that hidden units are open: positive parameters, and negative means to be subtracted.
+    The numbers tried are positive, and the means negative, which are subtracted, so that hidden units are open.
     """
     places = {"": 0, MEAN: 1, VARIANCE: 2}
     ranked = dense(np.concatenate([np.full(slot.tensor.numel(), places[slot.role]) for slot in slots]))
@@ -75,7 +85,7 @@ def ranks(
     for round in range(MAX_ROUNDS):
         generator = Generator("cpu").manual_seed(seed + round)
         positive = 0.5 + torch.rand(len(ranked), generator=generator, dtype=torch.float64)
-        put(slots, ranked, {role: positive * number for role, number in ALIKE.items()})
+        put(slots, ranked, {role: positive * number for role, number in SIZES.items()})
         slopes = slopes_of(slots, values, generator)
         refined = refine(ranked, slopes)
         settled |= refined.max() == ranked.max()
@@ -83,20 +93,14 @@ def ranks(
         if settled:
             has_effect = np.abs(slopes) > NOTHING * np.abs(slopes).max()
             equals = np.flatnonzero((np.bincount(ranked) > 1)[ranked] & has_effect)
-            if not len(equals):
+            if interchangeable == EQUAL or not len(equals):
                 return dense(ranked + ~has_effect * len(ranked)), int(has_effect.sum())
             first = equals[ranked[equals] == ranked[equals].min()]
-            first = first[:1] if carefully else first
+            first = first[:1] if interchangeable == ONE_BY_ONE else first
             ranked = len(ranked) * (ranked + 1)
             ranked[first] -= np.arange(len(first), 0, -1)
             ranked = dense(ranked)
     raise RuntimeError(f"{len(ranked)} numbers are not told apart in {MAX_ROUNDS} rounds")
-
-
-def sums_of_slopes(slots: list[Slot], values: Callable[[], list[Tensor]], seed: int) -> Tensor:
-    """Sums over the slopes and their powers, which no change of layout changes."""
-    slopes = torch.from_numpy(slopes_of(slots, values, Generator("cpu").manual_seed(seed)))
-    return torch.stack([(slopes.abs() ** power).sum() ** (1 / power) for power in (1, 2, 3)])
 
 
 def put(slots: list[Slot], ranked: np.ndarray, numbers: dict[str, Tensor]) -> None:

@@ -24,8 +24,8 @@ from torch.overrides import TorchFunctionMode
 
 from .kernel import as_new
 from .limits import OutOfTime, limits, quiet
-from .matching import Way, fill_by_effect, sums_of_slopes
-from .parameters import Slot, fill, fill_alike, numbers_by_kind, slots_of
+from .matching import Way, fill_by_effect
+from .parameters import Slot, fill, numbers_by_kind, slots_of
 from .stand_ins import built
 
 MAX_ELEMENTS = 1_000_000
@@ -89,7 +89,6 @@ class Observation:
     unregistered: a list or dictionary holds layers that the module does not know.
     fresh: the output as the module was built, before its parameters are filled.
     values: of each record, with the parameters filled in the order in which the layers run.
-    alike: of each record, with all parameters equal, and sums over its slopes then: the same in every layout.
     matched: by the way in which the parameters were told apart, the values of each record.
     changed_input: the answer wrote into an argument, or left a hook on a module.
     repeated: the output of a second call. alone: the output for the first image without the others.
@@ -107,7 +106,6 @@ class Observation:
     unregistered: bool = False
     fresh: Tensor | None = None
     values: Values = field(default_factory=dict)
-    alike: Values = field(default_factory=dict)
     matched: dict[Way, Values] = field(default_factory=dict)
     changed_input: bool = False
     repeated: Tensor | None = None
@@ -150,21 +148,20 @@ def observe(
     question: Question,
     records: tuple[str, ...],
     brief: bool = False,
-    alike: bool = False,
     match: tuple[Way, ...] = (),
 ) -> Observation:
     """Build and call ``answer`` as the question says, in float64, or in float32 if it only works there.
 
     An answer that only works in float64 has the problems that it has in float32.
 
-    ``brief``: only the values that others are compared with. ``alike``: those where all parameters are equal too; a full
-    observation has them. ``match``: the ways in which the parameters are to be told apart, which takes longer.
+    ``brief``: only the values that others are compared with. ``match``: the ways in which the parameters are to be told
+    apart, which takes longer.
 
     Raises nothing but OutOfTime, prints nothing, leaves the kernel's state and the question as they were.
     """
-    seen = observe_in(torch.float64, answer, question, records, brief, alike, match)
+    seen = observe_in(torch.float64, answer, question, records, brief, match)
     if complains_of_dtype(seen):
-        single = observe_in(torch.float32, answer, question, records, brief, alike, match)
+        single = observe_in(torch.float32, answer, question, records, brief, match)
         return seen if complains_of_dtype(single) else single
     if not brief and not seen.problems:
         seen.problems = observe_in(torch.float32, answer, question, records, brief=True).problems
@@ -181,7 +178,6 @@ def observe_in(
     question: Question,
     records: tuple[str, ...],
     brief: bool,
-    alike: bool = False,
     match: tuple[Way, ...] = (),
 ) -> Observation:
     seen = Observation()
@@ -190,7 +186,7 @@ def observe_in(
         if inspect.isclass(answer):
             given = built(question.build, dtype)
             module = build(answer, given, question, seen).to(dtype).eval()
-            observe_module(module, given, inputs, question, records, seen, brief, alike, match)
+            observe_module(module, given, inputs, question, records, seen, brief, match)
         elif callable(answer) and not isinstance(answer, nn.Module):
             runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
             seen.values = values_of(runs, inputs, question, seen)
@@ -221,7 +217,6 @@ def observe_module(
     records: tuple[str, ...],
     seen: Observation,
     brief: bool,
-    alike: bool,
     match: tuple[Way, ...],
 ) -> None:
     slots = slots_of(layers_in_order(module, inputs))
@@ -236,34 +231,19 @@ def observe_module(
     own = [slot for slot in slots if id(slot.tensor) not in theirs]
     positive = tuple(x.abs() if is_real(x) else x for x in inputs)  # so that hidden units are open
     fill(slots, question.seed)
-    if alike or not brief:
-        seen.alike = alike_values(runs, own, inputs, positive, question)
     for way in match:
         with contextlib.suppress(Exception):
 
             def values(way: Way = way) -> list[Tensor]:
                 return [runs[record](copies(positive)) for record in way.records]
 
-            fill_by_effect(own, values, question.seed, way.carefully)
+            fill_by_effect(own, values, question.seed, way.interchangeable)
             seen.matched[way] = values_of(runs, inputs, question, Observation())
     fill(slots, question.seed)
     seen.values = values_of(runs, inputs, question, seen)
     if not brief:
         observe_calls(runs, inputs, question, seen)
         observe_learning(module, runs["output"], slots, inputs, question, seen)
-
-
-def alike_values(runs: dict[str, Run], slots: list[Slot], inputs: tuple, positive: tuple, question: Question) -> Values:
-    """The values of each record, and sums over their slopes, where all parameters are equal: once negative, once positive."""
-    found: Values = {}
-    for sign, given in ((-1, inputs), (1, positive)):
-        fill_alike(slots, sign)
-        for record, value in values_of(runs, given, question, Observation()).items():
-            found[f"{record} {sign}"] = value
-            with contextlib.suppress(Exception):
-                sums = sums_of_slopes(slots, lambda: [runs[record](copies(given))], question.seed)
-                found[f"slopes of {record} {sign}"] = sums
-    return found
 
 
 def values_of(runs: dict[str, Run], inputs: tuple, question: Question, seen: Observation) -> Values:

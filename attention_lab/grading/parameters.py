@@ -18,7 +18,6 @@ import torch
 from torch import Tensor, nn
 
 MEAN, VARIANCE = "mean", "variance"
-ALIKE = {"": 0.03, MEAN: -0.3, VARIANCE: 0.7}  # hidden units are open, and what passes many layers stays of moderate size
 
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
@@ -84,12 +83,3 @@ def fill(slots: list[Slot], seed: int) -> None:
                 numbers = streams[kind].standard_normal(slot.tensor.numel()) * 2 / math.sqrt(math.prod(row) if row else 4)
             slot.tensor.copy_(torch.from_numpy(numbers).view(slot.tensor.shape))
 
-
-def fill_alike(slots: list[Slot], sign: int = 1) -> None:
-    """Fill all parameters with one number: whatever the layout, the same function then gives the same values.
-
-    With ``sign`` 1 hidden units are open, with -1 most are closed.
-    """
-    with torch.no_grad():
-        for slot in slots:
-            slot.tensor.fill_(ALIKE[slot.role] * (1 if slot.role else sign))

@@ -7,18 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
 
-from attention_lab.grading.matching import fill_by_effect, sums_of_slopes
+from attention_lab.grading.matching import AT_ONCE, EQUAL, ONE_BY_ONE, fill_by_effect
 from attention_lab.grading.parameters import slots_of
 from attention_lab.mechanisms import MultiHeadSelfAttention, SelectiveKernel
 
 SEED = 11
 
 
-def output_of(module: nn.Module, x: Tensor, seed: int = SEED, carefully: bool = True) -> Tensor:
+def output_of(module: nn.Module, x: Tensor, seed: int = SEED, how: str = ONE_BY_ONE) -> Tensor:
     """What the module gives with numbers told apart by what they do."""
     module.double().eval()
     slots = slots_of(module.modules())
-    fill_by_effect(slots, lambda: [module(x)], seed, carefully)
+    fill_by_effect(slots, lambda: [module(x)], seed, how)
     return module(x).detach()
 
 
@@ -50,10 +50,10 @@ class TransposedInOneVector(nn.Module):
 
 
 @pytest.mark.parametrize("width", [1, 4, 9])
-@pytest.mark.parametrize("carefully", [False, True])
-def test_any_layout_of_two_layers_is_found(width, carefully):
+@pytest.mark.parametrize("how", [AT_ONCE, ONE_BY_ONE])
+def test_any_layout_of_two_layers_is_found(width, how):
     x = normal(5, 6).abs()
-    turned, usual = (output_of(kind(width), x, SEED, carefully) for kind in (TransposedInOneVector, TwoLayers))
+    turned, usual = (output_of(kind(width), x, SEED, how) for kind in (TransposedInOneVector, TwoLayers))
     assert_close(turned, usual)
 
 
@@ -114,16 +114,10 @@ def test_the_statistics_of_a_normalisation_are_told_apart_too():
     assert_close(output_of(NormByHand(4), x), output_of(library, x))
 
 
-def test_the_sums_of_slopes_are_those_of_every_layout_and_of_no_other_function():
-    def sums(module: nn.Module, x: Tensor) -> Tensor:
-        slots = slots_of(module.double().modules())
-        for slot in slots:
-            nn.init.constant_(slot.tensor, 0.1)
-        return sums_of_slopes(slots, lambda: [module(x)], SEED)
-
-    x = normal(5, 6)
-    assert_close(sums(TwoLayers(4), x), sums(TransposedInOneVector(4), x))
-    assert not torch.allclose(sums(TwoLayers(4), x), sums(TwoLayers(5), x))
+def test_with_equals_left_equal_two_layouts_agree_and_two_functions_do_not():
+    x = normal(5, 6).abs()
+    assert_close(output_of(TwoLayers(4), x, how=EQUAL), output_of(TransposedInOneVector(4), x, how=EQUAL))
+    assert not torch.allclose(output_of(TwoLayers(4), x, how=EQUAL), output_of(TwoLayers(5), x, how=EQUAL))
 
 
 def test_what_requires_no_gradient_still_requires_none():

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from attention_lab.grading.exercise import Misconception
+from attention_lab.grading.matching import AT_ONCE, EQUAL, Way
 from attention_lab.grading.observe import Observation, Question, Slope
 from attention_lab.grading.properties import (
     AXIS_LOST,
@@ -74,7 +75,7 @@ def test_another_shape_or_another_kind_of_number_is_not_close():
 def matched(output: float, weights: float, as_run: float = -1) -> Observation:
     """An answer that gives these values with its parameters told apart by the output, others as its layers run."""
     values = {"output": torch.tensor([output]), "weights": torch.tensor([weights])}
-    return Observation(values=dict.fromkeys(values, torch.tensor([float(as_run)])), matched={"output": values})
+    return Observation(values=dict.fromkeys(values, torch.tensor([float(as_run)])), matched={Way(("output",), AT_ONCE): values})
 
 
 def test_records_are_the_same_if_the_same_parameters_give_them_all():
@@ -86,13 +87,19 @@ def test_records_are_the_same_if_the_same_parameters_give_them_all():
     assert not same(Observation(values={"output": torch.tensor([1.0])}), RIGHT, "output", "weights")
 
 
+def test_what_agrees_while_interchangeable_parameters_are_equal_is_not_yet_the_same():
+    equal = {Way(("output",), EQUAL): {"output": torch.tensor([1.0])}}
+    got, right = (Observation(values={"output": torch.tensor([x])}, matched=equal) for x in (2.0, 3.0))
+    assert not same(got, right, "output")
+
+
 def test_records_that_are_right_for_different_parameters_do_not_fit_together():
     fits = together("weights", "output").failure
     apart = Observation(
         values={"output": torch.tensor([1.0]), "weights": torch.tensor([0.0])},
-        matched={"weights": {"output": torch.tensor([0.0]), "weights": torch.tensor([4.0])}},
+        matched={Way(("weights",), AT_ONCE): {"output": torch.tensor([0.0]), "weights": torch.tensor([4.0])}},
     )
-    right = Observation(values=RIGHT.values, matched={"weights": {"output": torch.tensor([3.0]), "weights": torch.tensor([4.0])}})
+    right = Observation(values=RIGHT.values, matched={Way(("weights",), AT_ONCE): {"output": torch.tensor([3.0]), "weights": torch.tensor([4.0])}})
     wrong = Observation(values={"output": torch.tensor([0.0]), "weights": torch.tensor([2.0])})
     assert fits(right, right, QUESTION) is None
     assert fits(apart, right, QUESTION).got == "each right for other layers"
