@@ -10,6 +10,7 @@ from torch import nn
 from .parameters import NORMS
 from .stand_ins import built
 
+
 def without_biases(
     kind: type[nn.Module], arguments: tuple, parameters: int, within: str = ""
 ) -> Iterator[type[nn.Module]]:
@@ -36,6 +37,11 @@ def without_biases(
         for dropped in itertools.combinations(free, number):
             if total - sum(biases[name] for name in dropped) == parameters:
                 yield without(kind, dropped)
+
+
+def bare(kind: type[nn.Module], arguments: tuple, within: str = "") -> type[nn.Module]:
+    """The class without any of its layers' biases."""
+    return without(kind, tuple(name for name in sizes(kind, arguments)[1] if name.startswith(within)))
 
 
 @cache

@@ -11,12 +11,12 @@ from functools import cache, cached_property
 import torch
 from torch import Generator
 
-from .biases import without_biases
+from .biases import bare, without_biases
 from .exercise import Coding, Exercise, Misconception, Property
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
 from .observe import Observation, Problem, Question, observe
-from .properties import close_in, same
-from .symptoms import symptom, told
+from .properties import BORROWED, UNREGISTERED, close_in, same
+from .symptoms import of_error, of_repair, of_unused
 from .witness import Witness
 
 
@@ -65,6 +65,7 @@ def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
             probe.build,
             probe.inputs(generator),
             int(torch.randint(2**31, (), generator=generator)),
+            inspect.isclass(exercise.forms[0]),
             exercise.differentiates,
             exercise.forbidden,
         )
@@ -104,7 +105,7 @@ class Case:
     @cached_property
     def expected(self) -> list[Observation]:
         """What the right answer does that is most like this one."""
-        versions = self.rights(self.seen[0].parameters) or self.exercise.forms
+        versions = self.rights(self.seen[0].parameters) or [self.as_biased(form) for form in self.exercise.forms]
         ranked = {version: self.likeness(version) for version in versions}
         for way in self.ways:
             perhaps = [version for version in versions if self.may_match(version)]
@@ -130,6 +131,14 @@ class Case:
 
     def rights(self, parameters: int) -> list[Callable]:
         return [version for form in self.exercise.forms for version in self.versions(form, parameters)]
+
+    def as_biased(self, form: Callable) -> Callable:
+        """A right answer without its free biases if this answer has none; as it is otherwise."""
+        if not (free := self.exercise.free_biases) or any(
+            not (role or norm or row) for role, norm, row in self.seen[0].kinds
+        ):
+            return form
+        return bare(form, self.questions[0].build, free if isinstance(free, str) else "")
 
     def of(self, trusted: Callable, *ways: Way) -> Iterator[Observation]:
         """What a trusted answer does with the questions, observed as far as somebody looks."""
@@ -167,7 +176,9 @@ class Case:
         differing = False
         for question, got in zip(self.questions, self.seen):
             other = self.one_of(trusted, question)
-            recorded = [record for record in self.exercise.records if {record} & (got.values.keys() | other.values.keys())]
+            recorded = [
+                record for record in self.exercise.records if {record} & (got.values.keys() | other.values.keys())
+            ]
             record = next((record for record in recorded if not same(got, other, record)), None)
             if record:
                 differing, way = True, Way((record,), EQUAL)
@@ -202,7 +213,8 @@ class Case:
                 continue
             problem = got.problems.get("build") or got.problems.get(asked.record)
             if problem:
-                return Row(asked.name, False, str(problem), "no error", problem)
+                told = f"{problem} (for {got.call})" if problem.kind and got.call else str(problem)
+                return Row(asked.name, False, told, "no error", problem)
             if failure := asked.failure(got, expected, question):
                 return Row(asked.name, False, failure.got, failure.expected, meaning=failure.meaning)
             tested += 1
@@ -239,7 +251,6 @@ class Case:
             for question, got, other in zip(self.questions, self.seen, wrong, strict=True)
         )
 
-
     def repair(self) -> Misconception | None:
         """The first change of one place in the answer's code with which it does what a right answer does."""
         wrong = [i for i, (got, right) in enumerate(zip(self.seen, self.expected)) if not self.is_right(got, right)]
@@ -255,15 +266,21 @@ class Case:
             if any(self.is_right(seen, self.one_of(right, first)) for right in rights):
                 again = self.witness.repaired(repair, self.questions)
                 if any(all(map(self.is_right, again, self.of(right))) for right in rights):
-                    return told(repair, self.exercise.equation)
+                    return of_repair(repair, self.exercise.equation)
         return None
 
     def is_right(self, got: Observation, right: Observation) -> bool:
         return got.parameters == right.parameters and same(got, right, *self.exercise.records) and not got.changed_input
 
     def symptom(self) -> Misconception | None:
-        problems = (problem for seen in self.seen for problem in seen.problems.values())
-        return next(filter(None, (symptom(problem) for problem in problems)), None)
+        """What can be said of an answer that nothing else explains."""
+        if any(seen.unregistered for seen in self.seen):
+            return UNREGISTERED
+        if any(seen.borrowed for seen in self.seen):
+            return BORROWED
+        problems = [problem for seen in self.seen for problem in seen.problems.values()]
+        known = next(filter(None, map(of_error, problems)), None)
+        return known or of_unused(self.witness.unused_arguments(), self.exercise.equation)
 
 
 @cache
@@ -279,7 +296,10 @@ def shape_of(seen: Observation, record: str) -> torch.Size | None:
 def symptoms(seen: Observation) -> dict[str, tuple[str, str]]:
     """Why calls gave nothing, wherever in the answer's code the errors arose and whatever its classes are called."""
     return {
-        stage: (problem.kind, re.sub(r"[\w.<>]+\.(?=\w+\(\))|'\w+' (?=object|and)|\[\w+\]", "", problem.message))
+        stage: (
+            problem.kind,
+            re.sub(r"[\w.<>]+\.(?=\w+\(\))|'\w+' (?=object|and)|\[\w+\]|^\w+ (?=has no method)", "", problem.message),
+        )
         for stage, problem in seen.problems.items()
         if stage not in seen.values and stage != "gradient"
     }

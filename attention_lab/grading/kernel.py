@@ -1,6 +1,7 @@
 """The kernel's state is not the answer: whatever a learner has switched on or off, an answer is asked in a new kernel's."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 import torch
@@ -24,6 +25,7 @@ def as_new(seed: int = 0) -> Iterator[None]:
             torch.device("cpu") if torch.get_default_device().type != "cpu" else contextlib.nullcontext(),
             torch.random.fork_rng(devices=[]),
             one_thread(),
+            uncompiled(),
         ):
             torch.default_generator.manual_seed(seed)
             yield
@@ -31,3 +33,16 @@ def as_new(seed: int = 0) -> Iterator[None]:
         torch.set_default_dtype(dtype)
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.autograd.set_detect_anomaly(anomaly)
+
+
+@contextlib.contextmanager
+def uncompiled() -> Iterator[None]:
+    """What is compiled runs as it was written, and nothing is compiled: for a few small tensors that takes minutes."""
+    compile = torch.compile
+    torch.compile = lambda model=None, **_: model if model is not None else lambda function: function
+    forced = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else contextlib.nullcontext()
+    try:
+        with forced:
+            yield
+    finally:
+        torch.compile = compile

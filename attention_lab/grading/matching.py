@@ -20,7 +20,11 @@ from torch.overrides import TorchFunctionMode
 
 from .parameters import MEAN, VARIANCE, Slot
 
-SIZES = {"": 0.03, MEAN: -0.3, VARIANCE: 0.7}  # hidden units are open, and what passes many layers stays of moderate size
+SIZES = {
+    "": 0.03,
+    MEAN: -0.3,
+    VARIANCE: 0.7,
+}  # hidden units are open, and what passes many layers stays of moderate size
 MAX_ROUNDS = 1000
 SAME = 1e-7  # relative difference of two slopes that are the same up to rounding
 NOTHING = 1e-11  # of the largest slope
@@ -122,7 +126,9 @@ def slopes_of(slots: list[Slot], values: Callable[[], list[Tensor]], generator: 
     try:
         with torch.enable_grad(), StatisticsToo() if any(slot.role for slot in slots) else nullcontext():
             total = sum((weights_for(value, generator) * value.flatten()).sum() for value in values())
-            slopes = torch.autograd.grad(total, tensors, allow_unused=True) if total.requires_grad else [None] * len(slots)
+            slopes = (
+                torch.autograd.grad(total, tensors, allow_unused=True) if total.requires_grad else [None] * len(slots)
+            )
     finally:
         for tensor, was in zip(tensors, trained):
             tensor.requires_grad_(was)

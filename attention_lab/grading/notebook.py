@@ -73,8 +73,9 @@ def hint(id: str) -> None:
         raise UnknownId("exercise", id, HINTS)
     texts = HINTS[id]
     number = min(hints_given[id], len(texts) - 1)
+    again = " There are no more; here is the last once again." if hints_given[id] >= len(texts) else ""
     hints_given[id] += 1
-    show_markdown(f"**Hint {number + 1} of {len(texts)}.**\n\n{texts[number]}")
+    show_markdown(f"**Hint {number + 1} of {len(texts)}.**{again}\n\n{texts[number]}")
 
 
 def points(lesson: str) -> None:

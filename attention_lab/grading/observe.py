@@ -6,9 +6,11 @@ A module's parameters are filled with known numbers first: see ``parameters`` an
 """
 
 import contextlib
+import copy
 import inspect
 import itertools
 import numbers
+import re
 import sysconfig
 import traceback
 from collections import Counter
@@ -30,7 +32,10 @@ from .stand_ins import built
 
 MAX_ELEMENTS = 1_000_000
 CHANCES = 8  # fillings in which a parameter may receive a gradient: in one of them its ReLUs can all be off
-STEPS = (1e-8, 1e-3)  # of the finite differences, relative to the largest input: hardly ever over a kink; above float32's noise
+STEPS = (
+    1e-8,
+    1e-3,
+)  # of the finite differences, relative to the largest input: hardly ever over a kink; above float32's noise
 
 NOT_THEIRS = (str(Path(__file__).parents[1]), sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"))
 
@@ -40,27 +45,35 @@ Values = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Question:
-    """A probe with its numbers drawn: plain data, so that it can be sent to another process."""
+    """A probe with its numbers drawn: plain data, so that it can be sent to another process.
+
+    of_class: the answer is a class of modules, not a function.
+    """
 
     name: str
     build: tuple[Any, ...]
     inputs: tuple[Any, ...]
     seed: int
+    of_class: bool = False
     differentiates: bool = False
     forbidden: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why an answer could not be built or called: an error's type and text, and the learner's line that raised it."""
+    """Why an answer could not be built or called: an error's type and text, and the learner's line that raised it.
+
+    function, number, line: where that is: the function's name, the line's number in its cell and its code.
+    """
 
     kind: str
     message: str
-    line: str = ""
+    function: str = ""
     number: int = 0
+    line: str = ""
 
     def __str__(self) -> str:
-        where = f" in `line {self.number}: {self.line}`" if self.line else ""
+        where = f" in {self.function}, line {self.number}, `{self.line}`" if self.line else ""
         return f"{self.kind}{where}: {self.message}" if self.kind else self.message
 
 
@@ -81,6 +94,7 @@ class Observation:
 
     problems: by "build", by the record whose call failed, or by "gradient" if none could be computed.
     arguments: those of the constructor by their names in the answer, as it is called.
+    call: the call's arguments in the same way, tensors by their shapes.
     parameters: how many numbers are trained.
     kinds: how many numbers there are of each kind of parameter and statistic.
     borrowed: the forbidden functions of torch that were called.
@@ -98,6 +112,7 @@ class Observation:
 
     problems: dict[str, Problem] = field(default_factory=dict)
     arguments: str = ""
+    call: str = ""
     parameters: int = 0
     kinds: Counter[tuple] = field(default_factory=Counter)
     borrowed: tuple[str, ...] = ()
@@ -183,25 +198,51 @@ def observe_in(
     seen = Observation()
     with quiet(), as_new(question.seed), caught(seen, "build"):
         inputs = built(question.inputs, dtype)
-        if inspect.isclass(answer):
+        if not callable(answer) or (isinstance(answer, nn.Module) if question.of_class else inspect.isclass(answer)):
+            raise NotAnAnswer(f"{describe(answer)} was passed: {wanted(question)}")
+        if question.of_class:
             given = built(question.build, dtype)
             module = build(answer, given, question, seen).to(dtype).eval()
+            seen.call = told_call(module.forward, inputs)
             observe_module(module, given, inputs, question, records, seen, brief, match)
-        elif callable(answer) and not isinstance(answer, nn.Module):
+        else:
+            if isinstance(answer, nn.Module):
+                answer = copy.deepcopy(answer).to(dtype).eval()
+            seen.call = told_call(answer, inputs)
             runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
             seen.values = values_of(runs, inputs, question, seen)
             if not brief:
                 observe_calls(runs, inputs, question, seen)
-        else:
-            raise NotAnAnswer(f"pass the class or function that you wrote, without brackets, not {describe(answer)}")
     return seen
+
+
+def wanted(question: Question) -> str:
+    if question.of_class:
+        return "the class itself is wanted, without brackets; was its cell run?"
+    return "the function itself is wanted, without brackets; was its cell run?"
+
+
+def told_call(function: Callable, inputs: tuple) -> str:
+    """The arguments of a call by their names, tensors by their shapes: x (2, 3, 5, 7), dim=1."""
+    try:
+        names = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        names = []
+    told = []
+    for name, x in itertools.zip_longest(names[: len(inputs)], inputs, fillvalue="argument"):
+        if isinstance(x, Tensor):
+            told.append(f"{name} {tuple(x.shape)}")
+        elif isinstance(x, int | float | list | tuple):
+            told.append(f"{name}={x}")
+    return ", ".join(told)
 
 
 def build(kind: type, given: tuple, question: Question, seen: Observation) -> nn.Module:
     before = parameters_of(given)
     module = kind(*given)
     if not isinstance(module, nn.Module):
-        raise NotAnAnswer(f"{kind.__name__} must be a subclass of nn.Module")
+        name = getattr(kind, "__name__", "the answer")
+        raise NotAnAnswer(f"{name}({', '.join(map(str, question.build))}) gives {describe(module)}, no nn.Module")
     after = parameters_of(given)
     seen.preset = sum(name in after and not torch.equal(after[name], was) for name, was in before.items())
     named = inspect.signature(kind).bind(*question.build).arguments
@@ -319,7 +360,7 @@ def method(module: nn.Module, record: str) -> Run:
         if record != "output" and not hasattr(module, record):
             raise NotAnAnswer(f"the class has no method {record}(x)")
         if record == "output" and getattr(module.forward, "__func__", None) is nn.Module.forward:
-            raise NotAnAnswer("the class has no method forward(x): is its def inside another one?")
+            raise NotAnAnswer(f"{type(module).__name__} has no method forward(x): is its def inside another one?")
         return item((module if record == "output" else getattr(module, record))(*inputs), 0, (record,))
 
     return run
@@ -329,12 +370,14 @@ def item(result: Any, index: int, records: tuple[str, ...]) -> Tensor:
     """The tensor asked for among what an answer returned."""
     if len(records) > 1:
         if not isinstance(result, tuple) or len(result) != len(records):
-            raise NotAnAnswer(f"a tuple ({', '.join(records)}) was expected, not {describe(result)}")
+            missing = ": is a return missing?" if result is None else ""
+            raise NotAnAnswer(f"a tuple ({', '.join(records)}) was expected, not {describe(result)}{missing}")
         result = result[index]
     if isinstance(result, numbers.Real):
         return torch.tensor(int(result) if isinstance(result, numbers.Integral) else float(result))
     if not isinstance(result, Tensor):
-        raise NotAnAnswer(f"{records[index]} must be a tensor or a number, not {describe(result)}")
+        missing = ": is a return missing?" if result is None else ""
+        raise NotAnAnswer(f"{records[index]} must be a tensor or a number, not {describe(result)}{missing}")
     if result.numel() > MAX_ELEMENTS:
         raise NotAnAnswer(f"a tensor of shape {tuple(result.shape)} is far too large")
     return result
@@ -357,7 +400,9 @@ class Watched(TorchFunctionMode):
 
 
 def describe(thing: Any) -> str:
-    return "None: is a return missing?" if thing is None else f"{type(thing).__name__}"
+    if thing is None:
+        return "None"
+    return f"an object of {type(thing).__name__}" if isinstance(thing, nn.Module) else type(thing).__name__
 
 
 def is_real(x: Any) -> bool:
@@ -405,7 +450,10 @@ def layers_in_order(module: nn.Module, inputs: tuple) -> list[nn.Module]:
     finally:
         hook.remove()
     mine = set(module.modules())
-    return [*(layer for layer in layers if layer in mine), *(layer for layer in module.modules() if layer not in layers)]
+    return [
+        *(layer for layer in layers if layer in mine),
+        *(layer for layer in module.modules() if layer not in layers),
+    ]
 
 
 def holds_unregistered(module: nn.Module) -> bool:
@@ -426,7 +474,7 @@ def caught(seen: Observation, stage: str) -> Iterator[None]:
         yield
     except (Exception, SystemExit) as error:
         told = isinstance(error, NotAnAnswer)
-        stub = isinstance(error, NotImplementedError)
+        stub = isinstance(error, NotImplementedError) and stub_name(error) != "_forward_unimplemented"
         seen.problems[stage] = Problem(
             kind="" if told else type(error).__name__,
             message=stub_name(error) if stub else first_line(error),
@@ -436,7 +484,12 @@ def caught(seen: Observation, stage: str) -> Iterator[None]:
 
 def first_line(error: BaseException) -> str:
     """What an error says, without the list of signatures that torch adds."""
-    return str(error).strip().split("\n")[0].removesuffix(", but expected one of:")
+    if stub_name(error) == "_forward_unimplemented":
+        return f"{str(error).split()[1]} has no method forward(x): is its def inside another one?".replace(
+            "[", ""
+        ).replace("]", "")
+    text = str(error).strip().split("\n")[0].removesuffix(", but expected one of:")
+    return re.sub(r"attention_lab\.grading\.\w+\.|test_\w+\.<locals>\.", "", text)
 
 
 def stub_name(error: BaseException) -> str:
@@ -449,4 +502,6 @@ def learners_line(error: BaseException) -> dict[str, Any]:
     """The source line, written by the learner, in which the error arose, and its number."""
     frames = traceback.extract_tb(error.__traceback__)
     theirs = [frame for frame in frames if not frame.filename.startswith(NOT_THEIRS)]
-    return {"line": theirs[-1].line, "number": theirs[-1].lineno} if theirs and theirs[-1].line else {}
+    if not theirs or not theirs[-1].line:
+        return {}
+    return {"function": theirs[-1].name, "number": theirs[-1].lineno, "line": theirs[-1].line}

@@ -80,6 +80,7 @@ def fill(slots: list[Slot], seed: int) -> None:
             if slot.role == VARIANCE:
                 numbers = 0.5 + streams[kind].random(slot.tensor.numel())
             else:
-                numbers = streams[kind].standard_normal(slot.tensor.numel()) * 2 / math.sqrt(math.prod(row) if row else 4)
+                numbers = (
+                    streams[kind].standard_normal(slot.tensor.numel()) * 2 / math.sqrt(math.prod(row) if row else 4)
+                )
             slot.tensor.copy_(torch.from_numpy(numbers).view(slot.tensor.shape))
-

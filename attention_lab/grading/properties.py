@@ -1,6 +1,5 @@
 """The properties an answer can be checked for, each named in the learner's words."""
 
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -8,6 +7,7 @@ from torch import Tensor
 from .exercise import Failure, Misconception, Property
 from .matching import EQUAL
 from .observe import Observation, Question, Values
+from .stand_ins import StandIn
 
 TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3}  # relative to the largest value: sums in another order differ
 SMALLEST = 1e-6  # a largest value below this counts as this: what is as good as 0 may be 0
@@ -34,8 +34,11 @@ def close_in(got: Values, expected: Values, record: str, coarsest: torch.dtype =
 def same(got: Observation, expected: Observation, *records: str) -> bool:
     """Whether all these records have the expected values for the same parameters: as they run, or matched in one way."""
     ways = [(got.values, expected.values)]
-    ways += [(got.matched[way], expected.matched[way]) for way in got.matched
-             if way in expected.matched and way.interchangeable != EQUAL]
+    ways += [
+        (got.matched[way], expected.matched[way])
+        for way in got.matched
+        if way in expected.matched and way.interchangeable != EQUAL
+    ]
     return any(all(close_in(ours, theirs, record, got.coarsest) for record in records) for ours, theirs in ways)
 
 
@@ -131,11 +134,18 @@ def shape(record: str = "output", on: tuple[str, ...] = ()) -> Property:
     return Property(f"shape of {record}", failure, record, on)
 
 
-def of_numbers(question: Question) -> str:
-    """The arguments of a call without tensors, which can be shown."""
-    if not all(isinstance(x, int | float | list | tuple) for x in question.inputs):
-        return ""
-    return f" for {question.inputs if len(question.inputs) > 1 else question.inputs[0]}"
+def told_apart(got: float, expected: float) -> tuple[str, str]:
+    """Both numbers with as many digits as it takes to see that they differ."""
+    for digits in range(4, 18):
+        texts = f"{got:,.{digits}g}", f"{expected:,.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
+
+
+def of_plain(got: Observation, question: Question) -> str:
+    """The call's arguments where they are no tensors, so that they say all."""
+    return "" if any(isinstance(x, Tensor | StandIn) for x in question.inputs) else f" for {got.call}"
 
 
 def written_out() -> Property:
@@ -152,8 +162,6 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> 
         if same(got, expected, record):
             return None
         ours, theirs = expected.values[record], got.values[record]
-        if not ours.ndim and not theirs.ndim:
-            return Failure(f"{theirs.item():,}{of_numbers(question)}", f"{ours.item():,}")
         if ours.shape != theirs.shape:
             return Failure(f"shape {tuple(theirs.shape)}", f"shape {tuple(ours.shape)}")
         if ours.is_floating_point() and not theirs.is_floating_point():
@@ -161,10 +169,10 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> 
         if not theirs.isfinite().all():
             return Failure("nan or inf", "finite numbers")
         worst = int((ours - theirs).abs().argmax())
+        got_text, expected_text = told_apart(theirs.flatten()[worst].item(), ours.flatten()[worst].item())
         place = ", ".join(map(str, np.unravel_index(worst, ours.shape)))
-        return Failure(
-            f"{record}[{place}] = {theirs.flatten()[worst]:.4g}{of_numbers(question)}", f"{ours.flatten()[worst]:.4g}"
-        )
+        where = f"{record}[{place}] = " if ours.ndim else ""
+        return Failure(f"{where}{got_text}{of_plain(got, question)}", expected_text)
 
     return Property(name or f"values of {record}", failure, record, on)
 

@@ -28,6 +28,7 @@ class Elsewhere(NamedTuple):
     nodes: list[ast.stmt]
     shown: ast.AST
 
+
 REDUCTIONS = ("mean", "sum", "amax", "max")
 ACTIVATIONS = ("sigmoid", "relu", "exp", "sqrt", "tanh", "gelu", "softmax")
 ONE_ARGUMENT = {*ACTIVATIONS, "softmax", "abs", "log", "silu", "leaky_relu", "softplus", "dropout", "normalize"}
@@ -74,9 +75,9 @@ def is_definition(node: ast.AST, name: str) -> bool:
 
 
 class Change(NamedTuple):
-    """What stands at a place of the tree instead."""
+    """What stands at some places of the tree instead."""
 
-    path: Path
+    paths: tuple[Path, ...]
     new: ast.AST | Elsewhere
 
 
@@ -89,14 +90,36 @@ def rebuilt(source: Source, change: Change) -> Any:
 
 
 def repairs(source: Source) -> Iterator[tuple[Repair, Change]]:
-    """Every change, the likeliest kinds first."""
+    """Every change, the likeliest kinds first; what is written several times is also changed in all these places."""
     all_places = list(places(source))
     number = itertools.count()
     for kind, changes in KINDS.items():
+        twins: dict[str, list[tuple[Path, list]]] = {}
         for path, node, around in all_places:
-            for new in changes(node, around):
+            made = list(changes(node, around))
+            for new in made:
                 shown = new.shown if isinstance(new, Elsewhere) else node
-                yield Repair(next(number), kind, line_of(shown, source), first_line(shown)), Change(path, new)
+                repair = Repair(next(number), kind, line_of(shown, source), first_line(shown))
+                yield repair, Change((path,), new)
+            if made and not isinstance(node, ast.stmt):
+                twins.setdefault(ast.unparse(node), []).append((path, made))
+                if len(twins[ast.unparse(node)]) == 2:
+                    paths = tuple(path for path, _ in twins[ast.unparse(node)])
+                    for new in made:
+                        repair = Repair(next(number), kind, line_of(node, source), first_line(node))
+                        yield repair, Change(paths, new)
+
+
+def unused_arguments(source: Source) -> list[str]:
+    """The arguments of the answer, or of its class, that its code never reads."""
+    functions = [source.tree] if isinstance(source.tree, ast.FunctionDef) else source.tree.body
+    return [
+        argument
+        for function in functions
+        if isinstance(function, ast.FunctionDef)
+        for argument in Function(function).arguments
+        if not any(isinstance(n, ast.Name) and n.id == argument and not is_stored(n) for n in ast.walk(function))
+    ]
 
 
 def line_of(node: ast.AST, source: Source) -> int:
@@ -126,19 +149,20 @@ def places(source: Source) -> Iterator[tuple[Path, ast.AST, "Around"]]:
 
 
 def replaced(tree: Tree, change: Change) -> Tree:
-    if not change.path:
-        return change.new.nodes[0] if isinstance(change.new, Elsewhere) else change.new
     tree = copy.deepcopy(tree)
-    *way, (name, i) = change.path
-    parent = tree
-    for field, index in way:
-        parent = getattr(parent, field) if index is None else getattr(parent, field)[index]
-    if isinstance(change.new, Elsewhere):
-        getattr(parent, name)[i : i + 1] = change.new.nodes
-    elif i is None:
-        setattr(parent, name, change.new)
-    else:
-        getattr(parent, name)[i] = change.new
+    for path in change.paths:
+        if not path:
+            return change.new.nodes[0] if isinstance(change.new, Elsewhere) else change.new
+        *way, (name, i) = path
+        parent = tree
+        for field, index in way:
+            parent = getattr(parent, field) if index is None else getattr(parent, field)[index]
+        if isinstance(change.new, Elsewhere):
+            getattr(parent, name)[i : i + 1] = change.new.nodes
+        elif i is None:
+            setattr(parent, name, change.new)
+        else:
+            getattr(parent, name)[i] = change.new
     return tree
 
 
@@ -156,7 +180,9 @@ def attributes_of(tree: Tree) -> list[str]:
     """The attributes that a class gives itself, and its methods."""
     nodes = list(ast.walk(tree))
     assigned = [n.attr for n in nodes if isinstance(n, ast.Attribute) and is_stored(n)]
-    return list(dict.fromkeys([*assigned, *(n.name for n in nodes if isinstance(n, ast.FunctionDef) and n is not tree)]))
+    return list(
+        dict.fromkeys([*assigned, *(n.name for n in nodes if isinstance(n, ast.FunctionDef) and n is not tree)])
+    )
 
 
 class Around:
@@ -300,11 +326,17 @@ def axis(node: ast.AST, around: Around) -> Iterator[ast.AST]:
     for i, keyword in enumerate(node.keywords):
         for new in other_axes(keyword.value) if keyword.arg in ("dim", "axis", "start_dim") else ():
             yield changed(node, keywords=[*node.keywords[:i], ast.keyword(keyword.arg, new), *node.keywords[i + 1 :]])
+    if name_of(node) in ("max", "min") and not node.keywords and len(node.args) == (0 if is_method(node) else 1):
+        for name in [name for name in around.arguments if name in ("dim", "axis")] or ["-1", "1"]:
+            most = changed(node, func=renamed(node.func, f"a{name_of(node)}"), args=[*node.args, loaded(name)])
+            yield changed(most, keywords=[loaded_keyword("keepdim", True)])
     takes_axes = name_of(node) in (*REDUCTIONS, "softmax") and not node.keywords
     if takes_axes and len(node.args) == (0 if is_method(node) else 1):
         yield from (changed(node, args=[*node.args, loaded(axes)]) for axes in ("1", "-1", "(2, 3)", "0"))
         variables = [ast.Name(name, ast.Load()) for name in around.arguments if name in ("dim", "axis")]
-        yield from (changed(node, args=[*node.args, name], keywords=[loaded_keyword("keepdim", True)]) for name in variables)
+        yield from (
+            changed(node, args=[*node.args, name], keywords=[loaded_keyword("keepdim", True)]) for name in variables
+        )
 
 
 def is_method(call: ast.Call) -> bool:
@@ -356,8 +388,10 @@ def other_function(node: ast.AST, around: Around) -> Iterator[ast.AST]:
     if name in ONE_ARGUMENT:
         for other in ACTIVATIONS[:-1]:
             if other != name:
-                yield changed(node, func=loaded(f"torch.{other}")) if not is_method(node) else changed(
-                    node, func=renamed(node.func, other), args=[], keywords=[]
+                yield (
+                    changed(node, func=loaded(f"torch.{other}"))
+                    if not is_method(node)
+                    else changed(node, func=renamed(node.func, other), args=[], keywords=[])
                 )
     if name == "sqrt":
         yield changed(node, func=loaded("__import__('math').sqrt"))
@@ -377,7 +411,14 @@ def renamed(function: ast.AST, name: str) -> ast.AST:
 
 def too_much(node: ast.AST, around: Around) -> Iterator[ast.AST | Elsewhere]:
     """A function around a value, a factor, a term or a line that should not be there."""
-    if isinstance(node, ast.Call) and name_of(node) in {*ONE_ARGUMENT, *REDUCTIONS, "view", "reshape", "flip", "transpose"}:
+    if isinstance(node, ast.Call) and name_of(node) in {
+        *ONE_ARGUMENT,
+        *REDUCTIONS,
+        "view",
+        "reshape",
+        "flip",
+        "transpose",
+    }:
         yield node.func.value if is_method(node) else node.args[0] if node.args else node
     if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Attribute):
         if isinstance(node.func.value, ast.Name) and node.func.value.id == "self":
@@ -459,7 +500,12 @@ def other_number(node: ast.AST, around: Around) -> Iterator[ast.AST]:
 
 
 def missing_function(node: ast.AST, around: Around) -> Iterator[ast.AST]:
-    if isinstance(node, ast.Call | ast.BinOp | ast.Name) and not is_target(node) and not around.is_called and around.path:
+    if (
+        isinstance(node, ast.Call | ast.BinOp | ast.Name)
+        and not is_target(node)
+        and not around.is_called
+        and around.path
+    ):
         if around.path[-1][0] in ("value", "args", "left", "right"):
             for name in ACTIVATIONS[:4]:
                 yield ast.Call(loaded(f"__import__('torch').{name}"), [node], [])
@@ -477,14 +523,14 @@ KINDS: dict[str, Callable[[ast.AST, Around], Iterator[Any]]] = {
     "maximum": tuple_of_maximum,
     "not-passed": not_passed_on,
     "axis": axis,
-    "kept-axis": kept_axis,
     "function": other_function,
-    "too-much": too_much,
-    "operator": operator,
-    "brackets": brackets,
     "exchanged": exchanged,
-    "missing": missing_function,
-    "turned": turned,
+    "too-much": too_much,
+    "brackets": brackets,
+    "operator": operator,
+    "kept-axis": kept_axis,
     "variable": other_variable,
+    "turned": turned,
     "number": other_number,
+    "missing": missing_function,
 }

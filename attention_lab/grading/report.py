@@ -14,7 +14,7 @@ def headline(report: Report) -> str:
         return f"{report.id}: all is well, {points(report)}."
     first = next(row for row in report.rows if not row.passed)
     if first.problem:
-        return f"{report.id}: {first.problem}"
+        return f"{report.id}: {first.got}"
     return f"{report.id}: {first.name}: got {first.got}, expected {first.expected}."
 
 
@@ -35,11 +35,15 @@ def text(report: Report) -> str:
 def html(report: Report) -> str:
     """The verdict's properties as a compact table, legible on light and dark."""
     head = (report.id, "", points(report)) if report.passed else (report.id, "got", "expected")
-    told = [row.got for row in report.rows]
     lines = [table_row("th", head)]
-    for place, row in enumerate(report.rows):
-        got = "as above" if row.got and row.got in told[:place] else row.got
-        lines.append(table_row("td", (f"{'✓' if row.passed else '✗'} {row.name}", got, row.expected)))
+    for row in report.rows:
+        if row.passed:
+            lines.append(table_row("td", (f"✓ {row.name}", "", "")))
+    failed: dict[tuple[str, str], list[str]] = {}
+    for row in report.rows:
+        if not row.passed:
+            failed.setdefault((row.got, row.expected), []).append(row.name)
+    lines += [table_row("td", (f"✗ {', '.join(names)}", *told)) for told, names in failed.items()]
     return f'<table style="margin:0">{"".join(lines)}</table>'
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from .limits import TIME_LIMIT
 from .matching import Way
 from .observe import Observation, Problem, Question, observe_all
-from .repairs import Change, Repair, Source, rebuilt, repairs, source_of
+from .repairs import Change, Repair, Source, rebuilt, repairs, source_of, unused_arguments
 
 REPAIR_LIMIT = 1  # seconds for one changed answer: a change can make a loop endless
 MAX_REPAIRS = 1000
@@ -38,6 +38,10 @@ class Witness:
     @cached_property
     def changes(self) -> dict[Repair, Change]:
         return dict(itertools.islice(repairs(self.source), MAX_REPAIRS)) if self.source else {}
+
+    def unused_arguments(self) -> list[str]:
+        """The arguments that the answer's code never reads."""
+        return unused_arguments(self.source) if self.source else []
 
     def repairs(self) -> list[Repair]:
         """The changes of one place in the answer's code that can be asked for, as far as its code is known."""

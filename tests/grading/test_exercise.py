@@ -1,23 +1,37 @@
 """Right answers are written in steps: they do what the package does, and another step makes another exercise."""
 
+import math
+from collections.abc import Callable
+
 import pytest
 import torch
 from bank import named as names
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attention_lab import mechanisms
 from attention_lab.grading.exercise import Exercise, mistake, named, steps
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
-from attention_lab.grading.observe import observe
-from attention_lab.mechanisms import BAM, ChannelAttention, ChannelGate, SpatialAttention, SqueezeExcitation, squeeze
+from attention_lab.grading.witness import Witness
+from attention_lab.grading.exercises.selective_kernel import SELECTIVE_KERNEL
+from attention_lab.grading.exercises.self_attention import MULTI_HEAD, SCALED_DOT_PRODUCT
+from attention_lab.mechanisms import (
+    BAM,
+    ChannelAttention,
+    ChannelGate,
+    MultiHeadSelfAttention,
+    SelectiveKernel,
+    SpatialAttention,
+    SqueezeExcitation,
+    scaled_dot_product_attention,
+    squeeze,
+)
 
 
 def reports(exercise: Exercise, answer: type | object) -> dict[str, Report]:
-    questions = ask(exercise, seed=0)
-    observations = [observe(answer, question, exercise.records) for question in questions]
-    return {check: judge(exercise, check, questions, observations) for check in exercise.checks}
+    witness = Witness(answer, ask(exercise, seed=0), exercise.records)
+    return {check: judge(exercise, check, witness) for check in exercise.checks}
 
 
 def accepted(exercise: Exercise, answer: type | object) -> bool:
@@ -27,6 +41,11 @@ def accepted(exercise: Exercise, answer: type | object) -> bool:
 @pytest.mark.parametrize(
     ("exercise", "mechanism"),
     {
+        "branch-softmax": "branch_softmax",
+        "scaled-dot-product": "scaled_dot_product_attention",
+        "positions": "sinusoidal_positions",
+        "affine-grid": "affine_grid",
+        "bilinear-sample": "bilinear_sample",
         "select": "select",
         "recalibrate": "recalibrate",
         "squeeze-excitation": "SqueezeExcitation",
@@ -164,6 +183,87 @@ def test_an_exercise_with_another_step_knows_right_and_wrong_by_that_step(
     assert not accepted(variant, standard)
     assert names(reports(variant, wrong)) == {told}
     assert accepted(EXERCISES[exercise], standard)
+
+
+def dot_product(axis: int) -> Callable:
+    """Attention whose scores are divided by 2 sqrt(d), with a softmax over this axis."""
+
+    def answer(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        scores = q @ k.mT / (2 * math.sqrt(q.shape[-1]))
+        weights = (scores if mask is None else scores.masked_fill(~mask, -math.inf)).softmax(axis)
+        return weights @ v, weights
+
+    return answer
+
+
+class UnscaledHeads(MultiHeadSelfAttention):
+    def merge(self, heads: Tensor) -> Tensor:
+        return heads.transpose(1, 2).flatten(2)
+
+    def weights(self, x: Tensor) -> Tensor:
+        q, k, _ = self._heads(x)
+        return (q @ k.mT).softmax(-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.projection(self.merge(self.weights(x) @ self._heads(x)[2]))
+
+
+class UnscaledHeadsMergedByView(UnscaledHeads):
+    def merge(self, heads: Tensor) -> Tensor:
+        return heads.reshape(len(heads), heads.shape[2], -1)
+
+
+class LargestSqueezed(SelectiveKernel):
+    def _fuse(self, features: list[Tensor]) -> Tensor:
+        logits = self.score(self.reduce(sum(features).amax((2, 3)))).unflatten(1, (len(features), -1))
+        return self.normalised(logits)[:, :, :, None, None]
+
+    def normalised(self, logits: Tensor) -> Tensor:
+        return logits.softmax(1)
+
+
+class LargestSqueezedAndGated(LargestSqueezed):
+    def normalised(self, logits: Tensor) -> Tensor:
+        return logits.sigmoid()
+
+    @staticmethod
+    def _select(weights: Tensor, features: list[Tensor]) -> Tensor:
+        return (weights * torch.stack(features, 1)).sum(1)
+
+
+VARIANTS = {
+    "scaled-dot-product": (
+        SCALED_DOT_PRODUCT.with_steps(scale=lambda self, q: 2 * math.sqrt(q.shape[-1])),
+        dot_product(-1),
+        scaled_dot_product_attention,
+        (dot_product(-2), "softmax-over-queries"),
+    ),
+    "multi-head": (
+        MULTI_HEAD.with_steps(scale=lambda self, q: 1),
+        UnscaledHeads,
+        MultiHeadSelfAttention,
+        (UnscaledHeadsMergedByView, "heads-by-view"),
+    ),
+    "selective-kernel": (
+        SELECTIVE_KERNEL.with_steps(squeeze=lambda self, fused: fused.amax((2, 3))),
+        LargestSqueezed,
+        SelectiveKernel,
+        (LargestSqueezedAndGated, "sigmoid-not-softmax"),
+    ),
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_another_step_makes_another_answer_right(variant: str):
+    exercise, right, standard, _ = VARIANTS[variant]
+    assert accepted(exercise, right)
+    assert not accepted(exercise, standard)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_mistake_in_another_step_is_still_named(variant: str):
+    exercise, _, _, (wrong, id) = VARIANTS[variant]
+    assert names(reports(exercise, wrong)) == {id}
 
 
 def test_steps_of_a_function_that_is_an_object_are_replaced_too():

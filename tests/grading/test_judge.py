@@ -100,7 +100,9 @@ def test_a_mistake_is_named_in_any_layout_and_what_holds_keeps_its_points():
 
 def test_a_mistake_takes_the_exercises_equation_unless_it_has_its_own():
     own = mistake("own", "own", "own?", equation="its own")
-    exercise = Exercise("e", (Score,), {}, {}, ("", "", ""), equation="common", misconceptions=(own, mistake("x", "x", "x?")))
+    exercise = Exercise(
+        "e", (Score,), {}, {}, ("", "", ""), equation="common", misconceptions=(own, mistake("x", "x", "x?"))
+    )
     assert [m.equation for m in exercise.misconceptions] == ["its own", "common"]
 
 
@@ -134,7 +136,11 @@ def test_the_first_failing_probe_is_told_and_a_passing_property_says_nothing():
 
 def test_nothing_passes_untested():
     nowhere = Exercise(
-        "nowhere", (lambda x: x,), {"one": Probe(lambda g: (normal(g, 3),))}, {"v": Check(1, (values(on=("two",)),))}, ("",) * 3
+        "nowhere",
+        (lambda x: x,),
+        {"one": Probe(lambda g: (normal(g, 3),))},
+        {"v": Check(1, (values(on=("two",)),))},
+        ("",) * 3,
     )
     with pytest.raises(RuntimeError, match="asked on no probe"):
         verdict(lambda x: x, nowhere)
@@ -146,7 +152,9 @@ def test_a_reference_that_fails_is_said_to_be_the_courses_own_fault():
     def broken(x):
         raise ValueError("broken")
 
-    exercise = Exercise("b", (broken,), {"one": Probe(lambda g: (normal(g, 3),))}, {"v": Check(1, (values(),))}, ("",) * 3)
+    exercise = Exercise(
+        "b", (broken,), {"one": Probe(lambda g: (normal(g, 3),))}, {"v": Check(1, (values(),))}, ("",) * 3
+    )
     with pytest.raises(RuntimeError, match="no fault of yours"):
         verdict(lambda x: x, exercise)
 

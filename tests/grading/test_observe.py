@@ -14,7 +14,7 @@ X = torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().man
 
 
 def seen(answer, *inputs: object, build: tuple = (), records: tuple[str, ...] = ("output",)) -> Observation:
-    return observe(answer, Question("probe", build, inputs or (X,), seed=3), records)
+    return observe(answer, Question("probe", build, inputs or (X,), seed=3, of_class=isinstance(answer, type)), records)
 
 
 class Scaled(nn.Module):
@@ -175,7 +175,7 @@ def test_with_parameters_told_apart_by_what_they_do_two_layouts_give_the_same():
         def scores(self, z):
             return z @ self.matrix + self.shift
 
-    question, records = Question("probe", (), (X,), seed=3), ("output", "weights")
+    question, records = Question("probe", (), (X,), seed=3, of_class=True), ("output", "weights")
     usual, turned = (observe(kind, question, records, match=(WAY,)) for kind in (Scaled, Transposed))
     assert not torch.allclose(usual.values["output"], turned.values["output"])
     assert_close(usual.matched[WAY], turned.matched[WAY])
@@ -193,7 +193,7 @@ def test_a_parameter_behind_a_relu_that_is_off_in_one_filling_gets_another_chanc
             return x * self.scale.relu()
 
     for seed in range(10):
-        assert observe(OftenOff, Question("probe", (), (X,), seed), ("output",)).without_gradient == 0
+        assert observe(OftenOff, Question("probe", (), (X,), seed, of_class=True), ("output",)).without_gradient == 0
 
 
 def test_nothing_is_left_behind_on_an_answers_modules():
@@ -204,7 +204,7 @@ def test_nothing_is_left_behind_on_an_answers_modules():
             super().__init__()
             kept.append(self)
 
-    observe(Kept, Question("probe", (), (X,), 3), ("output",), match=(WAY,))
+    observe(Kept, Question("probe", (), (X,), 3, of_class=True), ("output",), match=(WAY,))
     for module in kept:
         for layer in module.modules():
             assert not layer._forward_hooks and not layer._forward_pre_hooks and not layer._backward_hooks
@@ -215,3 +215,52 @@ def test_a_function_that_is_to_be_written_is_noticed_when_it_is_called():
     question = Question("probe", (), (X,), 3, forbidden=("softmax", "grid_sample"))
     assert observe(lambda x: x.softmax(1), question, ("output",)).borrowed == ("softmax",)
     assert observe(lambda x: x.exp(), question, ("output",)).borrowed == ()
+
+
+def told(answer, of_class: bool) -> str:
+    return str(observe(answer, Question("probe", (), (X,), 3, of_class), ("output",)).problems.get("build", ""))
+
+
+def test_a_factory_and_an_object_are_taken_where_a_class_or_a_function_is_meant_if_they_can_be():
+    assert not told(lambda: Scaled(), of_class=True)
+    assert not told(Scaled(), of_class=False)
+    assert told(Scaled(), of_class=True) == (
+        "an object of Scaled was passed: the class itself is wanted, without brackets; was its cell run?"
+    )
+    assert told(Scaled, of_class=False).startswith("type was passed: the function itself is wanted")
+    assert told(None, of_class=True).startswith("None was passed: the class itself is wanted")
+    assert told(lambda: 3, of_class=True) == "<lambda>() gives int, no nn.Module"
+
+
+def test_an_object_that_is_passed_as_a_function_stays_as_it_was():
+    module = Scaled()
+    before = [p.clone() for p in module.parameters()]
+    assert not told(module, of_class=False)
+    assert module.training and all(map(torch.equal, before, module.parameters()))
+
+
+def test_the_call_is_told_by_the_names_that_the_learner_gave():
+    assert seen(Scaled).call == "x (2, 3, 4, 4)"
+    assert seen(lambda features, dim: features, X, 1).call == "features (2, 3, 4, 4), dim=1"
+
+
+def test_a_crash_is_told_by_its_function_its_line_and_its_code():
+    def crashes(x):
+        return x.no_such_thing
+
+    problem = seen(crashes).problems["output"]
+    assert (problem.function, problem.line) == ("crashes", "return x.no_such_thing")
+
+
+def test_a_class_without_forward_is_no_stub():
+    class NoForward(nn.Module):
+        def weights(self, x):
+            return self.part(x)
+
+        def __init__(self):
+            super().__init__()
+            self.part = nn.Module()
+
+    answer = observe(NoForward, Question("probe", (), (X,), 3, of_class=True), ("weights", "output"))
+    assert str(answer.problems["output"]) == "NoForward has no method forward(x): is its def inside another one?"
+    assert "Module has no method forward(x)" in str(answer.problems["weights"])

@@ -75,7 +75,9 @@ def test_another_shape_or_another_kind_of_number_is_not_close():
 def matched(output: float, weights: float, as_run: float = -1) -> Observation:
     """An answer that gives these values with its parameters told apart by the output, others as its layers run."""
     values = {"output": torch.tensor([output]), "weights": torch.tensor([weights])}
-    return Observation(values=dict.fromkeys(values, torch.tensor([float(as_run)])), matched={Way(("output",), AT_ONCE): values})
+    return Observation(
+        values=dict.fromkeys(values, torch.tensor([float(as_run)])), matched={Way(("output",), AT_ONCE): values}
+    )
 
 
 def test_records_are_the_same_if_the_same_parameters_give_them_all():
@@ -99,7 +101,10 @@ def test_records_that_are_right_for_different_parameters_do_not_fit_together():
         values={"output": torch.tensor([1.0]), "weights": torch.tensor([0.0])},
         matched={Way(("weights",), AT_ONCE): {"output": torch.tensor([0.0]), "weights": torch.tensor([4.0])}},
     )
-    right = Observation(values=RIGHT.values, matched={Way(("weights",), AT_ONCE): {"output": torch.tensor([3.0]), "weights": torch.tensor([4.0])}})
+    right = Observation(
+        values=RIGHT.values,
+        matched={Way(("weights",), AT_ONCE): {"output": torch.tensor([3.0]), "weights": torch.tensor([4.0])}},
+    )
     wrong = Observation(values={"output": torch.tensor([0.0]), "weights": torch.tensor([2.0])})
     assert fits(right, right, QUESTION) is None
     assert fits(apart, right, QUESTION).got == "each right for other layers"
@@ -139,10 +144,15 @@ def test_an_image_that_loses_an_axis_when_alone_is_not_told_that_it_is_mixed():
 
 def test_a_call_with_plain_arguments_is_shown():
     asked = Question("probe", (), ([(3, 1, 4)],), seed=0)
-    told = values().failure(
-        Observation(values={"output": torch.tensor(13)}), Observation(values={"output": torch.tensor(9)}), asked
-    )
-    assert (told.got, told.expected) == ("13 for [(3, 1, 4)]", "9")
+    got, right = (Observation(values={"output": torch.tensor(x)}, call="layers=[(3, 1, 4)]") for x in (13, 9))
+    told = values().failure(got, right, asked)
+    assert (told.got, told.expected) == ("13 for layers=[(3, 1, 4)]", "9")
+
+
+def test_two_numbers_that_differ_are_never_shown_alike():
+    got, right = (Observation(values={"output": torch.tensor([x], dtype=torch.float64)}) for x in (1.00001234, 1.0))
+    told = values().failure(got, right, Question("probe", (), (torch.zeros(1),), seed=0))
+    assert (told.got, told.expected) == ("output[0] = 1.00001", "1")
 
 
 def slopes_told(got: list[Slope], expected: list[Slope], right: bool) -> list[Misconception | None]:
