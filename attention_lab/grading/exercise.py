@@ -4,7 +4,7 @@ Everything here is data. The machinery that uses it (observe, judge, report) kno
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from inspect import cleandoc
 from typing import Any, NamedTuple
 
@@ -121,6 +121,7 @@ class Exercise:
     checks: by the last part of the test cell's grade id.
     hints: a nudge, the equation with shapes, pseudocode; their common indentation is taken away.
     equation: what is asked for, with its source.
+    uses: earlier exercises whose answers this one calls, by the name under which it does.
     part: the class that is asked for, where one solution cell holds several: its checks are `<id>-<part>-<check>`.
     forbidden: functions of torch that do what is to be written, and so must not be called.
     differentiates: the answer itself computes gradients: it is called with autograd on, its own slope is not asked for.
@@ -136,6 +137,7 @@ class Exercise:
     equation: str = ""
     records: tuple[str, ...] = ("output",)
     misconceptions: tuple[Misconception, ...] = ()
+    uses: dict[str, "Exercise"] = field(default_factory=dict)
     part: str = ""
     forbidden: tuple[str, ...] = ()
     differentiates: bool = False

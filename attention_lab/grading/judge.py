@@ -1,6 +1,7 @@
 """Judge: compare what an answer did with what the right answers do on the same questions. Runs no untrusted code."""
 
 import inspect
+import itertools
 import re
 import secrets
 import time
@@ -12,7 +13,7 @@ import torch
 from torch import Generator
 
 from .biases import bare, without_biases
-from .exercise import Coding, Exercise, Misconception, Property
+from .exercise import Coding, Exercise, Misconception, Property, steps
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
 from .observe import Observation, Problem, Question, observe
 from .properties import BORROWED, UNREGISTERED, close_in, same
@@ -84,11 +85,15 @@ def judge(exercise: Exercise, check: str, witness: Witness) -> Report:
     problems = (problem for seen in witness.seen for problem in seen.problems.values())
     if stub := next((problem.message for problem in problems if problem.kind == "NotImplementedError"), None):
         return replace(report, stub=stub)
+    if earlier := case.earlier():
+        return replace(report, misconception=earlier)
     plain = (row.meaning for row in rows if row.meaning)
     on = {name for asked, row in zip(properties, rows) if not row.passed for name in asked.on or exercise.probes}
     everywhere = set(exercise.probes)
     named = case.misconception(everywhere) or (case.misconception(on) if on < everywhere else None)
-    return replace(report, misconception=named or next(plain, None) or case.repair() or case.symptom())
+    return replace(
+        report, misconception=named or next(plain, None) or case.repair() or case.two_misconceptions() or case.symptom()
+    )
 
 
 class Case:
@@ -242,6 +247,37 @@ class Case:
                 return misconception
         return None
 
+    def two_misconceptions(self) -> Misconception | None:
+        """Two mistakes in different steps that together do what this answer did."""
+        start, everywhere = time.process_time(), set(self.exercise.probes)
+        for one, other in itertools.combinations(self.exercise.misconceptions, 2):
+            for first, second in itertools.product(one.codings, other.codings):
+                if both := both_steps(first, second):
+                    for form in self.exercise.forms:
+                        for version in self.versions(mistaken(both, form), self.seen[0].parameters):
+                            if self.does_the_same(self.of(version), everywhere):
+                                name = f"{one.name}; and {other.name}"
+                                return Misconception(f"{one.id}+{other.id}", name, one.question, one.equation)
+            if time.process_time() - start > SECONDS_OF_REPAIRS:
+                return None
+        return None
+
+    def earlier(self) -> Misconception | None:
+        """An answer to an earlier exercise that this one calls and that is itself not right."""
+        for name, exercise in self.exercise.uses.items():
+            witness = self.witness.of_earlier(name, ask(exercise), exercise.records)
+            case = witness and Case(exercise, witness)
+            if case and not all(
+                case.row(asked).passed for check in exercise.checks.values() for asked in check.properties
+            ):
+                return Misconception(
+                    "earlier-answer",
+                    f"{name}, which your code calls, does not pass its own checks",
+                    f"Which check of the exercise {exercise.id} fails? Mend that first, run its cell, then this one.",
+                    exercise.equation,
+                )
+        return None
+
     def does_the_same(self, wrong: Iterable[Observation], on: set[str]) -> bool:
         return all(
             question.name not in on
@@ -281,6 +317,14 @@ class Case:
         problems = [problem for seen in self.seen for problem in seen.problems.values()]
         known = next(filter(None, map(of_error, problems)), None)
         return known or of_unused(self.witness.unused_arguments(), self.exercise.equation)
+
+
+@cache
+def both_steps(one: Coding, other: Coding) -> Coding | None:
+    """A coding with the steps of two, if both replace steps, and different ones."""
+    if isinstance(one, steps) and isinstance(other, steps) and not one.other.keys() & other.other.keys():
+        return steps(**one.other, **other.other)
+    return None
 
 
 @cache

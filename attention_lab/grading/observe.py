@@ -23,6 +23,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from .kernel import as_new
 from .limits import OutOfTime, limits, quiet
@@ -384,7 +385,7 @@ def item(result: Any, index: int, records: tuple[str, ...]) -> Tensor:
 
 
 class Watched(TorchFunctionMode):
-    """Which of torch's functions are called inside the block, not those that these call, and how precise the numbers are."""
+    """Which of torch's functions and modes are used inside the block, and how precise the numbers are."""
 
     def __init__(self):
         super().__init__()
@@ -393,6 +394,7 @@ class Watched(TorchFunctionMode):
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         self.names.add(getattr(function, "__name__", ""))
+        self.names.update(type(mode).__name__ for mode in _get_current_dispatch_mode_stack())
         result = function(*args, **(kwargs or {}))
         if is_real(result) and torch.finfo(result.dtype).eps > torch.finfo(self.coarsest).eps:
             self.coarsest = result.dtype

@@ -13,13 +13,13 @@ TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3}  # relative to the large
 SMALLEST = 1e-6  # a largest value below this counts as this: what is as good as 0 may be 0
 
 
-def close(got: Tensor, expected: Tensor, coarsest: torch.dtype = torch.float64) -> bool:
-    """Whether two tensors have the same shape and the same values, within the tolerance of the coarsest dtype."""
+def close(got: Tensor, expected: Tensor, coarsest: torch.dtype = torch.float64, least: float = 0) -> bool:
+    """Whether two tensors have the same shape and values, within the tolerance of the coarsest dtype and at least ``least``."""
     if got.shape != expected.shape:
         return False
     if not expected.is_floating_point():
         return bool((got == expected).all())
-    tolerance = max(TOLERANCES.get(dtype, 1e-2) for dtype in (got.dtype, expected.dtype, coarsest))
+    tolerance = max(least, *(TOLERANCES.get(dtype, 1e-2) for dtype in (got.dtype, expected.dtype, coarsest)))
     finite = expected[expected.isfinite()]
     size = max(float(finite.abs().max()) if finite.numel() else 0.0, SMALLEST)
     return bool(
@@ -27,11 +27,11 @@ def close(got: Tensor, expected: Tensor, coarsest: torch.dtype = torch.float64) 
     )
 
 
-def close_in(got: Values, expected: Values, record: str, coarsest: torch.dtype = torch.float64) -> bool:
-    return record in got and record in expected and close(got[record], expected[record], coarsest)
+def close_in(got: Values, expected: Values, record: str, *tolerance: torch.dtype | float) -> bool:
+    return record in got and record in expected and close(got[record], expected[record], *tolerance)
 
 
-def same(got: Observation, expected: Observation, *records: str) -> bool:
+def same(got: Observation, expected: Observation, *records: str, tolerance: float = 0) -> bool:
     """Whether all these records have the expected values for the same parameters: as they run, or matched in one way."""
     ways = [(got.values, expected.values)]
     ways += [
@@ -39,7 +39,9 @@ def same(got: Observation, expected: Observation, *records: str) -> bool:
         for way in got.matched
         if way in expected.matched and way.interchangeable != EQUAL
     ]
-    return any(all(close_in(ours, theirs, record, got.coarsest) for record in records) for ours, theirs in ways)
+    return any(
+        all(close_in(ours, theirs, record, got.coarsest, tolerance) for record in records) for ours, theirs in ways
+    )
 
 
 UNREGISTERED = Misconception(
@@ -157,9 +159,11 @@ def written_out() -> Property:
     return Property("your own code", failure)
 
 
-def values(record: str = "output", on: tuple[str, ...] = (), name: str = "") -> Property:
+def values(record: str = "output", on: tuple[str, ...] = (), name: str = "", tolerance: float = 0) -> Property:
+    """The record's values are those of the right answer, with a larger tolerance where the statement leaves one."""
+
     def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
-        if same(got, expected, record):
+        if same(got, expected, record, tolerance=tolerance):
             return None
         ours, theirs = expected.values[record], got.values[record]
         if ours.shape != theirs.shape:

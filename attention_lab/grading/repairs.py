@@ -118,8 +118,12 @@ def unused_arguments(source: Source) -> list[str]:
         for function in functions
         if isinstance(function, ast.FunctionDef)
         for argument in Function(function).arguments
-        if not any(isinstance(n, ast.Name) and n.id == argument and not is_stored(n) for n in ast.walk(function))
+        if not reads(function, argument)
     ]
+
+
+def reads(tree: ast.AST, name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name and not is_stored(n) for n in ast.walk(tree))
 
 
 def line_of(node: ast.AST, source: Source) -> int:

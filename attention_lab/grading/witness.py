@@ -8,7 +8,7 @@ from typing import Any
 from .limits import TIME_LIMIT
 from .matching import Way
 from .observe import Observation, Problem, Question, observe_all
-from .repairs import Change, Repair, Source, rebuilt, repairs, source_of, unused_arguments
+from .repairs import Change, Repair, Source, reads, rebuilt, repairs, source_of, unused_arguments
 
 REPAIR_LIMIT = 1  # seconds for one changed answer: a change can make a loop endless
 MAX_REPAIRS = 1000
@@ -38,6 +38,12 @@ class Witness:
     @cached_property
     def changes(self) -> dict[Repair, Change]:
         return dict(itertools.islice(repairs(self.source), MAX_REPAIRS)) if self.source else {}
+
+    def of_earlier(self, name: str, questions: list[Question], records: tuple[str, ...]) -> "Witness | None":
+        """The witness of an earlier answer, if this answer's code calls one by that name."""
+        if not self.source or name not in self.source.names or not reads(self.source.tree, name):
+            return None
+        return Witness(self.source.names[name], questions, records)
 
     def unused_arguments(self) -> list[str]:
         """The arguments that the answer's code never reads."""

@@ -340,6 +340,7 @@ class SpatialFirst(ChannelFirst):
 
 BAM_EXERCISE = Exercise(
     id="bam",
+    uses={"ChannelGate": CHANNEL_GATE, "SpatialGate": SPATIAL_GATE},
     equation=GATE,
     forms=(ChannelFirst, SpatialFirst),
     free_biases=True,

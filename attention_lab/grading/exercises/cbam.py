@@ -407,10 +407,9 @@ class Block(CBAM):
 
 CBAM_EXERCISE = Exercise(
     id="cbam",
+    uses={"ChannelAttention": CHANNEL_ATTENTION, "SpatialAttention": SPATIAL_ATTENTION},
     equation="x' = M_c(x) x, output = M_s(x') x' (Woo et al. 2018, equation 1)",
-    forms=tuple(
-        steps(parts=(channel, AverageFirst))(Block) for channel in (Channel, AppliedOnce)
-    ),
+    forms=tuple(steps(parts=(channel, AverageFirst))(Block) for channel in (Channel, AppliedOnce)),
     free_biases=True,
     probes={
         "small": Probe(lambda g: (uneven(g, 2, 40, 9, 11),), build=(40, 4, 3)),
@@ -422,6 +421,12 @@ CBAM_EXERCISE = Exercise(
         "values": Check(3, (shape(), values(), images_apart(), gradients(), leaves_input_alone())),
     },
     misconceptions=(
+        mistake(
+            "multiplied-twice",
+            "x is multiplied by its gates twice: your two parts already give back the gated map",
+            "What does channel(x) return, the gate or the refined map?",
+            steps(forward=lambda self, x: self.spatial(refined := x * self.channel(x)) * refined),
+        ),
         mistake(
             "spatial-first",
             "the order is swapped: positions first, then channels",

@@ -1,9 +1,9 @@
 """Lesson 06, self-attention: scaled-dot-product, multi-head, patch-embedding, positions, encoder-block."""
 
 import math
+from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from ..exercise import Check, Exercise, Failure, Probe, Property, instead, mistake, named, normal, steps
@@ -348,6 +348,15 @@ def not_exchanged(self: Attention, x: Tensor) -> Tensor:
     return x.unflatten(2, (self.heads, -1))
 
 
+def scaled_late(size: Callable[[Tensor, int], int]) -> Callable:
+    def attend(self: Attention, x: Tensor) -> tuple[Tensor, Tensor]:
+        q, k, v = self.project(x)
+        weights = self.normalise(self.scores(q, k)) / math.sqrt(size(q, self.heads))
+        return weights @ v, weights
+
+    return attend
+
+
 def across_images(right: type[Attention]) -> type[Attention]:
     class Wrong(right):
         def attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -361,10 +370,11 @@ def across_images(right: type[Attention]) -> type[Attention]:
 
 MULTI_HEAD = Exercise(
     id="multi-head",
+    uses={"scaled_dot_product_attention": SCALED_DOT_PRODUCT},
     forms=(Attention,),
     free_biases=True,
     equation=HEADS,
-    forbidden=("multi_head_attention_forward",),
+    forbidden=("multi_head_attention_forward", "scaled_dot_product_attention"),
     records=("weights", "output"),
     probes={
         "four heads": Probe(lambda g: (normal(g, 2, 5, 12),), build=(12, 3)),
@@ -407,6 +417,22 @@ MULTI_HEAD = Exercise(
             "the scores are not divided by the root of a head's width",
             "How large is a sum of d products, and what does a softmax do with large scores?",
             steps(scale=lambda self, q: 1),
+            equation=ATTENTION,
+        ),
+        mistake(
+            "scaled-after-softmax",
+            "the weights are divided by a root, not the scores",
+            "What do the rows of your weights sum to?",
+            steps(scale=lambda self, q: 1, attend=scaled_late(lambda q, heads: q.shape[-1])),
+            steps(scale=lambda self, q: 1, attend=scaled_late(lambda q, heads: q.shape[-1] * heads)),
+            equation=ATTENTION,
+        ),
+        mistake(
+            "masked",
+            "a token attends only to those before it, or only to those behind: nobody asked for a mask",
+            "May the first patch of an image look at the last one?",
+            steps(normalise=lambda self, s: s.masked_fill(torch.ones_like(s).triu(1).bool(), -math.inf).softmax(-1)),
+            steps(normalise=lambda self, s: s.masked_fill(torch.ones_like(s).tril(-1).bool(), -math.inf).softmax(-1)),
             equation=ATTENTION,
         ),
         *named(SCALED_DOT_PRODUCT.misconceptions, "softmax-over-queries"),
@@ -706,6 +732,12 @@ def unpaired(length: int, dim: int) -> Tensor:
     return torch.where(j % 2 == 0, angles.sin(), angles.cos())
 
 
+def columns_counted(length: int, dim: int) -> Tensor:
+    p, j = torch.arange(length, dtype=torch.float64)[:, None], torch.arange(dim, dtype=torch.float64)
+    angles = p / 10000 ** (2 * j / dim)
+    return torch.where(j % 2 == 0, angles.sin(), angles.cos())
+
+
 def pairs_on_the_circle() -> Property:
     """A sine and the cosine beside it have the same angle."""
 
@@ -748,6 +780,12 @@ POSITIONS_EXERCISE = Exercise(
             "the exponent is halved: the pair i needs 2i / dim",
             "Which exponent has the last pair? It should be nearly 1.",
             steps(exponent=lambda self, i, dim: i / dim),
+        ),
+        mistake(
+            "columns-counted",
+            "i counts the columns, not the pairs: sine and cosine of a pair differ, and the waves slow down twice as fast",
+            "Which columns share i = 1?",
+            instead(columns_counted),
         ),
         mistake(
             "unpaired",
@@ -861,10 +899,11 @@ GELU = "GELU(x) = x Phi(x), Phi the normal distribution (Hendrycks and Gimpel 20
 
 ENCODER_BLOCK = Exercise(
     id="encoder-block",
+    uses={"MultiHeadSelfAttention": MULTI_HEAD},
     forms=(Block,),
     free_biases="attention",
     equation=BLOCK,
-    forbidden=("multi_head_attention_forward",),
+    forbidden=("multi_head_attention_forward", "scaled_dot_product_attention"),
     probes={
         "ratio 5": Probe(lambda g: (0.5 + normal(g, 2, 5, 12),), build=(12, 2, 5)),
         "default": Probe(lambda g: (0.5 + normal(g, 3, 4, 16),), build=(16,)),

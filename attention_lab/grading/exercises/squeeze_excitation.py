@@ -61,6 +61,12 @@ SQUEEZE_EXERCISE = Exercise(
             instead(lambda x: x.mean((2, 3), keepdim=True).squeeze()),
         ),
         mistake(
+            "torchs-squeeze",
+            "torch's squeeze() only takes away axes of size 1; it averages nothing",
+            "Which numbers of a channel should the result depend on?",
+            instead(lambda x: x.squeeze()),
+        ),
+        mistake(
             "over-channels",
             "the average runs over the channels, not over the positions",
             "Which axes of (N, C, H, W) are positions?",
@@ -103,6 +109,7 @@ PROBES = {
 
 SQUEEZE_EXCITATION = Exercise(
     id="squeeze-excitation",
+    uses={"squeeze": SQUEEZE_EXERCISE},
     equation=EXCITATION,
     forms=(Excitation,),
     free_biases=True,
@@ -200,6 +207,18 @@ SE_RESIDUAL = Exercise(
             "the branch is multiplied by itself: se(u) already returns u times its gates",
             "What does se return: gates, or a gated map?",
             instead(lambda x, branch, se: x + branch(x) * se(branch(x))),
+        ),
+        mistake(
+            "gate-of-x",
+            "the branch is multiplied by se(x): the gates are made of x, and x comes in once more",
+            "What does se return: gates, or a gated map? Whose output should it gate?",
+            instead(lambda x, branch, se: x + branch(x) * se(x)),
+        ),
+        mistake(
+            "own-gate",
+            "se is never called: another gate is built in its place",
+            "Which of the three arguments does your function not use?",
+            instead(lambda x, branch, se: x + StandIn("gate", (x.shape[1],)).build().to(x.dtype)(branch(x))),
         ),
         mistake(
             "no-skip",

@@ -37,6 +37,8 @@ class TemperatureSoftmax:
         return powers.sum(dim, keepdim=True)
 
 
+MODERATE = ("plain", "middle axis", "first axis")
+
 TEMPERATURE_SOFTMAX = Exercise(
     id="temperature-softmax",
     equation="weights_i = exp(s_i / T) / sum_j exp(s_j / T) (Hinton et al. 2014, equation 1)",
@@ -44,7 +46,8 @@ TEMPERATURE_SOFTMAX = Exercise(
     forbidden=("softmax", "log_softmax"),
     probes={
         "plain": Probe(lambda g: (normal(g, 3, 7),)),
-        "first axis": Probe(lambda g: (normal(g, 4, 5, 3), 1)),
+        "middle axis": Probe(lambda g: (normal(g, 4, 5, 3), 1)),
+        "first axis": Probe(lambda g: (normal(g, 6, 4), 0)),
         "warm": Probe(lambda g: (3 * normal(g, 3, 7), -1, 2.0)),
         "cold": Probe(lambda g: (normal(g, 3, 7), -1, 0.25)),
         "large": Probe(lambda g: (1e4 * normal(g, 3, 7),)),
@@ -55,9 +58,10 @@ TEMPERATURE_SOFTMAX = Exercise(
         "values": Check(
             2,
             (
-                shape(on=("plain", "first axis")),
+                shape(on=MODERATE),
                 sums_to_one("output", -1, on=("plain",)),
-                values(on=("plain", "first axis")),
+                values(on=MODERATE),
+                gradients(on=MODERATE),
                 leaves_input_alone(),
                 written_out(),
             ),
@@ -95,6 +99,23 @@ TEMPERATURE_SOFTMAX = Exercise(
             "the exponential of a large score overflows",
             "exp(10000) is inf. Which number can you subtract from every score without changing the weights?",
             steps(largest=lambda self, scores, dim: 0),
+            equation="exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take m = max_j s_j",
+        ),
+        mistake(
+            "global-maximum",
+            "the maximum of the whole tensor is subtracted: rows far below it vanish, and 0 / 0 is nan",
+            "Which maximum makes the largest power of every row 1?",
+            steps(largest=lambda self, scores, dim: scores.max()),
+            equation="exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take m = max_j s_j",
+        ),
+        mistake(
+            "clamped",
+            "large scores are cut off: those above the bound all get the same weight",
+            "What are the weights of 90 and 200 when both are cut to 80? What may you subtract instead?",
+            *(
+                steps(normalised=lambda self, scores, dim, most=most: scores.clamp(max=most).softmax(dim))
+                for most in (50, 80, 85, 88, 100, 700)
+            ),
             equation="exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take m = max_j s_j",
         ),
         mistake(
@@ -166,6 +187,7 @@ class Select:
 
 SELECT = Exercise(
     id="select",
+    uses={"softmax": TEMPERATURE_SOFTMAX},
     equation="output_c = sum_l softmax(scores)_l features_cl",
     forms=(Select(),),
     probes={
