@@ -21,7 +21,7 @@ from .symptoms import of_error, of_repair, of_unused
 from .witness import Witness
 
 
-SECONDS_OF_REPAIRS = 0.3
+SECONDS_OF_REPAIRS = 0.5
 
 
 @dataclass(frozen=True)

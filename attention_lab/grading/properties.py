@@ -138,6 +138,8 @@ def shape(record: str = "output", on: tuple[str, ...] = ()) -> Property:
 
 def told_apart(got: float, expected: float) -> tuple[str, str]:
     """Both numbers with as many digits as it takes to see that they differ."""
+    if isinstance(got, int) and isinstance(expected, int):
+        return f"{got:,}", f"{expected:,}"
     for digits in range(4, 18):
         texts = f"{got:,.{digits}g}", f"{expected:,.{digits}g}"
         if texts[0] != texts[1]:

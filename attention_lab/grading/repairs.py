@@ -12,6 +12,7 @@ import copy
 import inspect
 import itertools
 import linecache
+import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any, NamedTuple
@@ -77,8 +78,7 @@ def is_definition(node: ast.AST, name: str) -> bool:
 class Change(NamedTuple):
     """What stands at some places of the tree instead."""
 
-    paths: tuple[Path, ...]
-    new: ast.AST | Elsewhere
+    places: tuple[tuple[Path, ast.AST | Elsewhere], ...]
 
 
 def rebuilt(source: Source, change: Change) -> Any:
@@ -90,24 +90,24 @@ def rebuilt(source: Source, change: Change) -> Any:
 
 
 def repairs(source: Source) -> Iterator[tuple[Repair, Change]]:
-    """Every change, the likeliest kinds first; what is written several times is also changed in all these places."""
+    """Every change, the likeliest kinds first; what is written twice, but for the names, is also changed in both places."""
     all_places = list(places(source))
     number = itertools.count()
     for kind, changes in KINDS.items():
-        twins: dict[str, list[tuple[Path, list]]] = {}
+        written: dict[str, list[tuple[Path, list]]] = {}
         for path, node, around in all_places:
             made = list(changes(node, around))
             for new in made:
                 shown = new.shown if isinstance(new, Elsewhere) else node
                 repair = Repair(next(number), kind, line_of(shown, source), first_line(shown))
-                yield repair, Change((path,), new)
-            if made and not isinstance(node, ast.stmt):
-                twins.setdefault(ast.unparse(node), []).append((path, made))
-                if len(twins[ast.unparse(node)]) == 2:
-                    paths = tuple(path for path, _ in twins[ast.unparse(node)])
-                    for new in made:
+                yield repair, Change(((path, new),))
+            if isinstance(node, ast.Call) and made:
+                twins = written.setdefault(re.sub(r"\b[a-z_]\w*\b(?![(.=])", "_", ast.unparse(node)), [])
+                twins.append((path, made))
+                if len(twins) == 2 and len(twins[0][1]) == len(made):
+                    for news in zip(*(made for _, made in twins)):
                         repair = Repair(next(number), kind, line_of(node, source), first_line(node))
-                        yield repair, Change(paths, new)
+                        yield repair, Change(tuple(zip((path for path, _ in twins), news)))
 
 
 def unused_arguments(source: Source) -> list[str]:
@@ -154,19 +154,19 @@ def places(source: Source) -> Iterator[tuple[Path, ast.AST, "Around"]]:
 
 def replaced(tree: Tree, change: Change) -> Tree:
     tree = copy.deepcopy(tree)
-    for path in change.paths:
+    for path, new in change.places:
         if not path:
-            return change.new.nodes[0] if isinstance(change.new, Elsewhere) else change.new
+            return new.nodes[0] if isinstance(new, Elsewhere) else new
         *way, (name, i) = path
         parent = tree
         for field, index in way:
             parent = getattr(parent, field) if index is None else getattr(parent, field)[index]
-        if isinstance(change.new, Elsewhere):
-            getattr(parent, name)[i : i + 1] = change.new.nodes
+        if isinstance(new, Elsewhere):
+            getattr(parent, name)[i : i + 1] = new.nodes
         elif i is None:
-            setattr(parent, name, change.new)
+            setattr(parent, name, new)
         else:
-            getattr(parent, name)[i] = change.new
+            getattr(parent, name)[i] = new
     return tree
 
 
@@ -303,6 +303,9 @@ def not_passed_on(node: ast.AST, around: Around) -> Iterator[ast.AST]:
     if isinstance(node, ast.Constant) and type(node.value) is int and node.value > 1:
         for name in around.arguments:
             yield ast.Name(name, ast.Load())
+    if isinstance(node, ast.Call) and name_of(node).startswith("Conv") and len(node.args) == 5:
+        named = (ast.keyword(name, value) for name, value in zip(("padding", "dilation"), node.args[3:]))
+        yield changed(node, args=node.args[:3], keywords=[*node.keywords, *named])
     if isinstance(node, ast.Call) and around.function and around.function.name == "__init__":
         given = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
         kind = getattr(nn, name_of(node), None)
@@ -397,6 +400,8 @@ def other_function(node: ast.AST, around: Around) -> Iterator[ast.AST]:
                     if not is_method(node)
                     else changed(node, func=renamed(node.func, other), args=[], keywords=[])
                 )
+    if name in ("long", "int") and is_method(node):
+        yield changed(node, func=ast.Attribute(method_of(node.func.value, "floor"), name, ast.Load()))
     if name == "sqrt":
         yield changed(node, func=loaded("__import__('math').sqrt"))
     if name in ("ReLU", "Sigmoid", "GELU", "Tanh", "SiLU", "LeakyReLU", "Softmax") and not node.args:
@@ -407,6 +412,10 @@ def other_function(node: ast.AST, around: Around) -> Iterator[ast.AST]:
             for other in ("BatchNorm1d", "BatchNorm2d", "LayerNorm")
             if other != name
         )
+
+
+def method_of(value: ast.AST, name: str) -> ast.Call:
+    return ast.Call(ast.Attribute(value, name, ast.Load()), [], [])
 
 
 def renamed(function: ast.AST, name: str) -> ast.AST:
@@ -440,7 +449,9 @@ def too_much(node: ast.AST, around: Around) -> Iterator[ast.AST | Elsewhere]:
 
 def operator(node: ast.AST, around: Around) -> Iterator[ast.AST]:
     if isinstance(node, ast.BinOp):
-        yield from (changed(node, op=kind()) for kind in OPERATORS if not isinstance(node.op, kind))
+        building = around.function is not None and around.function.name == "__init__"
+        kinds = OPERATORS[:-2] if building else OPERATORS  # a power of a width would be a huge layer
+        yield from (changed(node, op=kind()) for kind in kinds if not isinstance(node.op, kind))
     if isinstance(node, ast.AugAssign):
         yield from (changed(node, op=kind()) for kind in OPERATORS[:4] if not isinstance(node.op, kind))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Invert | ast.Not):
@@ -455,6 +466,21 @@ def brackets(node: ast.AST, around: Around) -> Iterator[ast.AST]:
         yield ast.BinOp(node.left.left, node.left.op, ast.BinOp(node.left.right, node.op, node.right))
     if isinstance(node, ast.BinOp) and isinstance(node.right, ast.BinOp):
         yield ast.BinOp(ast.BinOp(node.left, node.op, node.right.left), node.right.op, node.right.right)
+    for call, other, left in (
+        ((node.left, node.right, True), (node.right, node.left, False)) if isinstance(node, ast.BinOp) else ()
+    ):
+        if isinstance(call, ast.Call) and len(call.args) == 1:  # f(a) + b where f(a + b) is meant
+            terms = (call.args[0], other) if left else (other, call.args[0])
+            yield changed(call, args=[ast.BinOp(terms[0], node.op, terms[1])])
+    if isinstance(node, ast.BinOp) and isinstance(node.left, ast.BinOp) and isinstance(node.left.right, ast.Call):
+        call = node.left.right  # c + f(a) + b where c + f(a + b) is meant
+        if len(call.args) == 1:
+            inside = changed(call, args=[ast.BinOp(call.args[0], node.op, node.right)])
+            yield ast.BinOp(node.left.left, node.left.op, inside)
+    if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.BinOp):
+        inner = node.args[0]  # f(a + b) where f(a) + b is meant
+        yield ast.BinOp(changed(node, args=[inner.left]), inner.op, inner.right)
+        yield ast.BinOp(inner.left, inner.op, changed(node, args=[inner.right]))
 
 
 def exchanged(node: ast.AST, around: Around) -> Iterator[ast.AST]:

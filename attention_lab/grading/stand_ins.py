@@ -106,6 +106,14 @@ def one_sided(*layers: tuple) -> nn.Sequential:
     return made
 
 
+def loud(*layers: tuple) -> nn.Sequential:
+    """A stack whose last layer puts out a thousand times as much, so that no small number added to it shows."""
+    made = stack(*layers)
+    with torch.no_grad():
+        made[-1].weight *= 1000
+    return made
+
+
 BUILDERS = {
     "convolution": convolution,
     "gate": Gate,
@@ -115,4 +123,5 @@ BUILDERS = {
     "repeated": repeated,
     "tied": tied,
     "one-sided": one_sided,
+    "loud": loud,
 }

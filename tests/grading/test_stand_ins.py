@@ -16,6 +16,7 @@ ARGUMENTS = {
     "repeated": (3, ("Conv2d", 3, 3, 1)),
     "tied": (("Conv2d", 3, 3, 1), ("ReLU",), ("Conv2d", 3, 3, 1)),
     "one-sided": (("Linear", 3, 4), ("ReLU",), ("Linear", 4, 2)),
+    "loud": (("Linear", 3, 4), ("ReLU",), ("Linear", 4, 2)),
 }
 
 

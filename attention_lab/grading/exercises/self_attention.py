@@ -480,6 +480,7 @@ MULTI_HEAD = Exercise(
             "the keys serve as values too: a projection is missing",
             "What does Wv change?",
             steps(parts=(0, 1, 1)),
+            steps(project=lambda self, x: tuple(self.split(self.inner[part](x)) for part in (0, 1, 1))),
         ),
         mistake(
             "one-small-projection",
@@ -580,6 +581,11 @@ def one_layer(self: Patches, in_channels: int, patch: int, dim: int) -> nn.Modul
     return nn.Linear(in_channels * patch**2, dim)
 
 
+def windows(x: Tensor, size: int) -> Tensor:
+    """(N, C, H, W) -> (N, C, rows, columns, size, size)."""
+    return x.unfold(2, size, size).unfold(3, size, size)
+
+
 def pixels_in_line(self: Patches, x: Tensor) -> Tensor:
     return self.layer(x.reshape(len(x), -1, self.layer.in_features))
 
@@ -628,6 +634,7 @@ PATCH_EMBEDDING = Exercise(
             "the image is reshaped without moving axes: a token holds a stripe of pixels, not a patch",
             "Light up one patch. How many tokens change?",
             steps(build=one_layer, forward=pixels_in_line),
+            steps(build=one_layer, forward=lambda self, x: pixels_in_line(self, windows(x, self.patch))),
             steps(build=one_layer, forward=lambda self, x: pixels_in_line(self, x.permute(0, 2, 3, 1))),
         ),
         mistake(
@@ -903,7 +910,7 @@ ENCODER_BLOCK = Exercise(
     forms=(Block,),
     free_biases="attention",
     equation=BLOCK,
-    forbidden=("multi_head_attention_forward", "scaled_dot_product_attention"),
+    forbidden=("multi_head_attention_forward",),
     probes={
         "ratio 5": Probe(lambda g: (0.5 + normal(g, 2, 5, 12),), build=(12, 2, 5)),
         "default": Probe(lambda g: (0.5 + normal(g, 3, 4, 16),), build=(16,)),

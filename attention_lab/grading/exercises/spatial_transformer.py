@@ -465,7 +465,9 @@ def localisation(channels: int, seed: int) -> StandIn:
         ("AdaptiveAvgPool2d", 2),
         ("AvgPool2d", 1, {"divisor_override": 8}),
         ("Flatten",),
-        ("Linear", 16, 6),
+        ("Linear", 16, 5),
+        ("Tanh",),
+        ("Linear", 5, 6),
     )
     return StandIn("stack", layers, seed)
 

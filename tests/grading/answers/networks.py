@@ -86,7 +86,7 @@ def not_recursive(model):
     return sum(p.numel() for p in model.parameters(recurse=False) if p.requires_grad)
 
 
-@wrong("count-parameters", "return")
+@wrong("count-parameters", "no-return")
 def forgot_the_return(model):
     sum(p.numel() for p in model.parameters() if p.requires_grad)
 
