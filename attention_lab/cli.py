@@ -76,21 +76,22 @@ def release(lesson: str | None, force: bool) -> None:
     """Rebuild the notebooks of lessons whose source has changed."""
     root = course_root()
     from .course import release as pipeline
+    from .course.source import lessons
 
-    known = pipeline.lessons(root)
+    known = lessons(root)
     if lesson is not None and lesson not in known:
         raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(known)}.")
-    pipeline.release_start_page(root)
-    for name in known if lesson is None else [lesson]:
-        if not force and not pipeline.stale_files(root, name):
-            click.echo(f"{name}: up to date")
-            continue
-        click.echo(f"{name}: executing ...")
-        try:
+    try:
+        for name in known if lesson is None else [lesson]:
+            if not force and not pipeline.stale_files(root, name):
+                click.echo(f"{name}: up to date")
+                continue
+            click.echo(f"{name}: executing ...")
             pipeline.release(root, name, force)
-        except pipeline.ReleaseError as error:
-            raise CourseError(str(error)) from error
-        click.echo(f"{name}: released")
+            click.echo(f"{name}: released")
+        pipeline.release_start_page(root)
+    except pipeline.ReleaseError as error:
+        raise CourseError(str(error)) from error
 
 
 @main.command()

@@ -1,21 +1,19 @@
 """Release a lesson: execute its source for instructors, and let nbgrader take the solutions out for learners.
 
     solutions/index.py            the start page -> notebooks/index.ipynb
-    solutions/NN-name/name.py     a lesson's only source: jupytext py:percent with nbgrader metadata
+    solutions/NN-name/name.py     a lesson's only source
       -> solutions/NN-name/name.ipynb   executed, with outputs
       -> notebooks/NN-name/name.ipynb   what learners get: stubs, no outputs
 
 No database is touched: an instructor's gradebook stays as it is.
 """
 
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import jupytext
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -28,61 +26,10 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
 from traitlets.config import PyFileConfigLoader
 
-from ..grading.exercises import HINTS
+from .source import NOTEBOOK_METADATA, ReleaseError, lessons, read_lesson, read_source, read_start_page, sources
 
-NOTEBOOK_METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
-HINTS_MARK = re.compile(r"<!-- hints: (\S+) -->")
 SECONDS_PER_CELL = 600
 WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-class ReleaseError(Exception):
-    """A lesson cannot be released; the message names the file and the reason."""
-
-
-def lessons(root: Path) -> list[str]:
-    """The names of the lessons that have a source, in order."""
-    return sorted({source.parent.name for source in (root / "solutions").glob("[0-9]*/*.py")})
-
-
-def sources(root: Path, lesson: str) -> list[Path]:
-    """The sources of a lesson: one, or several where a lesson has several notebooks."""
-    return sorted((root / "solutions" / lesson).glob("*.py"))
-
-
-def read_source(source: Path) -> NotebookNode:
-    """The notebook that a source describes, not executed.
-
-    Cell ids are the same at every reading: a graded cell's is its ``grade_id``, any other's is the one of the graded
-    cell above it (before the first: the lesson) and its place after that, so that a new cell renames few others.
-    """
-    notebook = jupytext.read(source, fmt="py:percent")
-    notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
-    section, place = source.parent.name, 0
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = HINTS_MARK.sub(lambda mark: folded_hints(mark[1]), cell.source)
-        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note on blank lines
-        if "nbgrader" in cell.metadata:
-            cell.id = section = cell.metadata.nbgrader.grade_id
-            place = 0
-        else:
-            place += 1
-            cell.id = f"{section}_{place}"
-    return notebook
-
-
-def folded_hints(exercise: str) -> str:
-    """The three hints of an exercise, each to be unfolded; in a source, `<!-- hints: ID -->` stands for them."""
-    if exercise not in HINTS:
-        raise ReleaseError(f"no exercise is called {exercise}, whose hints are asked for")
-    return "\n\n".join(
-        f"<details><summary>Hint {number}</summary>\n\n{text}\n\n</details>"
-        for number, text in enumerate(HINTS[exercise], 1)
-    )
 
 
 def execute(source: Path) -> NotebookNode:
@@ -126,8 +73,8 @@ def learner_files(root: Path, lesson: str) -> Iterator[dict[Path, Path]]:
         course = Path(folder)
         solutions = course / "solutions" / lesson
         shutil.copytree(root / "solutions" / lesson, solutions, ignore=shutil.ignore_patterns("*.ipynb"))
-        for source in sources(root, lesson):
-            nbformat.write(read_source(source), solutions / f"{source.stem}.ipynb")
+        for source, notebook in read_lesson(root, lesson).items():
+            nbformat.write(notebook, solutions / f"{source.stem}.ipynb")
 
         config = PyFileConfigLoader("nbgrader_config.py", str(root)).load_config()
         config.GenerateAssignment.no_database = True
@@ -144,7 +91,7 @@ def learner_files(root: Path, lesson: str) -> Iterator[dict[Path, Path]]:
 
 def start_page(root: Path) -> tuple[Path, str]:
     """The page that learners open first, and the text it should have: ``solutions/index.py`` as a notebook, not run."""
-    return root / "notebooks" / "index.ipynb", nbformat.writes(read_source(root / "solutions" / "index.py")) + "\n"
+    return root / "notebooks" / "index.ipynb", nbformat.writes(read_start_page(root)) + "\n"
 
 
 def release_start_page(root: Path) -> None:
@@ -157,9 +104,9 @@ def release_start_page(root: Path) -> None:
 def stale_files(root: Path, lesson: str) -> list[Path]:
     """The generated files of a lesson that are missing or do not match its source."""
     stale = []
-    for source in sources(root, lesson):
+    for source, notebook in read_lesson(root, lesson).items():
         executed = source.with_suffix(".ipynb")
-        if not executed.exists() or not matches(nbformat.read(executed, as_version=4), read_source(source)):
+        if not executed.exists() or not matches(nbformat.read(executed, as_version=4), notebook):
             stale.append(executed)
     with learner_files(root, lesson) as files:
         return stale + [old for old, new in files.items() if not old.exists() or content(old) != content(new)]

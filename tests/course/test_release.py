@@ -12,7 +12,8 @@ import psutil
 import pytest
 from nbgrader.utils import is_solution
 
-from attention_lab.course.release import ReleaseError, lessons, read_source, release, sources, stale_lessons, start_page
+from attention_lab.course.release import release, stale_lessons, start_page
+from attention_lab.course.source import ReleaseError, lessons, read_source, sources
 
 ROOT = Path(__file__).parents[2]
 LESSON = "01-doubling"
@@ -180,13 +181,6 @@ def test_releasing_again_changes_no_byte(course, reference, handout):
     before = reference.read_bytes(), handout.read_bytes()
     release(course, LESSON, force=True)
     assert (reference.read_bytes(), handout.read_bytes()) == before
-
-
-def test_a_new_cell_renames_no_cell_of_the_next_exercise(course, source):
-    ids = [cell.id for cell in read_source(source).cells]
-    assert ids[:4] == [f"{LESSON}_1", f"{LESSON}_2", "double", "double-values"]
-    change(source, "# # Doubling\n", "# # Doubling\n\n# %%\nimport sys\n")
-    assert [cell.id for cell in read_source(source).cells] == [*ids[:2], f"{LESSON}_3", *ids[2:]]
 
 
 def test_the_lesson_runs_in_its_own_folder(course, source, reference):
