@@ -1,6 +1,7 @@
 """`attention-lab`: the course's commands, the same words on every system."""
 
 import os
+import sys
 import sysconfig
 from pathlib import Path
 from urllib.parse import quote
@@ -72,8 +73,11 @@ def lab(lesson: str, port: int, no_browser: bool) -> None:
 @main.command()
 @click.option("--lesson", help="Only this one, for example 02-squeeze-excitation.")
 @click.option("--force", is_flag=True, help="Rebuild what is up to date, and overwrite what a learner has worked in.")
-def release(lesson: str | None, force: bool) -> None:
-    """Rebuild the notebooks of lessons whose source has changed."""
+@click.option(
+    "--check", is_flag=True, help="Change nothing: list what is not up to date, and exit with 1 if there is any."
+)
+def release(lesson: str | None, force: bool, check: bool) -> None:
+    """Rebuild the notebooks of lessons whose source has changed, and run those whose code or pictures have."""
     root = course_root()
     from .course import release as pipeline
     from .course.source import lessons
@@ -81,14 +85,18 @@ def release(lesson: str | None, force: bool) -> None:
     known = lessons(root)
     if lesson is not None and lesson not in known:
         raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(known)}.")
+    chosen = known if lesson is None else [lesson]
     try:
-        for name in known if lesson is None else [lesson]:
-            if not force and not pipeline.stale_files(root, name):
+        if check:
+            stale = pipeline.stale(root, chosen)
+            for file in stale:
+                click.echo(file.relative_to(root))
+            sys.exit(bool(stale))
+        for name in chosen:
+            if force or pipeline.stale_files(root, name):
+                pipeline.release(root, name, force, tell=click.echo)
+            else:
                 click.echo(f"{name}: up to date")
-                continue
-            click.echo(f"{name}: executing ...")
-            pipeline.release(root, name, force)
-            click.echo(f"{name}: released")
         pipeline.release_start_page(root)
     except pipeline.ReleaseError as error:
         raise CourseError(str(error)) from error

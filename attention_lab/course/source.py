@@ -10,13 +10,13 @@ What ``grading/exercises`` knows is not written again. A source says where it go
     <!-- points: squeeze --> points       the number of its points; after a 1, the word is "point"
     <!-- points -->                       those of the whole notebook
 
-On the start page, ``solutions/index.py``, `<!-- points: 02-squeeze-excitation -->` are the points of a lesson. A cell may
-have nbgrader's own metadata in its header instead; its points count like all others.
+On the start page, ``solutions/index.py``, `<!-- points: 02-squeeze-excitation -->` are the points of a lesson. A cell
+may have nbgrader's own metadata in its header instead; its points count like all others.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,8 +53,8 @@ def sources(root: Path, lesson: str) -> list[Path]:
 def read_lesson(root: Path, lesson: str) -> dict[Path, NotebookNode]:
     """The notebooks of a lesson, not executed, by their sources.
 
-    Raises ReleaseError as ``read_source`` does, or if an exercise of the lesson has no solution cell, or a check no test
-    cell, in any of them.
+    Raises ReleaseError as ``read_source`` does, or if an exercise of the lesson has no solution cell in any of them, or
+    a check no test cell.
     """
     notebooks = {source: read_source(source) for source in sources(root, lesson)}
     written = {grade_id(cell) for notebook in notebooks.values() for cell in notebook.cells}
@@ -91,7 +91,7 @@ def read_start_page(root: Path) -> NotebookNode:
     for lesson in lessons(root):
         points[lesson] = sum(points_of(part).total() for part in read_lesson(root, lesson).values())
     with named(source):
-        fill_in(notebook, points)
+        fill_in(notebook, points, hints=set())
     name_cells(notebook, source.parent.name)
     return notebook
 
@@ -131,8 +131,8 @@ def grade_id(cell: NotebookNode) -> str | None:
 def add_grading(notebook: NotebookNode, lesson: str) -> None:
     """Give solution and test cells the metadata that nbgrader knows them by.
 
-    Raises ValueError for an id that is not the lesson's, a second cell of an id, or a test cell that does not follow its
-    solution cell.
+    Raises ValueError for an id that is not the lesson's, a second cell of an id, or a test cell that does not follow
+    its solution cell.
     """
     known = {"code": dict.fromkeys(exercises(lesson)), "markdown": texts(lesson)}
     answered, met = None, set()
@@ -175,7 +175,7 @@ def points_of(notebook: NotebookNode) -> Counter[str]:
     return points
 
 
-def fill_in(notebook: NotebookNode, points: Counter[str], hints: Set[str] = frozenset()) -> None:
+def fill_in(notebook: NotebookNode, points: Counter[str], hints: set[str]) -> None:
     """Put in place of every mark what it stands for. Raises ValueError for a mark that stands for nothing.
 
     Args:

@@ -1,17 +1,18 @@
 """Reading a lesson's source: points and metadata follow from the exercises, and what does not fit is named."""
 
+import json
 from pathlib import Path
 
 import pytest
-from nbgrader.utils import is_grade
 from nbformat import NotebookNode
+from nbgrader.utils import is_grade
 
 from attention_lab.course.source import ReleaseError, read_lesson, read_source, read_start_page
 from attention_lab.grading.exercises import EXERCISES, HINTS
 
 LESSON = "02-squeeze-excitation"
-OWN = '{"grade": true, "grade_id": "own", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}'
 FLAGS = {"schema_version": 3, "task": False}
+OWN = json.dumps({"grade": True, "grade_id": "own", "locked": True, "points": 1, "solution": False} | FLAGS)
 
 
 def lesson(root: Path, text: str, name: str = LESSON, stem: str = "lesson") -> Path:
@@ -74,7 +75,8 @@ def test_a_check_within_a_cell_is_no_test_cell(tmp_path):
 
 
 def test_marks_stand_for_points_in_the_singular_too_and_across_a_line_break(tmp_path):
-    text = "# %% [markdown]\n# **<!-- points: squeeze -->\n# points**, <!-- points: squeeze --> points, all <!-- points -->\n\n"
+    mark = "<!-- points: squeeze -->"
+    text = f"# %% [markdown]\n# **{mark}\n# points**, {mark} points, all <!-- points -->\n\n"
     assert markdown(read_source(lesson(tmp_path, text + answered("squeeze")))) == "**2\npoints**, 2 points, all 2"
     fewer = answered("squeeze", without="squeeze-shape")
     assert markdown(read_source(lesson(tmp_path, text + fewer))) == "**1\npoint**, 1 point, all 1"
@@ -100,8 +102,8 @@ def test_a_mark_stands_for_three_folded_hints(tmp_path):
         ('# %%\ncheck("select-values", select)\n', f"'select-values' does not belong to {LESSON}"),
         ('# %% exercise="select"\n', f"{LESSON} has no exercise 'select' that is answered in a code cell"),
         ('# %% exercise="sqeeze"\n', f"{LESSON} has no exercise 'sqeeze' that is answered in a code cell"),
-        ('# %% [markdown] exercise="squeeze"\n# It depends.\n', "no exercise 'squeeze' that is answered in a markdown cell"),
-        ('# %% exercise="report"\n', "no exercise 'report' that is answered in a code cell"),
+        ('# %% [markdown] exercise="squeeze"\n# It depends.\n', "'squeeze' that is answered in a markdown cell"),
+        ('# %% exercise="report"\n', "'report' that is answered in a code cell"),
         (2 * '# %% exercise="squeeze"\nsqueeze = 1\n\n', "two cells are called 'squeeze'"),
         (answered("squeeze") + '# %%\ncheck("squeeze-shape", squeeze)\n', "two cells are called 'squeeze-shape'"),
         (2 * f"# %% nbgrader={OWN}\nassert True\n\n", "two cells are called 'own'"),
@@ -110,7 +112,7 @@ def test_a_mark_stands_for_three_folded_hints(tmp_path):
         ("# %% [markdown]\n# <!-- hints: select -->\n", "<!-- hints: select --> stands for nothing here"),
         ("# %% [markdown]\n# <!-- hint: squeeze -->\n", "<!-- hint: squeeze --> stands for nothing here"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_an_error_that_names_the_file_and_the_id(tmp_path, text, named):
     source = lesson(tmp_path, text)
     with pytest.raises(ReleaseError) as error:
