@@ -82,6 +82,12 @@ def test_every_generated_notebook_matches_its_source():
     assert stale(ROOT, lessons(ROOT)) == []
 
 
+def test_no_output_is_of_shortened_trainings():
+    for lesson in lessons(ROOT):
+        for source in sources(ROOT, lesson):
+            assert "reduced run" not in source.with_suffix(".ipynb").read_text(encoding="utf-8").lower()
+
+
 def test_no_solution_reaches_the_learners():
     assert leaks(ROOT) == []
 
