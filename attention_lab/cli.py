@@ -88,10 +88,10 @@ def release(lesson: str | None, force: bool, check: bool) -> None:
     chosen = known if lesson is None else [lesson]
     try:
         if check:
-            stale = pipeline.stale(root, chosen)
-            for file in stale:
+            outdated = pipeline.stale(root, chosen)
+            for file in outdated:
                 click.echo(file.relative_to(root))
-            sys.exit(bool(stale))
+            sys.exit(bool(outdated))
         for name in chosen:
             if force or pipeline.stale_files(root, name):
                 pipeline.release(root, name, force, tell=click.echo)
@@ -109,7 +109,7 @@ def demo() -> None:
     from .course import demo as sample
 
     course = root / "demo"
-    click.echo(sample.table(sample.grade_sample_class(root, course, tell=click.echo)))
+    click.echo(sample.score_table(sample.grade_sample_class(root, course, tell=click.echo)))
     click.echo(f"Feedback pages: {course / 'feedback'}/STUDENT/{sample.LESSON}/{sample.NOTEBOOK}.html")
     click.echo(f"What nbgrader said: {course / 'nbgrader.log'}")
 

@@ -63,21 +63,21 @@ def release_start_page(root: Path) -> None:
 
 def stale_files(root: Path, lesson: str) -> list[Path]:
     """The generated files of a lesson that are missing, or do not match its source or the package that they show."""
-    stale = []
     notebooks = read_lesson(root, lesson)
+    outdated = []
     for source, notebook in notebooks.items():
         executed = source.with_suffix(".ipynb")
         if not executed.exists() or not up_to_date(nbformat.read(executed, as_version=4), notebook):
-            stale.append(executed)
+            outdated.append(executed)
     with learner_files(root, lesson, notebooks) as files:
-        return stale + [old for old, new in files.items() if not old.exists() or content(old) != content(new)]
+        return outdated + [old for old, new in files.items() if not old.exists() or content(old) != content(new)]
 
 
 def stale(root: Path, chosen: Iterable[str]) -> list[Path]:
     """The generated files of some lessons that are not up to date; the start page among them."""
     page, text = start_page(root)
-    stale_page = [] if page.exists() and page.read_text(encoding="utf-8") == text else [page]
-    return [file for lesson in chosen for file in stale_files(root, lesson)] + stale_page
+    outdated = [file for lesson in chosen for file in stale_files(root, lesson)]
+    return outdated if page.exists() and page.read_text(encoding="utf-8") == text else [*outdated, page]
 
 
 def worked_in(notebook: Path) -> bool:
