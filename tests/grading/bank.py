@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
 from attention_lab.grading.observe import observe
-from attention_lab.table import Table
 
 ANSWERS = Path(__file__).parent / "answers"
 SLOW = 0.4  # seconds: such an answer may have imported something or met a mistake that was never built before
@@ -118,8 +117,10 @@ def load() -> list[Banked]:
     return BANK
 
 
-def table() -> Table:
-    rows = []
+def table() -> str:
+    lines = [
+        f"{'exercise':24}{'right accepted':>16}{'wrong refused':>16}{'named':>10}{'misnamed':>10}{'slowest check':>16}"
+    ]
     for exercise in EXERCISES:
         accepted = rights = refused = wrongs = correctly = falsely = slowest = 0
         for banked in (b for b in load() if b.exercise == exercise):
@@ -130,10 +131,11 @@ def table() -> Table:
             correctly += not banked.right and named(reports) == {banked.misconception}
             falsely += bool(named(reports) - {banked.misconception})
             slowest = max(slowest, graded(banked).seconds)
-        counts = [f"{accepted}/{rights}", f"{refused}/{wrongs}", f"{correctly}/{wrongs}", f"{falsely}"]
-        rows.append([exercise, *counts, f"{slowest:.2f} s"])
-    header = ["exercise", "right accepted", "wrong refused", "named", "misnamed", "slowest check"]
-    return Table("What the judge says of the bank's answers.", header, rows)
+        lines.append(
+            f"{exercise:24}{f'{accepted}/{rights}':>16}{f'{refused}/{wrongs}':>16}{f'{correctly}/{wrongs}':>10}{falsely:>10}"
+            f"{slowest:>14.2f} s"
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":
