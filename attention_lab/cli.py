@@ -74,9 +74,14 @@ def lab(lesson: str, port: int, no_browser: bool) -> None:
 @click.option("--lesson", help="Only this one, for example 02-squeeze-excitation.")
 @click.option("--force", is_flag=True, help="Rebuild what is up to date, and overwrite what a learner has worked in.")
 @click.option(
+    "--keep-outputs",
+    is_flag=True,
+    help="Run no unchanged code, though the package has changed: it would show the same.",
+)
+@click.option(
     "--check", is_flag=True, help="Change nothing: list what is not up to date, and exit with 1 if there is any."
 )
-def release(lesson: str | None, force: bool, check: bool) -> None:
+def release(lesson: str | None, force: bool, keep_outputs: bool, check: bool) -> None:
     """Rebuild the notebooks of lessons whose source has changed, and run those whose code or pictures have."""
     root = course_root()
     from .course import release as pipeline
@@ -94,7 +99,7 @@ def release(lesson: str | None, force: bool, check: bool) -> None:
             sys.exit(bool(outdated))
         for name in chosen:
             if force or pipeline.stale_files(root, name):
-                pipeline.release(root, name, force, tell=click.echo)
+                pipeline.release(root, name, force, keep_outputs, tell=click.echo)
             else:
                 click.echo(f"{name}: up to date")
         pipeline.release_start_page(root)

@@ -96,19 +96,21 @@ def up_to_date(executed: NotebookNode, notebook: NotebookNode) -> bool:
 
 def outputs_hold(executed: NotebookNode, notebook: NotebookNode) -> bool:
     """Whether executing a notebook would show again what an executed one shows."""
+    return executed.metadata == executed_metadata() and ran_the_code_of(executed, notebook)
+
+
+def ran_the_code_of(executed: NotebookNode, notebook: NotebookNode) -> bool:
+    """Whether the code cells of a notebook are those that an executed one has run, each of them."""
     run, asked = code_cells(executed), code_cells(notebook)
-    return (
-        executed.metadata == executed_metadata()
-        and [(cell.source, cell.metadata) for cell in run] == [(cell.source, cell.metadata) for cell in asked]
-        and all(cell.execution_count for cell in run if cell.source)
-    )
+    same = [(cell.source, cell.metadata) for cell in run] == [(cell.source, cell.metadata) for cell in asked]
+    return same and all(cell.execution_count for cell in run if cell.source)
 
 
 def with_outputs_of(executed: NotebookNode, notebook: NotebookNode) -> NotebookNode:
-    """The notebook with the outputs of an executed one that has the same code cells."""
+    """The notebook with the outputs of an executed one that ran its code, as outputs of the package as it is."""
     for run, cell in zip(code_cells(executed), code_cells(notebook), strict=True):
         cell.outputs, cell.execution_count = run.outputs, run.execution_count
-    notebook.metadata = executed.metadata
+    notebook.metadata = executed_metadata()
     return notebook
 
 

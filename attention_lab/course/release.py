@@ -22,7 +22,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import compute_checksum, is_solution
 from traitlets.config import PyFileConfigLoader
 
-from .execute import content, execute, outputs_hold, up_to_date, with_outputs_of
+from .execute import content, execute, outputs_hold, ran_the_code_of, up_to_date, with_outputs_of
 from .source import ReleaseError, read_lesson, read_start_page
 
 
@@ -90,10 +90,17 @@ def worked_in(notebook: Path) -> bool:
     return any(map(touched, nbformat.read(notebook, as_version=4).cells))
 
 
-def release(root: Path, lesson: str, force: bool = False, tell: Callable[[str], None] = lambda line: None) -> None:
+def release(
+    root: Path,
+    lesson: str,
+    force: bool = False,
+    keep_outputs: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> None:
     """Rebuild the generated files of one lesson. Files that a learner added beside them stay.
 
-    A notebook whose outputs still hold is not executed again, unless ``force``.
+    A notebook whose outputs still hold is not executed again, unless ``force``; with ``keep_outputs``, they hold as long
+    as its code is the same, whatever has changed in the package.
 
     Raises ReleaseError, before anything is executed or written, if a learner has worked in a notebook that would be
     overwritten, unless ``force``; and if the solution fails.
@@ -107,11 +114,12 @@ def release(root: Path, lesson: str, force: bool = False, tell: Callable[[str], 
                         f"{notebook} has been worked in: move it away, or overwrite it with "
                         f"`attention-lab release --lesson {lesson} --force`"
                     )
+        hold = ran_the_code_of if keep_outputs else outputs_hold
         executed = {}
         for source, notebook in notebooks.items():
             path = source.with_suffix(".ipynb")
             before = nbformat.read(path, as_version=4) if path.exists() and not force else None
-            if before and outputs_hold(before, notebook):
+            if before and hold(before, notebook):
                 executed[path] = with_outputs_of(before, notebook)
             else:
                 tell(f"{lesson}: executing ...")

@@ -139,6 +139,16 @@ def test_outputs_out_of_date_are_made_anew(course, source, reference, process, p
     assert stale(course, [LESSON]) == []
 
 
+def test_an_author_may_vouch_for_outputs_of_the_same_code(course, source, reference, process, package):
+    with (package / "training.py").open("a", encoding="utf-8") as text:
+        text.write("\n# a remark\n")
+    assert released(course, keep_outputs=True) == KEPT
+    assert printed(reference) == {"double-values_1": process}
+    assert stale(course, [LESSON]) == []
+    change(source, "x + x", "2 * x")
+    assert released(course, keep_outputs=True) == EXECUTED
+
+
 def test_outputs_hold_when_grading_commands_line_ends_or_caches_have_changed(course, package):
     for file in ("grading/judge.py", "course/release.py", "cli.py", "mechanisms/__pycache__/new.pyc", "data/.DS_Store"):
         (package / file).parent.mkdir(exist_ok=True)
