@@ -7,6 +7,12 @@ c.CourseDirectory.release_directory = "notebooks"
 # nbgrader copies every file beside a lesson's notebook to the learner, except these.
 c.CourseDirectory.ignore = [".*", "__pycache__", "*.py", "*.md", "*~", "feedback"]
 
+# Learners get of a notebook's metadata these alone; an executed one also says which package its outputs come from.
+c.GenerateAssignment.preprocessors.append("nbconvert.preprocessors.ClearMetadataPreprocessor")
+c.ClearMetadataPreprocessor.enabled = True
+c.ClearMetadataPreprocessor.preserve_nb_metadata_mask = {"kernelspec", "language_info"}
+c.ClearMetadataPreprocessor.clear_cell_metadata = False
+
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
 
 c.Execute.timeout = 120  # seconds per cell

@@ -1,6 +1,7 @@
 """`attention-lab`: the course's commands, the same words on every system."""
 
 import os
+import sys
 import sysconfig
 from pathlib import Path
 from urllib.parse import quote
@@ -72,25 +73,38 @@ def lab(lesson: str, port: int, no_browser: bool) -> None:
 @main.command()
 @click.option("--lesson", help="Only this one, for example 02-squeeze-excitation.")
 @click.option("--force", is_flag=True, help="Rebuild what is up to date, and overwrite what a learner has worked in.")
-def release(lesson: str | None, force: bool) -> None:
-    """Rebuild the notebooks of lessons whose source has changed."""
+@click.option(
+    "--keep-outputs",
+    is_flag=True,
+    help="Run no unchanged code, though the package has changed: it would show the same.",
+)
+@click.option(
+    "--check", is_flag=True, help="Change nothing: list what is not up to date, and exit with 1 if there is any."
+)
+def release(lesson: str | None, force: bool, keep_outputs: bool, check: bool) -> None:
+    """Rebuild the notebooks of lessons whose source has changed, and run those whose code or pictures have."""
     root = course_root()
     from .course import release as pipeline
+    from .course.source import lessons
 
-    known = pipeline.lessons(root)
+    known = lessons(root)
     if lesson is not None and lesson not in known:
         raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(known)}.")
-    pipeline.release_start_page(root)
-    for name in known if lesson is None else [lesson]:
-        if not force and not pipeline.stale_files(root, name):
-            click.echo(f"{name}: up to date")
-            continue
-        click.echo(f"{name}: executing ...")
-        try:
-            pipeline.release(root, name, force)
-        except pipeline.ReleaseError as error:
-            raise CourseError(str(error)) from error
-        click.echo(f"{name}: released")
+    chosen = known if lesson is None else [lesson]
+    try:
+        if check:
+            outdated = pipeline.stale(root, chosen)
+            for file in outdated:
+                click.echo(file.relative_to(root))
+            sys.exit(bool(outdated))
+        for name in chosen:
+            if force or pipeline.stale_files(root, name):
+                pipeline.release(root, name, force, keep_outputs, tell=click.echo)
+            else:
+                click.echo(f"{name}: up to date")
+        pipeline.release_start_page(root)
+    except pipeline.ReleaseError as error:
+        raise CourseError(str(error)) from error
 
 
 @main.command()
@@ -100,7 +114,7 @@ def demo() -> None:
     from .course import demo as sample
 
     course = root / "demo"
-    click.echo(sample.table(sample.grade_sample_class(root, course, tell=click.echo)))
+    click.echo(sample.score_table(sample.grade_sample_class(root, course, tell=click.echo)))
     click.echo(f"Feedback pages: {course / 'feedback'}/STUDENT/{sample.LESSON}/{sample.NOTEBOOK}.html")
     click.echo(f"What nbgrader said: {course / 'nbgrader.log'}")
 

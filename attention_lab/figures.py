@@ -26,9 +26,10 @@ from matplotlib.patches import Rectangle
 from PIL import Image
 from torch import Tensor
 
+from .mechanism_table import MECHANISMS as MECHANISMS
+from .mechanism_table import mechanism_table as mechanism_table
 from .mechanisms.arguments import require_shape
 from .mechanisms.spatial_transformer import bilinear_sample
-from .table import Table
 from .training import Comparison
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -438,74 +439,6 @@ def bars(rows: dict[str, Float[Tensor, "L"]]) -> Picture:
         place.axhline(0, color=GREY, linewidth=0.8)
     words = "; ".join(f"{name}: " + ", ".join(f"{value:.2f}" for value in row.tolist()) for name, row in rows.items())
     return Picture(figure, f"Bars. {words}.")
-
-
-def mechanism_table(*names: str) -> Table:
-    """The course's one comparison of mechanisms, as far as the lessons have come.
-
-    Raises: ValueError for a mechanism that the table does not know.
-    """
-    if unknown := set(names) - set(MECHANISMS):
-        raise ValueError(f"names must be among {', '.join(MECHANISMS)}, got {', '.join(sorted(unknown))}")
-    header = ("mechanism", "what is weighted", "scores", "normaliser", "combination", "parameters", "cost")
-    return Table(
-        "Attention = weights from the features, combined with the features. C channels, map of H x W, L positions or tokens, "
-        "reduction r, M branches in G groups. Parameters without biases and normalisations. Cost: multiply-adds for one "
-        "image; the elementwise product of weights and features (SE to SK) is left out.",
-        header,
-        [(name, *MECHANISMS[name][:4], *map(unbroken, MECHANISMS[name][4:])) for name in names],
-    )
-
-
-def unbroken(formula: str) -> str:
-    """A formula that a table does not break into two lines."""
-    return formula.replace(" ", "\N{NO-BREAK SPACE}")
-
-
-MECHANISMS = {
-    "softmax pooling": ("positions", "one score a position", "softmax", "weighted average", "C", "C L"),
-    "SE": ("channels", "two layers on the average", "sigmoid", "multiply", "2 C²/r", "2 C²/r"),
-    "CBAM": (
-        "channels, then positions",
-        "two layers on average and maximum; 7x7 convolution of both",
-        "sigmoid, twice",
-        "multiply, twice",
-        "2 C²/r + 98",
-        "4 C²/r + 98 H W",
-    ),
-    "BAM": (
-        "every value",
-        "channel gate + spatial gate",
-        "sigmoid of the sum",
-        "multiply by 1 + weight",
-        "3 C²/r + 18 (C/r)²",
-        "2 C²/r + H W (C²/r + 18 (C/r)²)",
-    ),
-    "SK": (
-        "branches, for each channel",
-        "layers on the average of the summed branches",
-        "softmax over branches",
-        "weighted sum of branches",
-        "9 M C²/G + (M + 1) C²/r",
-        "9 M H W C²/G + (M + 1) C²/r",
-    ),
-    "self-attention": (
-        "tokens, for each token",
-        "queries times keys",
-        "softmax over tokens",
-        "weighted average of values",
-        "4 C²",
-        "4 L C² + 2 L² C",
-    ),
-    "spatial transformer": (
-        "pixels, for each output pixel",
-        "localisation network: 6 numbers",
-        "none",
-        "bilinear resampling",
-        "those of the localisation",
-        "localisation + 4 C H W",
-    ),
-}
 
 
 def _figure(

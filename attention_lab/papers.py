@@ -13,12 +13,13 @@ from torch import nn
 
 from .mechanisms import BAM, CBAM, MultiHeadSelfAttention, SqueezeExcitation
 from .networks import Bottleneck, ResNet, count_macs, count_parameters, create
+from .table import Table
 
 UNITS = {"M": 10**6, "G": 10**9}
 
 
 @dataclass(frozen=True)
-class Row:
+class PaperRow:
     """A network, and what its paper prints.
 
     Args:
@@ -35,7 +36,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class PaperTable:
     """Some rows that are counted alike.
 
     Args:
@@ -47,12 +48,12 @@ class Table:
     """
 
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[PaperRow, ...]
     image_size: int | None = 224
     count: Callable[[nn.Module], int] = count_parameters
     notes: tuple[str, ...] = ()
 
-    def counts(self, row: Row) -> tuple[int, int | None]:
+    def counts(self, row: PaperRow) -> tuple[int, int | None]:
         """Parameters and multiply-adds of a row's network; it is built without memory for its weights."""
         with torch.device("meta"):
             model = row.build()
@@ -72,24 +73,24 @@ def agrees(count: int | None, printed: str) -> bool:
 
 
 def lines() -> Iterator[str]:
-    """All tables, line by line as they are counted (about 20 seconds)."""
+    """The lines of all tables, which come table by table as they are counted (about 20 seconds)."""
     for table in TABLES:
-        yield table.title
-        macs_header = f"{'multiply-adds':>18}  printed" if table.image_size else ""
-        yield f"{'parameters':>50}  {'printed':<9}{macs_header}"
+        header, rows = ["network", "parameters", "printed"], []
+        if table.image_size is not None:
+            header += ["multiply-adds", "printed"]
         for row in table.rows:
-            parameters, macs = table.counts(row)
-            yield f"  {row.name:34}{_beside(14, parameters, row.parameters)}{_beside(18, macs, row.macs)}".rstrip()
-        yield from (f"  {note}" for note in table.notes)
+            counted = zip(table.counts(row), (row.parameters, row.macs))
+            rows.append([row.name, *(cell for count, printed in counted for cell in _beside(count, printed))])
+        yield from repr(Table(table.title, header, rows)).splitlines()
+        yield from table.notes
         yield ""
     yield "!  the count does not round to the printed value"
     yield "*  printed value from memory, not checked against the paper"
 
 
-def _beside(width: int, count: int | None, printed: str) -> str:
-    exact = "" if count is None else f"{count:,}"
-    mark = "" if agrees(count, printed) else "!"
-    return f"{exact:>{width}}  {printed + mark:<9}"
+def _beside(count: int | None, printed: str) -> list[str]:
+    """The cells of a count and of what is printed; none where nothing is counted."""
+    return [] if count is None else [f"{count:>14,}", printed if agrees(count, printed) else f"{printed}!"]
 
 
 def _parameters_and_running_statistics(model: nn.Module) -> int:
@@ -97,8 +98,8 @@ def _parameters_and_running_statistics(model: nn.Module) -> int:
     return count_parameters(model) + sum(2 * norm.num_features for norm in norms)
 
 
-def _named(name: str, parameters: str = "", macs: str = "", num_classes: int = 1000) -> Row:
-    return Row(name, partial(create, name, num_classes), parameters, macs)
+def _named(name: str, parameters: str = "", macs: str = "", num_classes: int = 1000) -> PaperRow:
+    return PaperRow(name, partial(create, name, num_classes), parameters, macs)
 
 
 def _se_resnet50(reduction: int = 16, stages: tuple[int, ...] = (1, 2, 3, 4)) -> nn.Module:
@@ -114,17 +115,17 @@ def _cbam_resnet50_as_released() -> nn.Module:
 SE_ABLATION = (
     _named("resnet50", "25.6M"),
     *(
-        Row(f"SE, r = {r}", partial(_se_resnet50, reduction=r), printed)
+        PaperRow(f"SE, r = {r}", partial(_se_resnet50, reduction=r), printed)
         for r, printed in {2: "45.7M", 4: "35.7M", 8: "30.7M", 16: "28.1M", 32: "26.9M"}.items()
     ),
     *(
-        Row(f"SE in stage {s} alone", partial(_se_resnet50, stages=(s - 1,)), printed)  # the stem is their stage 1
+        PaperRow(f"SE in stage {s} alone", partial(_se_resnet50, stages=(s - 1,)), printed)  # the stem is their stage 1
         for s, printed in {2: "25.6M", 3: "25.7M", 4: "26.4M"}.items()
     ),
 )
 
 TABLES = (
-    Table(
+    PaperTable(
         "CBAM, ImageNet (Woo et al., ECCV 2018): stride in the first 1x1 convolution",
         (
             _named("resnet18", "11.69M*", "1.814G*"),
@@ -136,7 +137,7 @@ TABLES = (
             _named("resnet50", "25.56M", "3.858G"),
             _named("se_resnet50", "28.09M", "3.860G"),
             _named("cbam_resnet50", "28.09M", "3.864G"),
-            Row("cbam_resnet50, stride in the 3x3", _cbam_resnet50_as_released, "28.09M", "3.864G"),
+            PaperRow("cbam_resnet50, stride in the 3x3", _cbam_resnet50_as_released, "28.09M", "3.864G"),
             _named("resnet101", "44.55M*", "7.570G*"),
             _named("se_resnet101", "49.33M*", "7.575G*"),
             _named("cbam_resnet101", "49.33M*", "7.581G*"),
@@ -152,20 +153,20 @@ TABLES = (
             "SE's printed overhead of 0.26% is (3.87 - 3.86) / 3.86, of rounded numbers; by these counts 0.0652%.",
         ),
     ),
-    Table("SE (Hu et al., CVPR 2018)", (_named("se_resnet152"),)),
-    Table(
+    PaperTable("SE (Hu et al., CVPR 2018)", (_named("se_resnet152"),)),
+    PaperTable(
         "SE, reduction and stages, ResNet-50 without biases (Hu et al., TPAMI 2020)",
         SE_ABLATION,
         image_size=None,
     ),
-    Table(
+    PaperTable(
         "The same, batch normalisation's running statistics counted too",
         SE_ABLATION,
         image_size=None,
         count=_parameters_and_running_statistics,
         notes=("An inference, not the paper's word: so counted, all but r = 8 round to the printed values.",),
     ),
-    Table(
+    PaperTable(
         "BAM, ImageNet (Park et al., BMVC 2018): stride in the first 1x1 convolution",
         (
             _named("bam_resnet18"),
@@ -174,7 +175,7 @@ TABLES = (
             _named("bam_resnet101", "44.91M", "7.65G*"),
         ),
     ),
-    Table(
+    PaperTable(
         "BAM, CIFAR-100 (Park et al., BMVC 2018)",
         (
             _named("cifar_resnet50", "23.71M*", "1.22G*", num_classes=100),
@@ -184,7 +185,7 @@ TABLES = (
         ),
         image_size=32,
     ),
-    Table(
+    PaperTable(
         "SK, ImageNet (Li et al., CVPR 2019): stride in the selective kernels",
         (
             _named("sknet26", "16.8M*"),
@@ -192,7 +193,7 @@ TABLES = (
             _named("sknet101", "48.9M", "8.46G"),
         ),
     ),
-    Table(
+    PaperTable(
         "Vision Transformer (Dosovitskiy et al., ICLR 2021; vit_s_16: Touvron et al., ICML 2021)",
         (
             _named("vit_s_16", "22M*"),
@@ -201,10 +202,10 @@ TABLES = (
         ),
         notes=("Without the products of self-attention, which have no layer.",),
     ),
-    Table(
+    PaperTable(
         "One mechanism for C channels",
         tuple(
-            Row(f"{name}, C = {channels}", partial(mechanism, channels))
+            PaperRow(f"{name}, C = {channels}", partial(mechanism, channels))
             for name, mechanism in {
                 "SE": SqueezeExcitation,
                 "SE without biases": partial(SqueezeExcitation, bias=False),
@@ -213,7 +214,7 @@ TABLES = (
             }.items()
             for channels in (256, 512, 1024)
         )
-        + (Row("self-attention, 8 heads, C = 512", partial(MultiHeadSelfAttention, 512, 8)),),
+        + (PaperRow("self-attention, 8 heads, C = 512", partial(MultiHeadSelfAttention, 512, 8)),),
         image_size=None,
     ),
 )

@@ -333,15 +333,6 @@ def test_a_plot_of_bars_shows_every_number_of_every_vector():
     assert "scores: 1.00, -2.00; weights: 0.95, 0.05" in picture.alt
 
 
-def test_the_comparison_of_mechanisms_has_a_row_for_each_that_is_asked_for():
-    table = figures.mechanism_table("SE", "self-attention")
-    assert [row[0] for row in table.rows] == ["SE", "self-attention"]
-    assert "channels" in repr(table) and "normaliser" in repr(table) and "CBAM" not in repr(table)
-    assert len(figures.mechanism_table(*figures.MECHANISMS).rows) == len(figures.MECHANISMS)
-    with pytest.raises(ValueError, match="got convolution"):
-        figures.mechanism_table("SE", "convolution")
-
-
 @pytest.mark.parametrize(
     ("draw", "message"),
     [

@@ -9,7 +9,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "attention_lab"
 FLOORS = (
     {"mechanisms", "table", "threads"},
-    {"data", "baselines"},
+    {"data", "baselines", "mechanism_table"},
     {"networks"},
     {"training", "papers", "bench"},
     {"figures", "grading"},

@@ -167,13 +167,13 @@ def test_self_attention_without_biases_has_the_parameters_of_the_paper():
 
 def test_people_read_counts_beside_printed_values_with_a_mark_where_they_differ(monkeypatch):
     rows = (
-        papers.Row("resnet18", partial(create, "resnet18"), "11.7M", "0.3G*"),
-        papers.Row("resnet18 again", partial(create, "resnet18")),
+        papers.PaperRow("resnet18", partial(create, "resnet18"), "11.7M", "0.3G*"),
+        papers.PaperRow("resnet18 again", partial(create, "resnet18")),
     )
-    monkeypatch.setattr(papers, "TABLES", (papers.Table("Small images", rows, 32, notes=("A note.",)),))
-    title, header, first, second, note, blank, *legend = papers.lines()
-    assert (title, note, blank) == ("Small images", "  A note.", "")
-    assert header.split() == ["parameters", "printed", "multiply-adds", "printed"]
+    monkeypatch.setattr(papers, "TABLES", (papers.PaperTable("Small images", rows, 32, notes=("A note.",)),))
+    title, header, rule, first, second, note, blank, *legend = papers.lines()
+    assert (title, note, blank) == ("Small images", "A note.", "")
+    assert header.split() == ["network", "parameters", "printed", "multiply-adds", "printed"]
     assert first.split() == ["resnet18", "11,689,512", "11.7M", "37,523,456", "0.3G*!"]
     assert second.split() == ["resnet18", "again", "11,689,512", "37,523,456"]
     assert header.index("  printed") == first.index("  11.7M")
@@ -187,4 +187,4 @@ def test_counting_takes_no_memory_for_weights():
     def without_memory(model):
         return all(parameter.is_meta for parameter in model.parameters())
 
-    assert papers.Table("", (row,), None, count=without_memory).counts(row) == (True, None)
+    assert papers.PaperTable("", (row,), None, count=without_memory).counts(row) == (True, None)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
+from ..table import Table
 from .sample_class import LESSON, NOTEBOOK, STUDENTS, hand_in
 
 
@@ -45,10 +46,7 @@ def scores(course: Path) -> dict[str, float | None]:
         }
 
 
-def table(scores: dict[str, float | None]) -> str:
+def score_table(scores: dict[str, float | None]) -> Table:
     """The scores of the sample class, with what each student did."""
-    lines = [f"{'student':9}{'score':>6}  what was handed in"]
-    for name, score in scores.items():
-        shown = "none" if score is None else f"{score:g}"
-        lines.append(f"{name:9}{shown:>6}  {STUDENTS[name].story}")
-    return "\n".join(lines)
+    rows = [[name, "none" if score is None else f"{score:g}", STUDENTS[name].story] for name, score in scores.items()]
+    return Table(f"The sample class of {LESSON}.", ["student", "score", "what was handed in"], rows)

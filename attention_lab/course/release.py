@@ -1,133 +1,40 @@
 """Release a lesson: execute its source for instructors, and let nbgrader take the solutions out for learners.
 
     solutions/index.py            the start page -> notebooks/index.ipynb
-    solutions/NN-name/name.py     a lesson's only source: jupytext py:percent with nbgrader metadata
+    solutions/NN-name/name.py     a lesson's only source
       -> solutions/NN-name/name.ipynb   executed, with outputs
       -> notebooks/NN-name/name.ipynb   what learners get: stubs, no outputs
 
 No database is touched: an instructor's gradebook stays as it is.
 """
 
-import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import jupytext
 import nbformat
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from nbgrader.utils import compute_checksum, determine_grade, is_grade, is_solution
+from nbgrader.utils import compute_checksum, is_solution
 from traitlets.config import PyFileConfigLoader
 
-from ..grading.exercises import HINTS
-
-NOTEBOOK_METADATA = {
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
-HINTS_MARK = re.compile(r"<!-- hints: (\S+) -->")
-SECONDS_PER_CELL = 600
-WIDGET = "application/vnd.jupyter.widget-view+json"
-
-
-class ReleaseError(Exception):
-    """A lesson cannot be released; the message names the file and the reason."""
-
-
-def lessons(root: Path) -> list[str]:
-    """The names of the lessons that have a source, in order."""
-    return sorted({source.parent.name for source in (root / "solutions").glob("[0-9]*/*.py")})
-
-
-def sources(root: Path, lesson: str) -> list[Path]:
-    """The sources of a lesson: one, or several where a lesson has several notebooks."""
-    return sorted((root / "solutions" / lesson).glob("*.py"))
-
-
-def read_source(source: Path) -> NotebookNode:
-    """The notebook that a source describes, not executed.
-
-    Cell ids are the same at every reading: a graded cell's is its ``grade_id``, any other's is the one of the graded
-    cell above it (before the first: the lesson) and its place after that, so that a new cell renames few others.
-    """
-    notebook = jupytext.read(source, fmt="py:percent")
-    notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
-    section, place = source.parent.name, 0
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = HINTS_MARK.sub(lambda mark: folded_hints(mark[1]), cell.source)
-        cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note on blank lines
-        if "nbgrader" in cell.metadata:
-            cell.id = section = cell.metadata.nbgrader.grade_id
-            place = 0
-        else:
-            place += 1
-            cell.id = f"{section}_{place}"
-    return notebook
-
-
-def folded_hints(exercise: str) -> str:
-    """The three hints of an exercise, each to be unfolded; in a source, `<!-- hints: ID -->` stands for them."""
-    if exercise not in HINTS:
-        raise ReleaseError(f"no exercise is called {exercise}, whose hints are asked for")
-    return "\n\n".join(
-        f"<details><summary>Hint {number}</summary>\n\n{text}\n\n</details>"
-        for number, text in enumerate(HINTS[exercise], 1)
-    )
-
-
-def execute(source: Path) -> NotebookNode:
-    """The notebook of a source with its outputs, without what differs from run to run (timings, widget ids).
-
-    Raises ReleaseError if a cell fails, or if the solution does not get full points from its own test cells.
-    """
-    notebook = read_source(source)
-    client = NotebookClient(
-        notebook,
-        km=AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[])),  # the running Python's kernel
-        resources={"metadata": {"path": str(source.parent)}},
-        timeout=SECONDS_PER_CELL,
-        record_timing=False,
-        coalesce_streams=True,
-        extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warning of plain TCP inside one machine
-    )
-    try:
-        client.execute(cleanup_kc=True)  # a kernel manager that is handed in would keep its kernel running
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        raise ReleaseError(f"{source}: {error}") from error
-
-    notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            output.get("data", {}).pop(WIDGET, None)
-        if cell.cell_type == "code":  # a progress bar leaves an empty line of text
-            cell.outputs = [output for output in cell.outputs if output.get("data") != {"text/plain": ""}]
-        if is_grade(cell):
-            score, points = determine_grade(cell)
-            if score is not None and score < points:
-                grade_id = cell.metadata.nbgrader.grade_id
-                raise ReleaseError(f"{source}: the solution gets {score:g} of {points:g} points in {grade_id}")
-    return notebook
+from .execute import content, execute, outputs_hold, ran_the_code_of, up_to_date, with_outputs_of
+from .source import ReleaseError, read_lesson, read_start_page
 
 
 @contextmanager
-def learner_files(root: Path, lesson: str) -> Iterator[dict[Path, Path]]:
+def learner_files(root: Path, lesson: str, notebooks: dict[Path, NotebookNode]) -> Iterator[dict[Path, Path]]:
     """What nbgrader makes of a lesson for learners, as {file of the course: its new version in a temporary folder}."""
     with tempfile.TemporaryDirectory() as folder:
         course = Path(folder)
         solutions = course / "solutions" / lesson
         shutil.copytree(root / "solutions" / lesson, solutions, ignore=shutil.ignore_patterns("*.ipynb"))
-        for source in sources(root, lesson):
-            nbformat.write(read_source(source), solutions / f"{source.stem}.ipynb")
+        for source, notebook in notebooks.items():
+            nbformat.write(notebook, solutions / f"{source.stem}.ipynb")
 
         config = PyFileConfigLoader("nbgrader_config.py", str(root)).load_config()
         config.GenerateAssignment.no_database = True
@@ -144,7 +51,7 @@ def learner_files(root: Path, lesson: str) -> Iterator[dict[Path, Path]]:
 
 def start_page(root: Path) -> tuple[Path, str]:
     """The page that learners open first, and the text it should have: ``solutions/index.py`` as a notebook, not run."""
-    return root / "notebooks" / "index.ipynb", nbformat.writes(read_source(root / "solutions" / "index.py")) + "\n"
+    return root / "notebooks" / "index.ipynb", nbformat.writes(read_start_page(root)) + "\n"
 
 
 def release_start_page(root: Path) -> None:
@@ -155,36 +62,22 @@ def release_start_page(root: Path) -> None:
 
 
 def stale_files(root: Path, lesson: str) -> list[Path]:
-    """The generated files of a lesson that are missing or do not match its source."""
-    stale = []
-    for source in sources(root, lesson):
+    """The generated files of a lesson that are missing, or do not match its source or the package that they show."""
+    notebooks = read_lesson(root, lesson)
+    outdated = []
+    for source, notebook in notebooks.items():
         executed = source.with_suffix(".ipynb")
-        if not executed.exists() or not matches(nbformat.read(executed, as_version=4), read_source(source)):
-            stale.append(executed)
-    with learner_files(root, lesson) as files:
-        return stale + [old for old, new in files.items() if not old.exists() or content(old) != content(new)]
+        if not executed.exists() or not up_to_date(nbformat.read(executed, as_version=4), notebook):
+            outdated.append(executed)
+    with learner_files(root, lesson, notebooks) as files:
+        return outdated + [old for old, new in files.items() if not old.exists() or content(old) != content(new)]
 
 
-def stale_lessons(root: Path) -> dict[str, list[Path]]:
-    """Every lesson with generated files that do not match its source, and those files."""
-    stale = {lesson: stale_files(root, lesson) for lesson in lessons(root)}
-    return {lesson: files for lesson, files in stale.items() if files}
-
-
-def matches(executed: NotebookNode, source: NotebookNode) -> bool:
-    """Whether a notebook has the cells and metadata of a source and has been executed; outputs are not compared."""
-    bare = nbformat.from_dict(executed)
-    for cell in bare.cells:
-        if cell.cell_type == "code":
-            if cell.source and cell.execution_count is None:
-                return False
-            cell.outputs, cell.execution_count = [], None
-    return bare.cells == source.cells and bare.metadata == source.metadata
-
-
-def content(file: Path) -> bytes:
-    """The bytes of a file, whatever line ends its checkout has."""
-    return file.read_bytes().replace(b"\r\n", b"\n")
+def stale(root: Path, chosen: Iterable[str]) -> list[Path]:
+    """The generated files of some lessons that are not up to date; the start page among them."""
+    page, text = start_page(root)
+    outdated = [file for lesson in chosen for file in stale_files(root, lesson)]
+    return outdated if page.exists() and page.read_text(encoding="utf-8") == text else [*outdated, page]
 
 
 def worked_in(notebook: Path) -> bool:
@@ -197,13 +90,23 @@ def worked_in(notebook: Path) -> bool:
     return any(map(touched, nbformat.read(notebook, as_version=4).cells))
 
 
-def release(root: Path, lesson: str, force: bool = False) -> None:
+def release(
+    root: Path,
+    lesson: str,
+    force: bool = False,
+    keep_outputs: bool = False,
+    tell: Callable[[str], None] = lambda line: None,
+) -> None:
     """Rebuild the generated files of one lesson. Files that a learner added beside them stay.
+
+    A notebook whose outputs still hold is not executed again, unless ``force``; with ``keep_outputs``, they hold as long
+    as its code is the same, whatever has changed in the package.
 
     Raises ReleaseError, before anything is executed or written, if a learner has worked in a notebook that would be
     overwritten, unless ``force``; and if the solution fails.
     """
-    with learner_files(root, lesson) as files:
+    notebooks = read_lesson(root, lesson)
+    with learner_files(root, lesson, notebooks) as files:
         if not force:
             for notebook in files:
                 if notebook.suffix == ".ipynb" and notebook.exists() and worked_in(notebook):
@@ -211,9 +114,19 @@ def release(root: Path, lesson: str, force: bool = False) -> None:
                         f"{notebook} has been worked in: move it away, or overwrite it with "
                         f"`attention-lab release --lesson {lesson} --force`"
                     )
-        executed = {source.with_suffix(".ipynb"): execute(source) for source in sources(root, lesson)}
+        hold = ran_the_code_of if keep_outputs else outputs_hold
+        executed = {}
+        for source, notebook in notebooks.items():
+            path = source.with_suffix(".ipynb")
+            before = nbformat.read(path, as_version=4) if path.exists() and not force else None
+            if before and hold(before, notebook):
+                executed[path] = with_outputs_of(before, notebook)
+            else:
+                tell(f"{lesson}: executing ...")
+                executed[path] = execute(source, notebook)
         for path, notebook in executed.items():
             nbformat.write(notebook, path)
         for old, new in files.items():
             old.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(new, old)
+        tell(f"{lesson}: released")

@@ -11,7 +11,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.utils import is_solution
 
-from .release import read_source
+from .source import read_source
 
 LESSON = "02-squeeze-excitation"
 NOTEBOOK = "squeeze-excitation"

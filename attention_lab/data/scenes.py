@@ -14,9 +14,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..mechanisms.arguments import require_positive
-from .images import FASHION_CLASSES, fashion, photo, photo_names
+from .images import FASHION_CLASSES, fashion, photo
 
 CUE_CLASSES = ("Trouser", "Sneaker", "Bag", "Dress")
+
+# What lies behind the garments of ``scenes``. Another list, or another order, changes every scene of every seed.
+GROUNDS = ("astronaut", "brick", "camera", "chelsea", "china", "coffee", "flower", "grass", "gravel", "rocket")
 
 GARMENT_SIDE = 28
 FRAGMENT_SIDE = 6
@@ -204,8 +207,8 @@ def _photo_pieces(n: int, size: int, generator: torch.Generator) -> Float[Tensor
 
 @cache
 def _photo_column() -> Float[Tensor, "1 1 256*P 256"]:
-    """The central squares of all photographs in grey, one below the other."""
-    return torch.cat([photo(name, PHOTO_SIDE).mean(0) for name in photo_names()])[None, None]
+    """The central squares of the grounds in grey, one below the other."""
+    return torch.cat([photo(name, PHOTO_SIDE).mean(0) for name in GROUNDS])[None, None]
 
 
 def _add_fragment(

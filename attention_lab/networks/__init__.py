@@ -7,15 +7,21 @@ from torch import nn
 
 from ..mechanisms import BAM, CBAM, SqueezeExcitation
 from .count import count_macs, count_parameters
+from .dinov2 import DINOv2
 from .resnet import BasicBlock, Bottleneck, Residual, ResNet, SelectiveKernelBottleneck
+from .selfie import SelfieSegmentation
+from .small import SmallCNN
 from .vit import VisionTransformer
 
 __all__ = [
     "BasicBlock",
     "Bottleneck",
+    "DINOv2",
     "ResNet",
     "Residual",
     "SelectiveKernelBottleneck",
+    "SelfieSegmentation",
+    "SmallCNN",
     "VisionTransformer",
     "count_macs",
     "count_parameters",

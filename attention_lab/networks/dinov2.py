@@ -86,7 +86,7 @@ class Block(nn.Module):
         ):
             layer.load_state_dict(part(state, f"{name}."))
         self.attention = attention(dim, dim // HEAD_WIDTH)
-        fill(self.attention, part(state, "attn."), dim // HEAD_WIDTH)
+        load_attention(self.attention, part(state, "attn."), dim // HEAD_WIDTH)
 
     def forward(self, x: Float[Tensor, "N L dim"]) -> Float[Tensor, "N L dim"]:
         x = x + self.scale1 * self.attention(self.norm1(x))
@@ -98,7 +98,7 @@ def part(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
-def fill(attention: nn.Module, state: dict[str, Tensor], heads: int) -> None:
+def load_attention(attention: nn.Module, state: dict[str, Tensor], heads: int) -> None:
     """Put trained weights into a self-attention whatever its layers are called: the way that gives the right output."""
     linear = [layer for layer in attention.modules() if isinstance(layer, nn.Linear)]
     joined = {"qkv": (state["qkv.weight"], state["qkv.bias"]), "out": (state["proj.weight"], state["proj.bias"])}

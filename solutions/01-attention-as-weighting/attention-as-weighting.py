@@ -26,7 +26,7 @@
 # | **After this lesson you can** | turn scores into weights in two ways, combine them with features, and say which way fits a problem |
 # | **Time** | about 70 minutes |
 # | **You need** | tensors, broadcasting and `nn.Module` in PyTorch; nothing about attention |
-# | **Points** | 15 |
+# | **Points** | <!-- points --> |
 #
 # Run the cells from top to bottom (Shift+Enter). Where you read `YOUR CODE HERE`, delete the line `raise
 # NotImplementedError()` and write your code. The cell below each exercise checks it, as often as you like.
@@ -104,7 +104,7 @@ print(f"sigmoid: {scores.sigmoid().max():.2f} for the best, sum {scores.sigmoid(
 # ## 3. Exercise: softmax with a temperature
 #
 # **What and why.** You have used `softmax` as a black box. Write it once, and you know what can break.
-# **Difficulty** ●●○○ · **15 minutes** · **4 points**
+# **Difficulty** ●●○○ · **15 minutes** · **<!-- points: temperature-softmax --> points**
 #
 # $$w_i = \frac{\exp(s_i / T)}{\sum_j \exp(s_j / T)}$$
 #
@@ -118,7 +118,7 @@ print(f"sigmoid: {scores.sigmoid().max():.2f} for the best, sum {scores.sigmoid(
 #
 # <!-- hints: temperature-softmax -->
 
-# %% nbgrader={"grade": false, "grade_id": "temperature-softmax", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="temperature-softmax"
 def softmax(scores, dim=-1, temperature=1.0):
     """Weights along dim that are positive and sum to 1; the shape of scores is kept."""
     ### BEGIN SOLUTION
@@ -128,13 +128,13 @@ def softmax(scores, dim=-1, temperature=1.0):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "temperature-softmax-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("temperature-softmax-values", softmax)
 
-# %% nbgrader={"grade": true, "grade_id": "temperature-softmax-temperature", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("temperature-softmax-temperature", softmax)
 
-# %% nbgrader={"grade": true, "grade_id": "temperature-softmax-stable", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("temperature-softmax-stable", softmax)
 
 # %% [markdown]
@@ -154,7 +154,7 @@ figures.bars({f"T = {temperature}": softmax(scores, temperature=temperature) for
 # ## 4. Exercise: select
 #
 # **What and why.** Weights alone do nothing. To *select* means: average the features over positions, with the weights.
-# This one line is the core of every transformer. **Difficulty** ●●○○ · **15 minutes** · **4 points**
+# This one line is the core of every transformer. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: select --> points**
 #
 # $$y_c = \sum_{l=1}^{L} w_l\, f_{c,l}\qquad w = \mathrm{softmax}(s)$$
 #
@@ -163,7 +163,7 @@ figures.bars({f"T = {temperature}": softmax(scores, temperature=temperature) for
 #
 # <!-- hints: select -->
 
-# %% nbgrader={"grade": false, "grade_id": "select", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="select"
 def select(features, scores):
     """(N, C, L) features and (N, L) scores -> (N, C): the softmax-weighted average over positions."""
     ### BEGIN SOLUTION
@@ -172,20 +172,20 @@ def select(features, scores):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "select-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("select-shape", select)
 
-# %% nbgrader={"grade": true, "grade_id": "select-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("select-values", select)
 
-# %% nbgrader={"grade": true, "grade_id": "select-one-position", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("select-one-position", select)
 
 # %% [markdown]
 # ## 5. Exercise: recalibrate
 #
 # **What and why.** To *gate* means: multiply every feature by its own weight. The map keeps its shape; parts of it become
-# quieter. The next three lessons all end with this line. **Difficulty** ●○○○ · **10 minutes** · **4 points**
+# quieter. The next three lessons all end with this line. **Difficulty** ●○○○ · **10 minutes** · **<!-- points: recalibrate --> points**
 #
 # $$y = \sigma(\ell)\, x$$
 #
@@ -200,7 +200,7 @@ check("select-one-position", select)
 #
 # <!-- hints: recalibrate -->
 
-# %% nbgrader={"grade": false, "grade_id": "recalibrate", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="recalibrate"
 def recalibrate(x, logits):
     """(N, C, H, W) times the sigmoid of logits that broadcast to it -> (N, C, H, W)."""
     ### BEGIN SOLUTION
@@ -208,13 +208,13 @@ def recalibrate(x, logits):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "recalibrate-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("recalibrate-shape", recalibrate)
 
-# %% nbgrader={"grade": true, "grade_id": "recalibrate-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("recalibrate-values", recalibrate)
 
-# %% nbgrader={"grade": true, "grade_id": "recalibrate-open-and-closed", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("recalibrate-open-and-closed", recalibrate)
 
 # %% [markdown]
@@ -320,10 +320,10 @@ display(comparison, figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for 
 # %% [markdown]
 # ## 8. In your own words
 #
-# **Question (3 points, read by your instructor).** When would you *gate* with a sigmoid, and when would you *select* with
+# **Question (<!-- points: which-weighting --> points, read by your instructor).** When would you *gate* with a sigmoid, and when would you *select* with
 # a softmax? Give one example of each, not from this notebook. Five sentences are enough.
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "which-weighting", "locked": false, "points": 3, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] exercise="which-weighting"
 # **Gate** when several parts can matter at once, and how many is not known: which of 512 channels are useful for this
 # image? Each channel is judged alone, and the map keeps its shape. **Select** when the output should be one summary of
 # many parts, and they should compete for it: which of nine photographs shows the face that I am looking for? The weights

@@ -21,7 +21,7 @@
 # | **After this lesson you can** | build an SE block, put it into a residual network, count its cost, and say when it helps |
 # | **Time** | about 75 minutes |
 # | **You need** | lesson 01 (gates and selections); convolutions, `nn.Module` and `nn.Linear` in PyTorch |
-# | **Points** | 18 |
+# | **Points** | <!-- points --> |
 #
 # Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise checks
 # it, as often as you like.
@@ -100,13 +100,13 @@ figures.channel_weights(gates["block 8"], names)
 # ## 3. Exercise: squeeze
 #
 # **What and why.** A convolution sees a small window. The squeeze gives every channel one number that knows the whole
-# image. **Difficulty** ●○○○ · **5 minutes** · **2 points**
+# image. **Difficulty** ●○○○ · **5 minutes** · **<!-- points: squeeze --> points**
 #
 # `squeeze(x)`: `(N, C, H, W)` → `(N, C)`, the average of every channel. It must work for any `H` and `W`.
 #
 # <!-- hints: squeeze -->
 
-# %% nbgrader={"grade": false, "grade_id": "squeeze", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="squeeze"
 def squeeze(x):
     """(N, C, H, W) -> (N, C): the average of every channel."""
     ### BEGIN SOLUTION
@@ -114,10 +114,10 @@ def squeeze(x):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "squeeze-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("squeeze-shape", squeeze)
 
-# %% nbgrader={"grade": true, "grade_id": "squeeze-values", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("squeeze-values", squeeze)
 
 # %% [markdown]
@@ -125,7 +125,7 @@ check("squeeze-values", squeeze)
 #
 # **What and why.** This is the block itself. Its two methods are the two halves of every attention mechanism in this
 # course: `weights(x)` computes what is attended to, `forward(x)` combines it with `x`.
-# **Difficulty** ●●○○ · **20 minutes** · **8 points**
+# **Difficulty** ●●○○ · **20 minutes** · **<!-- points: squeeze-excitation --> points**
 #
 # - `SqueezeExcitation(channels, reduction=16)`
 # - `weights(x)`: `(N, C, H, W)` → `(N, C, 1, 1)`, the gate of each channel
@@ -137,7 +137,7 @@ check("squeeze-values", squeeze)
 #
 # <!-- hints: squeeze-excitation -->
 
-# %% nbgrader={"grade": false, "grade_id": "squeeze-excitation", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="squeeze-excitation"
 class SqueezeExcitation(nn.Module):
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -161,16 +161,16 @@ class SqueezeExcitation(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "squeeze-excitation-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("squeeze-excitation-shapes", SqueezeExcitation)
 
-# %% nbgrader={"grade": true, "grade_id": "squeeze-excitation-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("squeeze-excitation-parameters", SqueezeExcitation)
 
-# %% nbgrader={"grade": true, "grade_id": "squeeze-excitation-values", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("squeeze-excitation-values", SqueezeExcitation)
 
-# %% nbgrader={"grade": true, "grade_id": "squeeze-excitation-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("squeeze-excitation-gradients", SqueezeExcitation)
 
 # %% [markdown]
@@ -230,7 +230,7 @@ for number, stages in enumerate(zip(*(network.stages for network in networks.val
 # ## 6. Exercise: where the block sits
 #
 # **What and why.** A residual unit computes $x + \mathrm{branch}(x)$. The skip connection carries $x$ unharmed through a
-# deep network. Put the gate where it cannot harm that path. **Difficulty** ●○○○ · **10 minutes** · **3 points**
+# deep network. Put the gate where it cannot harm that path. **Difficulty** ●○○○ · **10 minutes** · **<!-- points: se-residual --> points**
 #
 # ```mermaid
 # flowchart LR
@@ -245,7 +245,7 @@ for number, stages in enumerate(zip(*(network.stages for network in networks.val
 #
 # <!-- hints: se-residual -->
 
-# %% nbgrader={"grade": false, "grade_id": "se-residual", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="se-residual"
 def se_residual(x, branch, se):
     """(N, C, H, W) -> (N, C, H, W): a residual unit whose branch is recalibrated by se."""
     ### BEGIN SOLUTION
@@ -253,10 +253,10 @@ def se_residual(x, branch, se):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "se-residual-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("se-residual-shape", se_residual)
 
-# %% nbgrader={"grade": true, "grade_id": "se-residual-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("se-residual-values", se_residual)
 
 # %% [markdown]
@@ -302,7 +302,7 @@ figures.gates_by_layer(all_gates, all_names)
 # ## 8. Exercise: debug it
 #
 # **What and why.** This block comes from a tutorial on the web. It has five mistakes. One of them throws the squeeze away,
-# and the error appears only on a later line. **Difficulty** ●●○○ · **15 minutes** · **5 points**
+# and the error appears only on a later line. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: debug-se --> points**
 
 # %%
 class BrokenSEAttentionModule(nn.Module):
@@ -337,7 +337,7 @@ except Exception:
 #
 # <!-- hints: debug-se -->
 
-# %% nbgrader={"grade": false, "grade_id": "debug-se", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="debug-se"
 class SEAttentionModule(nn.Module):
     def __init__(self, in_channels, reduction=16):
         super().__init__()
@@ -363,13 +363,13 @@ class SEAttentionModule(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "debug-se-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-se-runs", SEAttentionModule)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-se-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-se-parameters", SEAttentionModule)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-se-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-se-values", SEAttentionModule)
 
 # %% [markdown]

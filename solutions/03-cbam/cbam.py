@@ -21,7 +21,7 @@
 # | **After this lesson you can** | build a channel gate and a spatial gate, put them one after the other, find a bug that never crashes, and measure where a network looks |
 # | **Time** | about 85 minutes, without reading the paper |
 # | **You need** | lesson 02 (squeeze-and-excitation) |
-# | **Points** | 26 |
+# | **Points** | <!-- points --> |
 #
 # Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
 # checks it, as often as you like.
@@ -123,7 +123,7 @@ figures.gallery(rows, ["photograph", "average", "maximum"] * 2)
 # %% [markdown]
 # ## 3. Exercise: channel attention
 #
-# **What and why.** An SE block with two squeezes. **Difficulty** ●●○○ · **20 minutes** · **8 points**
+# **What and why.** An SE block with two squeezes. **Difficulty** ●●○○ · **20 minutes** · **<!-- points: channel-attention --> points**
 #
 # - `ChannelAttention(channels, reduction=16)`
 # - `weights(x)`: `(N, C, H, W)` → `(N, C, 1, 1)`, the gate of each channel
@@ -135,7 +135,7 @@ figures.gallery(rows, ["photograph", "average", "maximum"] * 2)
 #
 # <!-- hints: channel-attention -->
 
-# %% nbgrader={"grade": false, "grade_id": "channel-attention", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="channel-attention"
 class ChannelAttention(nn.Module):
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -163,16 +163,16 @@ class ChannelAttention(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "channel-attention-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("channel-attention-shapes", ChannelAttention)
 
-# %% nbgrader={"grade": true, "grade_id": "channel-attention-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("channel-attention-parameters", ChannelAttention)
 
-# %% nbgrader={"grade": true, "grade_id": "channel-attention-values", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("channel-attention-values", ChannelAttention)
 
-# %% nbgrader={"grade": true, "grade_id": "channel-attention-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("channel-attention-gradients", ChannelAttention)
 
 # %% [markdown]
@@ -188,7 +188,7 @@ print(f"ReLU(a) + ReLU(b) = {torch.relu(a) + torch.relu(b):.0f}")
 # ## 4. Exercise: spatial attention
 #
 # **What and why.** One gate for every position, the same for all channels. **Difficulty** ●●○○ · **20 minutes** ·
-# **8 points**
+# **<!-- points: spatial-attention --> points**
 #
 # - `SpatialAttention(kernel_size=7)`
 # - `weights(x)`: `(N, C, H, W)` → `(N, 1, H, W)`, the gate of each position
@@ -200,7 +200,7 @@ print(f"ReLU(a) + ReLU(b) = {torch.relu(a) + torch.relu(b):.0f}")
 #
 # <!-- hints: spatial-attention -->
 
-# %% nbgrader={"grade": false, "grade_id": "spatial-attention", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="spatial-attention"
 class SpatialAttention(nn.Module):
     def __init__(self, kernel_size=7):
         super().__init__()
@@ -225,16 +225,16 @@ class SpatialAttention(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-attention-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-attention-shapes", SpatialAttention)
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-attention-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-attention-parameters", SpatialAttention)
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-attention-values", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-attention-values", SpatialAttention)
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-attention-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-attention-gradients", SpatialAttention)
 
 # %% [markdown]
@@ -277,14 +277,14 @@ for size in (1, 20, 100):
 # ## 5. Exercise: CBAM
 #
 # **What and why.** Put your two parts together, in the paper's order: **channels first**, then positions. The spatial
-# gate looks at the refined map $x'$, not at $x$. **Difficulty** ●○○○ · **10 minutes** · **4 points**
+# gate looks at the refined map $x'$, not at $x$. **Difficulty** ●○○○ · **10 minutes** · **<!-- points: cbam --> points**
 #
 # - `CBAM(channels, reduction=16, kernel_size=7)`
 # - `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`
 #
 # <!-- hints: cbam -->
 
-# %% nbgrader={"grade": false, "grade_id": "cbam", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="cbam"
 class CBAM(nn.Module):
     def __init__(self, channels, reduction=16, kernel_size=7):
         super().__init__()
@@ -300,10 +300,10 @@ class CBAM(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "cbam-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("cbam-parameters", CBAM)
 
-# %% nbgrader={"grade": true, "grade_id": "cbam-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("cbam-values", CBAM)
 
 # %% [markdown]
@@ -354,7 +354,7 @@ print(f"the spatial gates of all 16 blocks: {difference:,} parameters")
 # **What and why.** These two modules come from a tutorial on the web. They return the **gate**, and do not multiply it
 # with `x`. They follow the paper's equation: **no batch normalisation**. One mistake stops the program at once. One
 # stops it for some batch sizes only. And one stops nothing: the module trains, and no message ever tells you.
-# **Difficulty** ●●●○ · **20 minutes** · **6 points**
+# **Difficulty** ●●●○ · **20 minutes** · **<!-- points: debug-cbam --> points**
 
 # %%
 class BrokenChannelAttentionModule(nn.Module):
@@ -419,7 +419,7 @@ for images in (1, 2, 3):
 #
 # <!-- hints: debug-cbam -->
 
-# %% nbgrader={"grade": false, "grade_id": "debug-cbam", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="debug-cbam"
 class ChannelAttentionModule(nn.Module):
     def __init__(self, in_channels, ratio=16):
         super().__init__()
@@ -459,16 +459,16 @@ class SpatialAttentionModule(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "debug-cbam-channel-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-cbam-channel-runs", ChannelAttentionModule)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-cbam-channel-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-cbam-channel-values", ChannelAttentionModule)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-cbam-spatial-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-cbam-spatial-runs", SpatialAttentionModule)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-cbam-spatial-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-cbam-spatial-values", SpatialAttentionModule)
 
 # %% [markdown]

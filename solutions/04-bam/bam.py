@@ -21,7 +21,7 @@
 # | **After this lesson you can** | add two kinds of scores into one gate, see further with dilated convolutions, compute and *see* a receptive field, and repair a module crash by crash |
 # | **Time** | about 90 minutes, without reading the paper |
 # | **You need** | lesson 02 (squeeze-and-excitation); lesson 03 (CBAM) helps |
-# | **Points** | 26 |
+# | **Points** | <!-- points --> |
 #
 # Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
 # checks it, as often as you like.
@@ -141,7 +141,7 @@ for channel in channel_scores:
 # ## 3. Exercise: channel gate
 #
 # **What and why.** The excitation of SE, with a batch normalisation in the middle and without the sigmoid at the end:
-# the scores meet the spatial ones first. **Difficulty** ●●○○ · **15 minutes** · **6 points**
+# the scores meet the spatial ones first. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: channel-gate --> points**
 #
 # - `ChannelGate(channels, reduction=16)`
 # - `forward(x)`: `(N, C, H, W)` → **logits** `(N, C, 1, 1)`, or expanded to the shape of `x`
@@ -153,7 +153,7 @@ for channel in channel_scores:
 #
 # <!-- hints: channel-gate -->
 
-# %% nbgrader={"grade": false, "grade_id": "channel-gate", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="channel-gate"
 class ChannelGate(nn.Module):
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -175,16 +175,16 @@ class ChannelGate(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "channel-gate-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("channel-gate-shapes", ChannelGate)
 
-# %% nbgrader={"grade": true, "grade_id": "channel-gate-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("channel-gate-parameters", ChannelGate)
 
-# %% nbgrader={"grade": true, "grade_id": "channel-gate-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("channel-gate-values", ChannelGate)
 
-# %% nbgrader={"grade": true, "grade_id": "channel-gate-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("channel-gate-gradients", ChannelGate)
 
 # %% [markdown]
@@ -204,7 +204,7 @@ except ValueError as error:
 # %% [markdown]
 # ## 4. Exercise: spatial gate
 #
-# **What and why.** One score for every position, from what surrounds it. **Difficulty** ●●○○ · **20 minutes** · **6
+# **What and why.** One score for every position, from what surrounds it. **Difficulty** ●●○○ · **20 minutes** · **<!-- points: spatial-gate -->
 # points**
 #
 # - `SpatialGate(channels, reduction=16, dilation=4)`
@@ -216,7 +216,7 @@ except ValueError as error:
 #
 # <!-- hints: spatial-gate -->
 
-# %% nbgrader={"grade": false, "grade_id": "spatial-gate", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="spatial-gate"
 class SpatialGate(nn.Module):
     def __init__(self, channels, reduction=16, dilation=4):
         super().__init__()
@@ -243,22 +243,22 @@ class SpatialGate(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-gate-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-gate-shapes", SpatialGate)
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-gate-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-gate-parameters", SpatialGate)
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-gate-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-gate-values", SpatialGate)
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-gate-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-gate-gradients", SpatialGate)
 
 # %% [markdown]
 # ## 5. Exercise: BAM
 #
-# **What and why.** Add the scores, take the sigmoid, strengthen $x$. **Difficulty** ●○○○ · **10 minutes** · **5 points**
+# **What and why.** Add the scores, take the sigmoid, strengthen $x$. **Difficulty** ●○○○ · **10 minutes** · **<!-- points: bam --> points**
 #
 # - `BAM(channels, reduction=16, dilation=4)`
 # - `weights(x)`: `(N, C, H, W)` → `(N, C, H, W)`, the gate $M$, between 0 and 1
@@ -266,7 +266,7 @@ check("spatial-gate-gradients", SpatialGate)
 #
 # <!-- hints: bam -->
 
-# %% nbgrader={"grade": false, "grade_id": "bam", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="bam"
 class BAM(nn.Module):
     def __init__(self, channels, reduction=16, dilation=4):
         super().__init__()
@@ -288,13 +288,13 @@ class BAM(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "bam-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("bam-shapes", BAM)
 
-# %% nbgrader={"grade": true, "grade_id": "bam-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("bam-parameters", BAM)
 
-# %% nbgrader={"grade": true, "grade_id": "bam-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("bam-values", BAM)
 
 # %% [markdown]
@@ -326,7 +326,7 @@ for mc, ms in ((-3.0, -3.0), (0.0, -3.0), (0.0, 3.0), (3.0, 3.0)):
 # ## 6. Exercise: receptive field
 #
 # **What and why.** How far does one output pixel see? You need this number for every convolutional network, not only
-# for BAM. **Difficulty** ●●○○ · **15 minutes** · **3 points**
+# for BAM. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: receptive-field --> points**
 #
 # $$\mathrm{side} = 1 + \sum_i d_i\,(k_i - 1)\prod_{j<i} s_j$$
 #
@@ -338,7 +338,7 @@ for mc, ms in ((-3.0, -3.0), (0.0, -3.0), (0.0, 3.0), (3.0, 3.0)):
 #
 # <!-- hints: receptive-field -->
 
-# %% nbgrader={"grade": false, "grade_id": "receptive-field", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="receptive-field"
 def receptive_field(layers):
     """The side length that one output pixel sees, for a list of (kernel, stride, dilation)."""
     ### BEGIN SOLUTION
@@ -350,10 +350,10 @@ def receptive_field(layers):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "receptive-field-dilation", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("receptive-field-dilation", receptive_field)
 
-# %% nbgrader={"grade": true, "grade_id": "receptive-field-stride", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("receptive-field-stride", receptive_field)
 
 # %% [markdown]
@@ -596,7 +596,7 @@ display(measured, picture)
 # normal state of found code. Work on **one class at a time**: build it, call it, read the **last line** of the error
 # and the line of code it came from, repair it, and go on. Repair `BAM` last: it builds the other two, and their errors
 # appear in it. When nothing crashes any more, you are not done: think about which values the logits can have.
-# **Difficulty** ●●●○ · **25 minutes** · **6 points**
+# **Difficulty** ●●●○ · **25 minutes** · **<!-- points: debug-bam --> points**
 
 # %%
 class BrokenChannelGate(nn.Module):
@@ -693,7 +693,7 @@ attempt("BAM", lambda: BrokenBAM(64))
 for name in ("ChannelGate", "SpatialGate", "BAM"):
     globals().pop(name, None)
 
-# %% nbgrader={"grade": false, "grade_id": "debug-bam", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="debug-bam"
 class ChannelGate(nn.Module):
     def __init__(self, in_channels, ratio=16):
         super().__init__()
@@ -762,22 +762,22 @@ class BAM(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "debug-bam-channel-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-bam-channel-runs", ChannelGate)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-bam-channel-values", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-bam-channel-values", ChannelGate)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-bam-spatial-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-bam-spatial-runs", SpatialGate)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-bam-spatial-values", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-bam-spatial-values", SpatialGate)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-bam-bam-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-bam-bam-runs", BAM)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-bam-bam-values", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-bam-bam-values", BAM)
 
 # %% [markdown]

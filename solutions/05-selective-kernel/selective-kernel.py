@@ -21,7 +21,7 @@
 # | **After this lesson you can** | build an SK block, say which parts compete in a softmax, and test whether a block looks at objects as its paper claims |
 # | **Time** | about 75 minutes, without reading the paper |
 # | **You need** | lesson 01 (softmax selects), lesson 02 (squeeze); dilated convolutions (lesson 04 shows them) |
-# | **Points** | 18 |
+# | **Points** | <!-- points --> |
 #
 # Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
 # checks it, as often as you like.
@@ -114,14 +114,14 @@ figures.gallery(
 # ## 3. Exercise: who competes?
 #
 # **What and why.** Every softmax has competitors, and its axis says who they are. Take the wrong axis, and nothing
-# stops: shapes fit, training runs, the block means something else. **Difficulty** ●○○○ · **5 minutes** · **3 points**
+# stops: shapes fit, training runs, the block means something else. **Difficulty** ●○○○ · **5 minutes** · **<!-- points: branch-softmax --> points**
 #
 # `branch_softmax(logits)`: `(N, M, C)` → `(N, M, C)`. For each image and each channel, the weights of the `M` branches
 # are positive and sum to 1. You may use `torch.softmax`. Scores of 10,000 must not break it.
 #
 # <!-- hints: branch-softmax -->
 
-# %% nbgrader={"grade": false, "grade_id": "branch-softmax", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="branch-softmax"
 def branch_softmax(logits):
     """(N, M, C) -> (N, M, C): weights that sum to 1 over the M branches, for each channel."""
     ### BEGIN SOLUTION
@@ -129,10 +129,10 @@ def branch_softmax(logits):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "branch-softmax-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("branch-softmax-shape", branch_softmax)
 
-# %% nbgrader={"grade": true, "grade_id": "branch-softmax-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("branch-softmax-values", branch_softmax)
 
 # %% [markdown]
@@ -170,7 +170,7 @@ drawn
 # ## 4. Exercise: the selective kernel block
 #
 # **What and why.** This is the whole block. It takes the place of a 3×3 convolution in a residual unit.
-# **Difficulty** ●●●○ · **25 minutes** · **10 points**
+# **Difficulty** ●●●○ · **25 minutes** · **<!-- points: selective-kernel --> points**
 #
 # - `SelectiveKernel(channels, branches=2, reduction=16, groups=32, min_width=32)`
 # - `weights(x)`: `(N, C, H, W)` → `(N, M, C, 1, 1)`, the share of each branch in each channel
@@ -184,7 +184,7 @@ drawn
 #
 # <!-- hints: selective-kernel -->
 
-# %% nbgrader={"grade": false, "grade_id": "selective-kernel", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="selective-kernel"
 class SelectiveKernel(nn.Module):
     def __init__(self, channels, branches=2, reduction=16, groups=32, min_width=32):
         super().__init__()
@@ -219,19 +219,19 @@ class SelectiveKernel(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "selective-kernel-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("selective-kernel-shapes", SelectiveKernel)
 
-# %% nbgrader={"grade": true, "grade_id": "selective-kernel-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("selective-kernel-parameters", SelectiveKernel)
 
-# %% nbgrader={"grade": true, "grade_id": "selective-kernel-weights", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("selective-kernel-weights", SelectiveKernel)
 
-# %% nbgrader={"grade": true, "grade_id": "selective-kernel-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("selective-kernel-values", SelectiveKernel)
 
-# %% nbgrader={"grade": true, "grade_id": "selective-kernel-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("selective-kernel-gradients", SelectiveKernel)
 
 # %% [markdown]
@@ -306,7 +306,7 @@ print(f"SKNet-50 has {more / 1e6:.1f}M more than ResNeXt-50: {more / counts['res
 #
 # **What and why.** This block comes from a tutorial on the web. Its text says that the softmax runs "across channels",
 # and its code believes it. Some mistakes stop the program. **Three stay silent**: compare with the table in section 2.
-# **Difficulty** ●●●○ · **20 minutes** · **5 points**
+# **Difficulty** ●●●○ · **20 minutes** · **<!-- points: debug-sk --> points**
 
 # %%
 class BrokenSKAttentionModule(nn.Module):
@@ -360,7 +360,7 @@ except Exception:
 #
 # <!-- hints: debug-sk -->
 
-# %% nbgrader={"grade": false, "grade_id": "debug-sk", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="debug-sk"
 class SKAttentionModule(nn.Module):
     def __init__(self, in_channels, G=32, L=32, r=16):
         super().__init__()
@@ -394,13 +394,13 @@ class SKAttentionModule(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "debug-sk-runs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-sk-runs", SKAttentionModule)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-sk-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-sk-parameters", SKAttentionModule)
 
-# %% nbgrader={"grade": true, "grade_id": "debug-sk-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("debug-sk-values", SKAttentionModule)
 
 # %% [markdown]

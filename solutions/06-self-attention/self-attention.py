@@ -23,7 +23,7 @@
 # | **After this lesson you can** | write self-attention, explain every factor in it, build and train a small vision transformer, and predict its cost |
 # | **Time** | about 90 minutes, without reading the papers |
 # | **You need** | lesson 01 (softmax, temperature, select); `nn.Module`, `nn.Linear`, `view` and `transpose` in PyTorch |
-# | **Points** | 27 |
+# | **Points** | <!-- points --> |
 #
 # Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
 # checks it, as often as you like.
@@ -182,7 +182,7 @@ draw_spread()
 # %% [markdown]
 # ## 4. Exercise: scaled dot-product attention
 #
-# **What and why.** The heart of every transformer, in about five lines. **Difficulty** ●●○○ · **15 minutes** · **6
+# **What and why.** The heart of every transformer, in about five lines. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: scaled-dot-product -->
 # points**
 #
 # `scaled_dot_product_attention(q, k, v, mask=None)` → `(output, weights)`
@@ -199,7 +199,7 @@ draw_spread()
 #
 # <!-- hints: scaled-dot-product -->
 
-# %% nbgrader={"grade": false, "grade_id": "scaled-dot-product", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="scaled-dot-product"
 def scaled_dot_product_attention(q, k, v, mask=None):
     """(..., L, d) queries, keys, values -> output (..., L, d) and weights (..., L, L)."""
     ### BEGIN SOLUTION
@@ -211,16 +211,16 @@ def scaled_dot_product_attention(q, k, v, mask=None):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "scaled-dot-product-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("scaled-dot-product-shapes", scaled_dot_product_attention)
 
-# %% nbgrader={"grade": true, "grade_id": "scaled-dot-product-weights", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("scaled-dot-product-weights", scaled_dot_product_attention)
 
-# %% nbgrader={"grade": true, "grade_id": "scaled-dot-product-output", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("scaled-dot-product-output", scaled_dot_product_attention)
 
-# %% nbgrader={"grade": true, "grade_id": "scaled-dot-product-mask", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("scaled-dot-product-mask", scaled_dot_product_attention)
 
 # %% [markdown]
@@ -264,7 +264,7 @@ drawn
 # ## 5. Exercise: several heads
 #
 # **What and why.** One softmax finds one kind of thing. So the width is cut into `heads` parts, and each attends on its
-# own. This is the block that you find in every vision transformer. **Difficulty** ●●●○ · **25 minutes** · **8 points**
+# own. This is the block that you find in every vision transformer. **Difficulty** ●●●○ · **25 minutes** · **<!-- points: multi-head --> points**
 #
 # $$\mathrm{head}_i = \mathrm{attention}(xW^Q_i,\; xW^K_i,\; xW^V_i)\qquad
 # \mathrm{output} = \mathrm{concat}(\mathrm{head}_1, \dots, \mathrm{head}_h)\,W^O$$
@@ -285,7 +285,7 @@ drawn
 #
 # <!-- hints: multi-head -->
 
-# %% nbgrader={"grade": false, "grade_id": "multi-head", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="multi-head"
 class MultiHeadSelfAttention(nn.Module):
     def __init__(self, dim, heads=8):
         super().__init__()
@@ -322,19 +322,19 @@ class MultiHeadSelfAttention(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "multi-head-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("multi-head-shapes", MultiHeadSelfAttention)
 
-# %% nbgrader={"grade": true, "grade_id": "multi-head-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("multi-head-parameters", MultiHeadSelfAttention)
 
-# %% nbgrader={"grade": true, "grade_id": "multi-head-weights", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("multi-head-weights", MultiHeadSelfAttention)
 
-# %% nbgrader={"grade": true, "grade_id": "multi-head-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("multi-head-values", MultiHeadSelfAttention)
 
-# %% nbgrader={"grade": true, "grade_id": "multi-head-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("multi-head-gradients", MultiHeadSelfAttention)
 
 # %% [markdown]
@@ -365,7 +365,7 @@ print(f"first shuffle, then attend  -  first attend, then shuffle: {difference:.
 # ## 6. Exercise: from an image to tokens
 #
 # **What and why.** A transformer takes a sequence. The Vision Transformer cuts the image into squares and maps each to
-# a vector, with one linear layer for all of them. **Difficulty** ●●○○ · **10 minutes** · **4 points**
+# a vector, with one linear layer for all of them. **Difficulty** ●●○○ · **10 minutes** · **<!-- points: patch-embedding --> points**
 #
 # `PatchEmbedding(in_channels, patch, dim)`, `forward(x)`: `(N, C, H, W)` → `(N, L, dim)` with $L = (H / p)(W / p)$ and
 # $p$ = `patch`, which divides `H` and `W`. Order of the tokens: row by row, like reading (**row-major**). A Vision
@@ -373,7 +373,7 @@ print(f"first shuffle, then attend  -  first attend, then shuffle: {difference:.
 #
 # <!-- hints: patch-embedding -->
 
-# %% nbgrader={"grade": false, "grade_id": "patch-embedding", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="patch-embedding"
 class PatchEmbedding(nn.Module):
     def __init__(self, in_channels, patch, dim):
         super().__init__()
@@ -388,13 +388,13 @@ class PatchEmbedding(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "patch-embedding-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("patch-embedding-shape", PatchEmbedding)
 
-# %% nbgrader={"grade": true, "grade_id": "patch-embedding-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("patch-embedding-parameters", PatchEmbedding)
 
-# %% nbgrader={"grade": true, "grade_id": "patch-embedding-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("patch-embedding-values", PatchEmbedding)
 
 # %% [markdown]
@@ -402,7 +402,7 @@ check("patch-embedding-values", PatchEmbedding)
 #
 # **What and why.** We add to each token a vector that says where it stands. The paper of 2017 takes waves, slow and
 # fast ones. A Vision Transformer **learns** its positions instead: one vector of parameters for each place. We take the
-# waves, because they need no training. **Difficulty** ●●○○ · **10 minutes** · **4 points**
+# waves, because they need no training. **Difficulty** ●●○○ · **10 minutes** · **<!-- points: positions --> points**
 #
 # $$P_{p,\,2i} = \sin\frac{p}{10000^{2i/\mathrm{dim}}}\qquad P_{p,\,2i+1} = \cos\frac{p}{10000^{2i/\mathrm{dim}}}
 # \qquad i = 0, \dots, \mathrm{dim}/2 - 1$$
@@ -412,7 +412,7 @@ check("patch-embedding-values", PatchEmbedding)
 #
 # <!-- hints: positions -->
 
-# %% nbgrader={"grade": false, "grade_id": "positions", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="positions"
 def sinusoidal_positions(length, dim):
     """-> (length, dim): a row for each position, sine and cosine of dim / 2 frequencies in turn."""
     ### BEGIN SOLUTION
@@ -425,13 +425,13 @@ def sinusoidal_positions(length, dim):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "positions-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("positions-shape", sinusoidal_positions)
 
-# %% nbgrader={"grade": true, "grade_id": "positions-pairs", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("positions-pairs", sinusoidal_positions)
 
-# %% nbgrader={"grade": true, "grade_id": "positions-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("positions-values", sinusoidal_positions)
 
 # %% [markdown]
@@ -461,7 +461,7 @@ draw_positions(sinusoidal_positions(50, 64))
 #
 # **What and why.** A transformer is a stack of equal blocks. In the first half of a block tokens **exchange**. In the
 # second half each token **thinks alone**, with a small network of two layers (**MLP**).
-# **Difficulty** ●●○○ · **10 minutes** · **5 points**
+# **Difficulty** ●●○○ · **10 minutes** · **<!-- points: encoder-block --> points**
 #
 # ```mermaid
 # flowchart LR
@@ -487,7 +487,7 @@ draw_positions(sinusoidal_positions(50, 64))
 #
 # <!-- hints: encoder-block -->
 
-# %% nbgrader={"grade": false, "grade_id": "encoder-block", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="encoder-block"
 class EncoderBlock(nn.Module):
     def __init__(self, dim, heads=8, mlp_ratio=4):
         super().__init__()
@@ -506,16 +506,16 @@ class EncoderBlock(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "encoder-block-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("encoder-block-shape", EncoderBlock)
 
-# %% nbgrader={"grade": true, "grade_id": "encoder-block-parameters", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("encoder-block-parameters", EncoderBlock)
 
-# %% nbgrader={"grade": true, "grade_id": "encoder-block-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("encoder-block-values", EncoderBlock)
 
-# %% nbgrader={"grade": true, "grade_id": "encoder-block-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("encoder-block-gradients", EncoderBlock)
 
 # %% [markdown]

@@ -21,7 +21,7 @@
 # | **After this lesson you can** | write an affine grid and a bilinear sampler that gradients flow through, build a spatial transformer, and measure whether it finds the object |
 # | **Time** | about 80 minutes, without reading the paper |
 # | **You need** | lesson 01; matrices and vectors; indexing tensors with tensors in PyTorch |
-# | **Points** | 17 |
+# | **Points** | <!-- points --> |
 #
 # Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
 # checks it, as often as you like.
@@ -100,7 +100,7 @@ figures.sampling_grid(photo.repeat(4, 1, 1, 1), grid, list(poses))
 #
 # **What and why.** Spell out $\theta$ for every pixel of the output. Nearly all bugs of spatial transformers live here:
 # $x$ and $y$ exchanged, or a grid that begins at a pixel's centre where the sampler expects the pixel's edge.
-# **Difficulty** ●●○○ · **15 minutes** · **5 points**
+# **Difficulty** ●●○○ · **15 minutes** · **<!-- points: affine-grid --> points**
 #
 # `affine_grid(theta, height, width)`: `(N, 2, 3)` → `(N, H, W, 2)`. The last axis is $(x, y)$, in this order.
 #
@@ -114,7 +114,7 @@ figures.sampling_grid(photo.repeat(4, 1, 1, 1), grid, list(poses))
 #
 # <!-- hints: affine-grid -->
 
-# %% nbgrader={"grade": false, "grade_id": "affine-grid", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="affine-grid"
 def affine_grid(theta, height, width):
     """(N, 2, 3) -> (N, H, W, 2): where each output pixel looks in the input, as (x, y)."""
     ### BEGIN SOLUTION
@@ -126,16 +126,16 @@ def affine_grid(theta, height, width):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "affine-grid-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("affine-grid-shape", affine_grid)
 
-# %% nbgrader={"grade": true, "grade_id": "affine-grid-identity", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("affine-grid-identity", affine_grid)
 
-# %% nbgrader={"grade": true, "grade_id": "affine-grid-shift", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("affine-grid-shift", affine_grid)
 
-# %% nbgrader={"grade": true, "grade_id": "affine-grid-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("affine-grid-values", affine_grid)
 
 # %% [markdown]
@@ -155,7 +155,7 @@ for name, matrix in [("identity", identity), ("shift of 0.5 in x", shifted)]:
 # **What and why.** The points of the grid lie *between* pixels. Reading the nearest pixel would work, but could not
 # learn: move the point a little, and nothing changes, so the gradient is zero. **Bilinear** sampling takes the four
 # pixels around the point, each by its closeness. Then a small move changes the output a little, and the gradient says
-# in which direction to move. **Difficulty** ●●●○ · **25 minutes** · **7 points**
+# in which direction to move. **Difficulty** ●●●○ · **25 minutes** · **<!-- points: bilinear-sample --> points**
 #
 # $$V = \sum_{\text{pixels}} \max(0,\, 1 - |u - \text{column}|)\;\max(0,\, 1 - |v - \text{row}|)\;\,
 # \text{image}[\text{row}, \text{column}]$$
@@ -168,7 +168,7 @@ for name, matrix in [("identity", identity), ("shift of 0.5 in x", shifted)]:
 #
 # <!-- hints: bilinear-sample -->
 
-# %% nbgrader={"grade": false, "grade_id": "bilinear-sample", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="bilinear-sample"
 def bilinear_sample(image, grid):
     """(N, C, H, W), (N, h, w, 2) -> (N, C, h, w): the image read at the points (x, y); black outside."""
     ### BEGIN SOLUTION
@@ -190,19 +190,19 @@ def bilinear_sample(image, grid):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "bilinear-sample-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("bilinear-sample-shape", bilinear_sample)
 
-# %% nbgrader={"grade": true, "grade_id": "bilinear-sample-identity", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("bilinear-sample-identity", bilinear_sample)
 
-# %% nbgrader={"grade": true, "grade_id": "bilinear-sample-values", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("bilinear-sample-values", bilinear_sample)
 
-# %% nbgrader={"grade": true, "grade_id": "bilinear-sample-outside", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("bilinear-sample-outside", bilinear_sample)
 
-# %% nbgrader={"grade": true, "grade_id": "bilinear-sample-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("bilinear-sample-gradients", bilinear_sample)
 
 # %% [markdown]
@@ -258,7 +258,7 @@ display(near, figures.gallery(torch.cat(images), titles))
 #
 # **What and why.** Now a network decides where to look, for every image anew. It should begin by looking at the image
 # as it is. With PyTorch's random start the six numbers are small: the rest of the network would see a few pixels near
-# the middle, blown up and perhaps mirrored. **Difficulty** ●●○○ · **15 minutes** · **5 points**
+# the middle, blown up and perhaps mirrored. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: spatial-transformer --> points**
 #
 # - `SpatialTransformer(localisation)`: `localisation` is an `nn.Sequential` from `(N, C, H, W)` to `(N, 6)`. Its last
 #   layer is an `nn.Linear` with biases: `localisation[-1]`.
@@ -270,7 +270,7 @@ display(near, figures.gallery(torch.cat(images), titles))
 #
 # <!-- hints: spatial-transformer -->
 
-# %% nbgrader={"grade": false, "grade_id": "spatial-transformer", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="spatial-transformer"
 class SpatialTransformer(nn.Module):
     def __init__(self, localisation):
         super().__init__()
@@ -295,16 +295,16 @@ class SpatialTransformer(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-transformer-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-transformer-shapes", SpatialTransformer)
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-transformer-identity", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-transformer-identity", SpatialTransformer)
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-transformer-values", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-transformer-values", SpatialTransformer)
 
-# %% nbgrader={"grade": true, "grade_id": "spatial-transformer-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("spatial-transformer-gradients", SpatialTransformer)
 
 # %% [markdown]

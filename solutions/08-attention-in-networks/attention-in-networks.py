@@ -22,7 +22,7 @@
 # | **After this lesson you can** | put any mechanism into a ResNet, count what it costs, compare mechanisms fairly, and draw what a network looks at |
 # | **Time** | about 90 minutes, and 10 more for the report; without reading the papers |
 # | **You need** | lessons 02 to 07; `register_forward_hook` is explained when you need it |
-# | **Points** | 27 |
+# | **Points** | <!-- points --> |
 #
 # Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
 # checks it, as often as you like.
@@ -144,7 +144,7 @@ for i, (name, photo) in enumerate(zip(names, photos)):
 # ## 3. Exercise: count the parameters
 #
 # **What and why.** Parameters are memory, and the first number that a paper prints about a network.
-# **Difficulty** ●○○○ · **5 minutes** · **2 points**
+# **Difficulty** ●○○○ · **5 minutes** · **<!-- points: count-parameters --> points**
 #
 # `count_parameters(model)`: how many numbers are **trained**. Frozen parameters (`requires_grad` is false) do not
 # count, nor do buffers such as BatchNorm's running statistics. A parameter that is used in two places counts once: also
@@ -152,7 +152,7 @@ for i, (name, photo) in enumerate(zip(names, photos)):
 #
 # <!-- hints: count-parameters -->
 
-# %% nbgrader={"grade": false, "grade_id": "count-parameters", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="count-parameters"
 def count_parameters(model):
     """The number of trainable parameters of a module."""
     ### BEGIN SOLUTION
@@ -160,10 +160,10 @@ def count_parameters(model):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "count-parameters-network", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("count-parameters-network", count_parameters)
 
-# %% nbgrader={"grade": true, "grade_id": "count-parameters-trainable", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("count-parameters-trainable", count_parameters)
 
 # %% [markdown]
@@ -171,7 +171,7 @@ check("count-parameters-trainable", count_parameters)
 #
 # **What and why.** Papers compare costs in "FLOPs". Most of them mean **multiply-adds** of convolutions and linear
 # layers, and nothing else: no biases, no normalisation, no pooling. If you do not know the convention, you compare
-# apples with pears. **Difficulty** ●●○○ · **20 minutes** · **6 points**
+# apples with pears. **Difficulty** ●●○○ · **20 minutes** · **<!-- points: count-macs --> points**
 #
 # Every number that a layer puts out takes as many multiply-adds as **one filter has weights**:
 #
@@ -201,7 +201,7 @@ check("count-parameters-trainable", count_parameters)
 #
 # <!-- hints: count-macs -->
 
-# %% nbgrader={"grade": false, "grade_id": "count-macs", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="count-macs"
 def count_macs(model, x):
     """Multiply-adds of the convolutions and linear layers of a module in one pass over the batch x."""
     ### BEGIN SOLUTION
@@ -221,16 +221,16 @@ def count_macs(model, x):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "count-macs-convolutions", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("count-macs-convolutions", count_macs)
 
-# %% nbgrader={"grade": true, "grade_id": "count-macs-groups", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("count-macs-groups", count_macs)
 
-# %% nbgrader={"grade": true, "grade_id": "count-macs-linear", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("count-macs-linear", count_macs)
 
-# %% nbgrader={"grade": true, "grade_id": "count-macs-calls", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("count-macs-calls", count_macs)
 
 # %% [markdown]
@@ -312,7 +312,7 @@ for name, count in {"your counts": se, "pooling and products too": whole}.items(
 # ## 6. Exercise: a bottleneck that takes any mechanism
 #
 # **What and why.** One unit, all mechanisms: the rest stays the same, so you can count what a mechanism adds. (Section 7
-# does the same with a smaller network, which trains in seconds.) **Difficulty** ●●○○ · **25 minutes** · **8 points**
+# does the same with a smaller network, which trains in seconds.) **Difficulty** ●●○○ · **25 minutes** · **<!-- points: attention-bottleneck --> points**
 #
 # `AttentionBottleneck(in_channels, width, stride=1, attention=None)`; `forward(x)`: `(N, in_channels, H, W)` →
 # `(N, 4 * width, H / stride, W / stride)`.
@@ -330,7 +330,7 @@ for name, count in {"your counts": se, "pooling and products too": whole}.items(
 #
 # <!-- hints: attention-bottleneck -->
 
-# %% nbgrader={"grade": false, "grade_id": "attention-bottleneck", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="attention-bottleneck"
 class AttentionBottleneck(nn.Module):
     def __init__(self, in_channels, width, stride=1, attention=None):
         super().__init__()
@@ -362,16 +362,16 @@ class AttentionBottleneck(nn.Module):
         ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "attention-bottleneck-shapes", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("attention-bottleneck-shapes", AttentionBottleneck)
 
-# %% nbgrader={"grade": true, "grade_id": "attention-bottleneck-parameters", "locked": true, "points": 2, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("attention-bottleneck-parameters", AttentionBottleneck)
 
-# %% nbgrader={"grade": true, "grade_id": "attention-bottleneck-values", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("attention-bottleneck-values", AttentionBottleneck)
 
-# %% nbgrader={"grade": true, "grade_id": "attention-bottleneck-gradients", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("attention-bottleneck-gradients", AttentionBottleneck)
 
 # %% [markdown]
@@ -583,7 +583,7 @@ Table(
 #
 # **What and why.** SE, CBAM and self-attention show their weights. But **any** network, also a plain one, can be asked:
 # which places speak for this class? Grad-CAM needs no attention module and no new training.
-# **Difficulty** ●●●○ · **20 minutes** · **6 points**
+# **Difficulty** ●●●○ · **20 minutes** · **<!-- points: grad-cam --> points**
 #
 # $$\alpha_k = \frac{1}{hw}\sum_{i,j}\frac{\partial y}{\partial A_{k,i,j}}\qquad
 # M = \mathrm{ReLU}\Big(\sum_k \alpha_k A_k\Big)$$
@@ -608,7 +608,7 @@ Table(
 #
 # <!-- hints: grad-cam -->
 
-# %% nbgrader={"grade": false, "grade_id": "grad-cam", "locked": false, "schema_version": 3, "solution": true, "task": false}
+# %% exercise="grad-cam"
 def grad_cam(model, layer, x, target):
     """(N, C, H, W) images and (N,) classes -> (N, H, W) maps in [0, 1] of what supports each class."""
     ### BEGIN SOLUTION
@@ -626,13 +626,13 @@ def grad_cam(model, layer, x, target):
     ### END SOLUTION
 
 
-# %% nbgrader={"grade": true, "grade_id": "grad-cam-shape", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("grad-cam-shape", grad_cam)
 
-# %% nbgrader={"grade": true, "grade_id": "grad-cam-values", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("grad-cam-values", grad_cam)
 
-# %% nbgrader={"grade": true, "grade_id": "grad-cam-nothing", "locked": true, "points": 1, "schema_version": 3, "solution": false, "task": false}
+# %%
 check("grad-cam-nothing", grad_cam)
 
 # %% [markdown]
@@ -730,7 +730,7 @@ Table(
 # %% [markdown]
 # ## 9. Your report
 #
-# **Question (5 points, read by your instructor).** A colleague builds a classifier for small images and asks you:
+# **Question (<!-- points: report --> points, read by your instructor).** A colleague builds a classifier for small images and asks you:
 # *which attention mechanism should I put in, and why?* Answer in about ten sentences from the tables **you** measured
 # above. **10 minutes**
 #
@@ -742,7 +742,7 @@ Table(
 # | 1 | what the comparison cannot tell (size, data, length of training, tuning) |
 # | 1 | what you would measure next before you decide |
 
-# %% [markdown] nbgrader={"grade": true, "grade_id": "report", "locked": false, "points": 5, "schema_version": 3, "solution": true, "task": false}
+# %% [markdown] exercise="report"
 # I would start **without** attention, and with a network as wide as the budget allows. In our comparison two
 # mechanisms beat the plain network by more than twice the spread of the differences: BAM and the spatial transformer,
 # both by 4.7 points. But the wider plain network is 3.6 ± 2.2 points better than plain, too, and neither of the two

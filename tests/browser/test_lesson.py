@@ -11,7 +11,7 @@ import pytest
 from lab import TOKEN, Lab
 from nbgrader.utils import is_solution
 
-from attention_lab.course.release import read_source
+from attention_lab.course.source import read_source
 
 ROOT = Path(__file__).parents[2]
 LESSON, NOTEBOOK = "02-squeeze-excitation", "squeeze-excitation"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from attention_lab.course.demo import grade_sample_class, table
+from attention_lab.course.demo import grade_sample_class, score_table
 from attention_lab.course.sample_class import LESSON, NOTEBOOK, STUDENTS
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +39,6 @@ def test_the_feedback_page_names_the_mistake(scores, course):
 
 
 def test_the_table_has_a_line_for_each_student(scores):
-    lines = table(scores).splitlines()[1:]
-    assert [line.split()[0] for line in lines] == list(STUDENTS)
-    assert next(line for line in lines if line.startswith("otto")).split()[1] == "none"
+    rows = score_table(scores).rows
+    assert [name for name, _, _ in rows] == list(STUDENTS)
+    assert next(score for name, score, _ in rows if name == "otto") == "none"

@@ -8,11 +8,12 @@ import sysconfig
 from pathlib import Path
 
 import nbformat
-import psutil
 import pytest
+from edit import change
 from nbgrader.utils import is_solution
 
-from attention_lab.course.release import ReleaseError, lessons, read_source, release, sources, stale_lessons, start_page
+from attention_lab.course.release import release, stale, start_page
+from attention_lab.course.source import ReleaseError, lessons, read_source, sources
 
 ROOT = Path(__file__).parents[2]
 LESSON = "01-doubling"
@@ -61,27 +62,6 @@ def executed(root: Path) -> list[Path]:
     return [notebook for notebook in (root / "notebooks").glob("*/*.ipynb") if has_run(notebook)]
 
 
-def change(file: Path, old: str, new: str) -> None:
-    text = file.read_text(encoding="utf-8")
-    assert old in text
-    file.write_text(text.replace(old, new), encoding="utf-8")
-
-
-@pytest.fixture
-def source(course: Path) -> Path:
-    return course / "solutions" / LESSON / "doubling.py"
-
-
-@pytest.fixture
-def reference(course: Path) -> Path:
-    return course / "solutions" / LESSON / "doubling.ipynb"
-
-
-@pytest.fixture
-def handout(course: Path) -> Path:
-    return course / "notebooks" / LESSON / "doubling.ipynb"
-
-
 # The course itself
 
 
@@ -99,7 +79,13 @@ def test_the_course_has_lessons():
 
 def test_every_generated_notebook_matches_its_source():
     """If this fails: `make notebooks`."""
-    assert stale_lessons(ROOT) == {}
+    assert stale(ROOT, lessons(ROOT)) == []
+
+
+def test_no_output_is_of_shortened_trainings():
+    for lesson in lessons(ROOT):
+        for source in sources(ROOT, lesson):
+            assert "reduced run" not in source.with_suffix(".ipynb").read_text(encoding="utf-8").lower()
 
 
 def test_no_solution_reaches_the_learners():
@@ -114,37 +100,37 @@ def test_learners_get_notebooks_that_were_never_run():
 
 
 def test_a_fresh_release_is_neither_stale_nor_leaking_nor_run(course):
-    assert (stale_lessons(course), leaks(course), executed(course)) == ({}, [], [])
+    assert (stale(course, [LESSON]), leaks(course), executed(course)) == ([], [], [])
 
 
 def test_a_changed_solution_makes_the_instructors_notebook_stale(course, source, reference):
     change(source, "x + x", "2 * x")
-    assert stale_lessons(course) == {LESSON: [reference]}
+    assert stale(course, [LESSON]) == [reference]
 
 
 def test_changed_metadata_makes_both_notebooks_stale(course, source, reference, handout):
     change(source, '"points": 2', '"points": 3')
-    assert stale_lessons(course) == {LESSON: [reference, handout]}
+    assert stale(course, [LESSON]) == [reference, handout]
 
 
 def test_a_reference_that_was_never_executed_is_stale(course, source, reference):
     nbformat.write(read_source(source), reference)
-    assert stale_lessons(course) == {LESSON: [reference]}
+    assert stale(course, [LESSON]) == [reference]
 
 
 def test_an_edited_handout_is_stale(course, handout):
     change(handout, "assert double(3) == 6", "assert double(3)")
-    assert stale_lessons(course) == {LESSON: [handout]}
+    assert stale(course, [LESSON]) == [handout]
 
 
 def test_a_missing_handout_is_stale(course, handout):
     handout.unlink()
-    assert stale_lessons(course) == {LESSON: [handout]}
+    assert stale(course, [LESSON]) == [handout]
 
 
 def test_a_changed_picture_is_stale(course, source, handout):
     (source.parent / "picture.png").write_bytes(b"\x89PNG drawn anew")
-    assert stale_lessons(course) == {LESSON: [handout.parent / "picture.png"]}
+    assert stale(course, [LESSON]) == [handout.parent / "picture.png"]
 
 
 def test_a_source_copied_to_the_learners_is_a_leak(course, source, handout):
@@ -182,26 +168,6 @@ def test_releasing_again_changes_no_byte(course, reference, handout):
     assert (reference.read_bytes(), handout.read_bytes()) == before
 
 
-def test_a_new_cell_renames_no_cell_of_the_next_exercise(course, source):
-    ids = [cell.id for cell in read_source(source).cells]
-    assert ids[:4] == [f"{LESSON}_1", f"{LESSON}_2", "double", "double-values"]
-    change(source, "# # Doubling\n", "# # Doubling\n\n# %%\nimport sys\n")
-    assert [cell.id for cell in read_source(source).cells] == [*ids[:2], f"{LESSON}_3", *ids[2:]]
-
-
-def test_the_lesson_runs_in_its_own_folder(course, source, reference):
-    change(source, 'print("demonstrated")', "print(os.getcwd())")
-    release(course, LESSON)
-    assert str(source.parent) in reference.read_text(encoding="utf-8")
-
-
-def test_no_kernel_outlives_a_release(course, source, reference):
-    change(source, 'print("demonstrated")', "print(os.getpid())")
-    release(course, LESSON)
-    outputs = [text for cell in nbformat.read(reference, as_version=4).cells for text in cell.get("outputs", [])]
-    assert not psutil.pid_exists(int(outputs[0].text))
-
-
 def test_releasing_leaves_the_gradebook_and_the_learners_other_files_alone(course, source, handout):
     (course / "gradebook.db").write_text("the instructor's")
     notes = handout.parent / "my notes.txt"
@@ -230,15 +196,7 @@ def test_work_of_a_learner_is_overwritten_only_by_force(course, source, referenc
         release(course, LESSON)
     assert (handout.read_bytes(), reference.read_bytes()) == (work, before)
     release(course, LESSON, force=True)
-    assert stale_lessons(course) == {}
-
-
-def test_a_solution_without_full_points_is_not_released(course, source, handout):
-    before = handout.read_bytes()
-    change(source, "assert double(-1.5) == -3", "assert double(-1.5) == -3\n1.5")
-    with pytest.raises(ReleaseError, match=r"1\.5 of 2 points in double-values"):
-        release(course, LESSON)
-    assert handout.read_bytes() == before
+    assert stale(course, [LESSON]) == []
 
 
 def test_a_failing_solution_is_not_released(course, source, handout):
@@ -267,10 +225,22 @@ def test_the_command_rebuilds_what_is_stale_and_nothing_else(course, source, ref
         )
 
     assert command().stdout == f"{LESSON}: up to date\n"
+    checked = command("--check")
+    assert (checked.stdout, checked.stderr, checked.returncode) == ("", "", 0)
     change(source, 'print("demonstrated")', 'import shutil; print(shutil.which("nbgrader"))')
+    change(course / "solutions" / "index.py", "# # The course", "# # The whole course")
+    before, checked = reference.read_bytes(), command("--check")
+    listed = [reference, course / "notebooks" / LESSON / "doubling.ipynb", course / "notebooks" / "index.ipynb"]
+    assert checked.stdout.split() == [str(file.relative_to(course)) for file in listed]
+    assert checked.returncode == 1 and reference.read_bytes() == before
     done = command("--lesson", LESSON)
     assert (done.stdout, done.stderr) == (f"{LESSON}: executing ...\n{LESSON}: released\n", "")
     assert sysconfig.get_path("scripts") in reference.read_text(encoding="utf-8")  # found without activating
+    assert command("--check").returncode == 0
+    change(source, "# # Doubling", "# # Doubling <!-- points: triple -->")
+    wrong = command("--check")
+    assert wrong.stderr == f"Error: {source}: <!-- points: triple --> stands for nothing here\n"
+    assert wrong.returncode == 2
     unknown = command("--lesson", "99-nothing")
     assert unknown.returncode == 2
     assert unknown.stderr == f"Error: there is no lesson 99-nothing; the lessons are {LESSON}.\n"

@@ -1,10 +1,14 @@
 """The composed pictures: what is said about a scene is what the scene shows."""
 
+import shutil
+
 import pytest
 import torch
 import torch.nn.functional as F
 
 from attention_lab import data
+from attention_lab.data import images
+from attention_lab.data.scenes import _photo_column
 
 N = 300
 
@@ -54,6 +58,16 @@ def test_a_seed_gives_the_same_pictures_and_another_seed_gives_others(make):
     first, again, other = make(20, seed=3), make(20, seed=3), make(20, seed=4)
     assert all(torch.equal(a, b) for a, b in zip(first, again))
     assert not any(torch.equal(a, b) for a, b in zip(first, other))
+
+
+def test_another_photograph_in_the_package_changes_no_scene(tmp_path, monkeypatch):
+    before = data.scenes(20, seed=3).image
+    monkeypatch.setattr(images, "FILES", shutil.copytree(images.FILES, tmp_path / "files"))
+    for name in ("aurora", "zebra"):
+        shutil.copy(tmp_path / "files" / "photos" / "coffee.jpg", tmp_path / "files" / "photos" / f"{name}.jpg")
+    assert {"aurora", "zebra"} < set(data.photo_names())
+    _photo_column.cache_clear()
+    assert torch.equal(data.scenes(20, seed=3).image, before)
 
 
 @pytest.mark.parametrize("make", [data.scenes, data.cue_scenes])

@@ -4,12 +4,20 @@ import pytest
 import torch
 from torch import nn
 
+from attention_lab import networks
 from attention_lab.mechanisms import BAM, CBAM, SqueezeExcitation
 from attention_lab.networks import create, list_networks
 
 RESNETS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x4d"]
 CIFAR = ["cifar_resnet50", "cifar_resnet101"]
 OTHERS = ["sknet26", "sknet50", "sknet101", "vit_s_16", "vit_b_16", "vit_l_16"]
+
+
+def test_every_network_of_the_course_is_here_by_its_name():
+    whole = {"ResNet", "VisionTransformer", "SmallCNN", "SelfieSegmentation", "DINOv2"}
+    assert whole <= set(networks.__all__)
+    assert all(issubclass(getattr(networks, name), nn.Module) for name in whole)
+    assert networks.__all__ == sorted(networks.__all__)
 
 
 def test_the_list_has_the_networks_of_the_papers_in_alphabetical_order():
