@@ -261,7 +261,7 @@ def misspelt(node: ast.AST, around: Around) -> Iterator[ast.AST]:
 
 
 def known(name: str, around: Around) -> bool:
-    return name in around.variables or name in around.names or hasattr(builtins, name)
+    return name == "self" or name in around.variables or name in around.names or hasattr(builtins, name)
 
 
 def missing_self(node: ast.AST, around: Around) -> Iterator[ast.AST]:

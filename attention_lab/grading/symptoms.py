@@ -1,4 +1,4 @@
-"""Symptoms: mistakes that any exercise can meet, known by the error that Python or PyTorch raises or by what mends them."""
+"""Symptoms: mistakes that any exercise can meet, known by the error that is raised or by the change that mends them."""
 
 import re
 from typing import NamedTuple
@@ -137,13 +137,13 @@ ERRORS = (
     ),
     Error(
         "init-arguments",
-        r"__init__\(\) takes (\d+) positional arguments? but (\d+) were given",
+        r"__init__\(\) takes (?:from \d+ to )?(\d+) positional arguments? but (\d+) were given",
         "the class is built with {1} arguments (self among them), but its __init__ takes {0}",
         "Is __init__ spelt with two underscores on both sides, and has it the arguments of the statement?",
     ),
     Error(
         "call-arguments",
-        r"(\w+)\(\) takes (\d+) positional arguments? but (\d+) were given",
+        r"(\w+)\(\) takes (?:from \d+ to )?(\d+) positional arguments? but (\d+) were given",
         "{0} is called with {2} arguments, but takes {1}",
         "Has every method self as its first argument?",
     ),

@@ -1,0 +1,175 @@
+"""A change of one place that makes an answer right tells where its mistake is and of which kind."""
+
+import inspect
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from attention_lab.grading.exercises import EXERCISES
+from attention_lab.grading.judge import Report, ask, judge
+from attention_lab.grading.repairs import KINDS, source_of, unused_arguments
+from attention_lab.grading.symptoms import REPAIRS
+from attention_lab.grading.witness import Witness
+
+
+def first_failure(exercise: str, answer: object) -> Report:
+    asked = EXERCISES[exercise]
+    witness = Witness(answer, ask(asked), asked.records)
+    return next(report for report in (judge(asked, check, witness) for check in asked.checks) if not report.passed)
+
+
+def summed_over_channels(features, scores):
+    weights = scores.softmax(-1)
+    return (features * weights.unsqueeze(1)).sum(1)
+
+
+def without_unsqueeze(features, scores):
+    return (features * scores.softmax(-1)).sum(-1)
+
+
+def another_normaliser(x, logits):
+    return x * torch.tanh(logits)
+
+
+def missing_brackets(x, logits):
+    return x * 1 / 1 + torch.exp(-logits)
+
+
+def printed(x, logits):
+    x * torch.sigmoid(logits)
+
+
+def a_class_for_a_layer(x, logits):
+    return nn.Sigmoid(logits) * x
+
+
+def positions_cut(image, grid):
+    n, c, h, w = image.shape
+    x, y = ((grid[..., 0] + 1) * w - 1) / 2, ((grid[..., 1] + 1) * h - 1) / 2
+    left, top = x.long(), y.long()
+    out = 0
+    for i in (0, 1):
+        for j in (0, 1):
+            column, row = left + i, top + j
+            weight = (1 - (x - column).abs()) * (1 - (y - row).abs())
+            inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
+            picked = image[torch.arange(n)[:, None, None], :, row.clamp(0, h - 1), column.clamp(0, w - 1)]
+            out = out + (weight * inside)[..., None] * picked
+    return out.movedim(-1, 1)
+
+
+class SuperForgotten(nn.Module):
+    def __init__(self, channels, reduction=16):
+        self.first = nn.Linear(channels, channels // reduction)
+        self.second = nn.Linear(channels // reduction, channels)
+
+    def weights(self, x):
+        return self.second(self.first(x.mean((2, 3))).relu()).sigmoid()[:, :, None, None]
+
+    def forward(self, x):
+        return x * self.weights(x)
+
+
+class Misspelt(nn.Module):
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        self.first = nn.Linear(channels, channels // reduction)
+        self.second = nn.Linear(channels // reduction, channels)
+
+    def weights(self, x):
+        return self.second(self.first(x.mean((2, 3))).relu()).sigmoid()[:, :, None, None]
+
+    def foward(self, x):
+        return x * self.weights(x)
+
+
+class DilationOfThePaddingOnly(nn.Module):
+    def __init__(self, channels, reduction=16, dilation=4):
+        super().__init__()
+        hidden = channels // reduction
+        self.layers = nn.Sequential(
+            nn.Conv2d(channels, hidden, 1),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, 3, padding=dilation),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, hidden, 3, padding=dilation),
+            nn.BatchNorm2d(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, 1, 1),
+        )
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+@pytest.mark.parametrize(
+    ("exercise", "answer", "kind", "code"),
+    [
+        ("select", summed_over_channels, "axis", "(features * weights.unsqueeze(1)).sum(1)"),
+        ("select", without_unsqueeze, "kept-axis", "scores"),
+        ("recalibrate", another_normaliser, "function", "torch.tanh(logits)"),
+        ("recalibrate", printed, "return", "x * torch.sigmoid(logits)"),
+        ("recalibrate", a_class_for_a_layer, "not-built", "nn.Sigmoid(logits)"),
+        ("squeeze-excitation", SuperForgotten, "super", "def __init__(self, channels, reduction=16):"),
+        ("squeeze-excitation", Misspelt, "misspelt", "def foward(self, x):"),
+        ("spatial-gate", DilationOfThePaddingOnly, "not-passed", "nn.Conv2d(hidden, hidden, 3, padding=dilation)"),
+    ],
+)
+def test_a_mistake_that_no_exercise_knows_is_told_by_its_kind_and_place(exercise, answer, kind, code, monkeypatch):
+    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_REPAIRS", 60)
+    monkeypatch.setattr("attention_lab.grading.judge.Case.misconception", lambda self, on: None)
+    report = first_failure(exercise, answer)
+    assert report.misconception.id == kind
+    line = int(report.misconception.name.split("line ")[1].split(":")[0])
+    assert code.split("(")[0] in inspect.getsource(inspect.getmodule(answer)).splitlines()[line - 1]
+    assert report.misconception.name.endswith(f": {code}"[:62])
+
+
+def test_what_is_written_twice_is_changed_in_both_places(monkeypatch):
+    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_REPAIRS", 60)
+    assert first_failure("bilinear-sample", positions_cut).misconception.id in ("function", "truncated")
+
+
+def test_no_change_makes_a_right_answer_out_of_another_idea(monkeypatch):
+    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_REPAIRS", 60)
+
+    def nonsense(x, logits):
+        return x.flip(1) * logits.cos().cumsum(1)
+
+    report = first_failure("recalibrate", nonsense)
+    assert report.misconception is None or report.misconception.id not in KINDS
+
+
+def test_every_kind_of_change_is_told_in_words():
+    assert KINDS.keys() == REPAIRS.keys()
+
+
+def test_the_learners_own_definition_stays_as_it_was():
+    asked = EXERCISES["recalibrate"]
+    witness = Witness(another_normaliser, ask(asked), asked.records)
+    for repair in witness.repairs()[:20]:
+        witness.repaired(repair, witness.questions[:1])
+    assert another_normaliser(torch.ones(1), torch.ones(1)) == torch.tanh(torch.ones(1))
+
+
+def test_a_change_that_cannot_be_built_is_only_a_problem():
+    asked = EXERCISES["recalibrate"]
+    witness = Witness(another_normaliser, ask(asked), asked.records)
+    assert all(witness.repaired(repair, witness.questions[:1]) for repair in witness.repairs())
+
+
+def test_code_that_is_not_known_is_not_changed():
+    assert source_of(torch.softmax) is None
+    assert source_of(None) is None
+    assert Witness(torch.sigmoid, [], ("output",)).repairs() == []
+
+
+def test_arguments_that_nothing_reads_are_found():
+    def ignores(x: Tensor, dim: int = 1, temperature: float = 1.0) -> Tensor:
+        return x / temperature
+
+    assert unused_arguments(source_of(ignores)) == ["dim"]
+    assert unused_arguments(source_of(SuperForgotten)) == []

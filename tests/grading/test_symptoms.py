@@ -1,0 +1,83 @@
+"""Errors that any exercise can meet are told in words that lead on."""
+
+import pytest
+import torch
+from torch import nn
+
+from attention_lab.grading.observe import Problem
+from attention_lab.grading.symptoms import ERRORS, REPAIRS, of_error, of_unused
+
+
+def raised(call) -> Problem:
+    try:
+        call()
+    except Exception as error:
+        return Problem(type(error).__name__, str(error).split("\n")[0], "forward", 7, "y = f(x)")
+    raise AssertionError("nothing was raised")
+
+
+class Bare(nn.Module):
+    def __init__(self):
+        self.layer = nn.Linear(1, 1)
+
+
+def takes_two(x, y):
+    pass
+
+
+X = torch.zeros(2, 3)
+REAL = {
+    "super": Bare,
+    "float-size": lambda: nn.Linear(4, 4 / 2),
+    "matrix-sizes": lambda: nn.Linear(4, 2)(X),
+    "axes-apart": lambda: X * torch.zeros(2),
+    "joined-shapes": lambda: torch.cat((X, torch.zeros(3, 4)), 1),
+    "view-size": lambda: X.view(4, 2),
+    "view-memory": lambda: X.T.view(6),
+    "norm-width": lambda: nn.BatchNorm1d(4)(X),
+    "norm-kind": lambda: nn.BatchNorm2d(3)(X),
+    "conv-width": lambda: nn.Conv2d(4, 1, 1)(torch.zeros(1, 3, 2, 2)),
+    "layer-norm-width": lambda: nn.LayerNorm(4)(X),
+    "no-such-axis": lambda: X.sum(2),
+    "fixed-size": lambda: nn.functional.avg_pool2d(torch.zeros(1, 1, 3, 3), 7),
+    "unpacking": lambda: [a for a, b, c in [X.shape]],
+    "no-attribute": lambda: nn.Linear(1, 1).wieght,
+    "no-name": lambda: no_such_name,  # noqa: F821
+    "init-arguments": lambda: nn.ReLU(True, 1),
+    "call-arguments": lambda: takes_two(1, 2, 3),
+    "missing-argument": lambda: takes_two(1),
+    "unknown-argument": lambda: takes_two(1, z=2),
+    "not-a-tensor": lambda: torch.sqrt(4),
+    "single-numbers": lambda: float(X),
+    "numpy": lambda: X.requires_grad_().numpy(),
+    "operands": lambda: None + 1,
+    "kind-of-thing": lambda: X.shape[0](1),
+    "no-graph": lambda: torch.zeros(1).sum().backward(),
+}
+
+
+@pytest.mark.parametrize("id", REAL)
+def test_what_python_and_torch_really_raise_is_known(id):
+    told = of_error(raised(REAL[id]))
+    assert told and told.id == id
+    assert "{" not in told.name and told.equation == "line 7: y = f(x)"
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.id)
+def test_every_message_ends_in_something_to_do(error):
+    assert "?" in error.question
+    assert not error.name.endswith(".")
+
+
+def test_ids_are_told_apart():
+    ids = [error.id for error in ERRORS]
+    assert len(ids) == len(set(ids)) and not set(ids) & (REPAIRS.keys() - {"super"})
+
+
+def test_an_error_that_is_not_known_is_not_explained():
+    assert of_error(Problem("RuntimeError", "something else")) is None
+
+
+def test_an_argument_that_is_never_read_is_named():
+    assert of_unused(["reduction"], "h = C / r").name == "reduction is never used"
+    assert of_unused([], "h = C / r") is None
