@@ -1,0 +1,94 @@
+"""Answers that readers wrote from the lessons' text alone, who had not seen the catalogue of mistakes.
+
+`readers.json` holds, for each, the lesson, what its writer says of it, the code and the checks it is passed to.
+"""
+
+import itertools
+import json
+import linecache
+import math
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from attention_lab import mechanisms
+from attention_lab.course.source import lessons, read_source, sources
+from attention_lab.grading.judge import Report, ask, judge
+from attention_lab.grading.notebook import find
+from attention_lab.grading.witness import Witness
+
+ROOT = Path(__file__).parents[2]
+READERS = json.loads((Path(__file__).parent / "readers.json").read_text(encoding="utf-8"))
+ROWS = READERS["rows"]
+RIGHT = [i for i, row in enumerate(ROWS) if row["right"]]
+WRONG = [i for i, row in enumerate(ROWS) if not row["right"]]
+LEAST_NAMED = 0.85
+
+
+@cache
+def passed_to() -> dict[str, str]:
+    """By the ids of the lessons' checks, the name that each is passed."""
+    cells = itertools.chain(
+        *(read_source(source).cells for lesson in lessons(ROOT) for source in sources(ROOT, lesson))
+    )
+    calls = (
+        cell.source.removeprefix('check("').rstrip(")").split('", ')
+        for cell in cells
+        if cell.source.startswith("check(")
+    )
+    return {call[0]: call[1] for call in calls}
+
+
+def run(lines: list[str], names: dict, title: str) -> None:
+    """Run code as a cell, whose lines are known afterwards."""
+    file = f"<{title}>"
+    linecache.cache[file] = len(lines), None, [f"{line}\n" for line in lines], file
+    exec(compile("\n".join(lines), file, "exec"), names)
+
+
+@cache
+def reports(number: int) -> dict[str, Report]:
+    row = ROWS[number]
+    exercise = find(row["checks"][0])[0]
+    names = {"torch": torch, "nn": nn, "F": F, "math": math, "__name__": "__main__"} | vars(mechanisms)
+    for id, lines in READERS["honest"].items():
+        if id == exercise.id:
+            break
+        if not id.startswith("debug"):
+            run(lines, names, id)
+    run(row["code"], names, f"answer {number}")
+    asked = {check: find(check) for check in row["checks"]}
+    return {
+        check: judge(exercise, name, Witness(names[passed_to()[check]], ask(exercise), exercise.records))
+        for check, (exercise, name) in asked.items()
+    }
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """On a slow machine as many changes are tried as on a fast one."""
+    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_REPAIRS", 2)
+
+
+@pytest.mark.parametrize("number", RIGHT, ids=lambda number: ROWS[number]["what"])
+def test_a_right_answer_is_accepted(number):
+    for report in reports(number).values():
+        assert report.passed, [row for row in report.rows if not row.passed]
+
+
+@pytest.mark.parametrize("number", WRONG, ids=lambda number: ROWS[number]["what"])
+def test_a_wrong_answer_is_refused(number):
+    assert not all(report.passed for report in reports(number).values())
+
+
+def test_most_mistakes_get_a_name():
+    unnamed = [
+        ROWS[number]["what"]
+        for number in WRONG
+        if not any(report.misconception for report in reports(number).values() if not report.passed)
+    ]
+    assert len(unnamed) <= (1 - LEAST_NAMED) * len(WRONG), unnamed
