@@ -1,0 +1,86 @@
+"""Put the graded cells of a submission right, by what the gradebook knows of its lesson.
+
+The lesson's metadata stand in the gradebook, so a submission's own are asked one thing: which of its cells is which
+graded cell of the lesson. All others are ordinary cells, whatever nbgrader metadata they carry.
+"""
+
+from typing import Any
+from uuid import uuid4
+
+from nbformat import NotebookNode, from_dict
+from nbformat.v4 import new_notebook
+from nbgrader.api import Notebook
+
+from .reading import cells_of, metadata_of, plain
+
+
+def repaired(file: bytes, lesson: Notebook, outputs: bool = False) -> tuple[NotebookNode, list[str]]:
+    """The submission as nbgrader can grade it, and what had to be put right.
+
+    Nothing that a learner wrote is lost: a pasted copy of a graded cell, or what was added to a test, is an ordinary
+    cell. What nbgrader gives points for and is not there is put back before the lesson's next graded cell.
+
+    outputs: whether those that were handed in are kept.
+
+    Raises: Unreadable.
+    """
+    sources, marks = {cell.name: cell for cell in lesson.source_cells}, marks_of(lesson)
+    cells, found, notes = [], {}, []
+    for handed_in in cells_of(file):
+        name = name_of(handed_in, marks)
+        if name is None or name in found:
+            cells.append(plain(handed_in, outputs))
+            continue
+        own = sources[name]
+        cell, kind = plain(handed_in | {"cell_type": own.cell_type}, outputs), plain(handed_in).cell_type
+        if kind != own.cell_type:
+            notes.append(f"`{name}` had become a {kind} cell.")
+        if own.locked and set(cell.source.split("\n")) - set(own.source.split("\n")):
+            notes.append(f"`{name}` had been changed: what was written there stands in a cell of its own before it.")
+            cells.append(plain(handed_in | {"id": None}, outputs))
+        found[name] = marked(cell, own.source if own.locked else cell.source, marks[name])
+        cells.append(found[name])
+
+    place = len(cells)
+    for name in reversed(marks):
+        if name in found:
+            place = cells.index(found[name])
+        elif marks[name]["grade"] or marks[name]["task"] or marks[name]["locked"]:
+            notes.append(f"`{name}` was missing and has been put back.")
+            own = sources[name]
+            cells.insert(place, marked(plain({"cell_type": own.cell_type, "id": name}), own.source, marks[name]))
+
+    ids = set()
+    for cell in cells:
+        cell.id = cell.id if cell.id not in ids else uuid4().hex
+        ids.add(cell.id)
+    return new_notebook(cells=cells), notes
+
+
+def marks_of(lesson: Notebook) -> dict[str, dict[str, Any]]:
+    """The nbgrader metadata of every graded, solution and read-only cell of the lesson, in its order."""
+    points = {cell.name: cell.max_score for cell in (*lesson.grade_cells, *lesson.task_cells)}
+    grades, solutions, tasks = (
+        {cell.name for cell in cells} for cells in (lesson.grade_cells, lesson.solution_cells, lesson.task_cells)
+    )
+    marks = {}
+    for cell in lesson.source_cells:
+        kind = {"grade": cell.name in grades, "solution": cell.name in solutions, "task": cell.name in tasks}
+        mark = {"schema_version": 3, "grade_id": cell.name, "cell_type": cell.cell_type, "locked": cell.locked} | kind
+        marks[cell.name] = mark | ({"points": points[cell.name]} if cell.name in points else {})
+        if cell.checksum:
+            marks[cell.name]["checksum"] = cell.checksum
+    return marks
+
+
+def name_of(cell: dict[str, Any], marks: dict[str, dict[str, Any]]) -> str | None:
+    """Which cell of the lesson this is: its metadata say so, or its id where an editor lost them."""
+    mark = metadata_of(cell).get("nbgrader")
+    names = (mark.get("grade_id") if isinstance(mark, dict) else None, cell.get("id"))
+    return next((name for name in names if isinstance(name, str) and name in marks), None)
+
+
+def marked(cell: NotebookNode, source: str, mark: dict[str, Any]) -> NotebookNode:
+    """The cell as that one of the lesson; its tags are gone, so that a submission cannot choose how it is executed."""
+    cell.source, cell.metadata = source, from_dict({"nbgrader": mark})
+    return cell
