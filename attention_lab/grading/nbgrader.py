@@ -56,13 +56,18 @@ class OneByOne(Exporter):
 
     def tell(self, lesson: str, students: str) -> None:
         source, dest = self.parent._format_source, self.parent._format_dest
-        pattern, lines = source("(?P<lesson>.*)", "(?P<student>.*)", escape=True), []
+        with Gradebook(self.parent.coursedir.db_url) as gradebook:
+            found = [known for known in gradebook.assignments if known.name == lesson]
+            expected = {f"{notebook.name}.ipynb" for known in found for notebook in known.notebooks}
+        lines = []
         for folder in sorted(glob(source(lesson, students))):
-            student = re.fullmatch(pattern, folder)["student"]
-            if not list(Path(dest(lesson, student)).glob(f"*{self.file_extension}")):
-                there = ", ".join(sorted(file.name for file in Path(folder).glob("*"))) or "nothing"
-                reason = self.reasons.get(student, f"no notebook of the lesson; there is: {there}")
-                lines.append(f"  {student}: {reason}")
+            student = re.fullmatch(source("(?P<lesson>.*)", "(?P<student>.*)", escape=True), folder)["student"]
+            if list(Path(dest(lesson, student)).glob(f"*{self.file_extension}")):
+                continue
+            there = {file.name for file in Path(folder).glob("*")}
+            misnamed = f"no {' or '.join(expected)}; there is: {', '.join(sorted(there)) or 'nothing'}"
+            reason = misnamed if expected and not there & expected else "see the error above"
+            lines.append(f"  {student}: {self.reasons.get(student, reason)}")
         if lines:
             self.log.error("\n".join([f"{self.parent._output_directory}, left out:", *lines]))
 
@@ -79,8 +84,7 @@ class Submission(OneByOne, NotebookExporter):
         if notes:
             told = "\n".join(["**Put right for grading**", "", *(f"- {note}" for note in notes)])
             notebook.cells.insert(0, new_markdown_cell(told))
-        for note in notes:
-            self.log.warning("%s: %s", asked["student"], note)
+            self.log.warning("put right in what %s handed in: %s", asked["student"], " ".join(notes))
         return self.from_notebook_node(notebook, resources, **settings)
 
 

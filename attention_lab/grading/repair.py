@@ -4,6 +4,7 @@ The lesson's metadata stand in the gradebook, so a submission's own are asked on
 graded cell of the lesson. All others are ordinary cells, whatever nbgrader metadata they carry.
 """
 
+import json
 from typing import Any
 from uuid import uuid4
 
@@ -41,12 +42,12 @@ def repaired(file: bytes, lesson: Notebook, outputs: bool = False) -> tuple[Note
         found[name] = marked(cell, own.source if own.locked else cell.source, marks[name])
         cells.append(found[name])
 
-    place = len(cells)
+    place, missing = len(cells), []
     for name in reversed(marks):
         if name in found:
             place = cells.index(found[name])
         elif marks[name]["grade"] or marks[name]["task"] or marks[name]["locked"]:
-            notes.append(f"`{name}` was missing and has been put back.")
+            missing.insert(0, f"`{name}` was missing and has been put back.")
             own = sources[name]
             cells.insert(place, marked(plain({"cell_type": own.cell_type, "id": name}), own.source, marks[name]))
 
@@ -54,7 +55,8 @@ def repaired(file: bytes, lesson: Notebook, outputs: bool = False) -> tuple[Note
     for cell in cells:
         cell.id = cell.id if cell.id not in ids else uuid4().hex
         ids.add(cell.id)
-    return new_notebook(cells=cells), notes
+    kernel = json.loads(lesson.kernelspec or "null")
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel} if kernel else {}), notes + missing
 
 
 def marks_of(lesson: Notebook) -> dict[str, dict[str, Any]]:

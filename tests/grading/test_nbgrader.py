@@ -291,6 +291,11 @@ def handed_in_under_another_name(work):
     return b""
 
 
+@hands_in(DOUBLING, None)
+def handed_in_a_link_to_nowhere_beside_it(work):
+    (work.folder / "data.csv").symlink_to("nowhere")
+
+
 # A lesson with the course's own checks
 
 
@@ -398,10 +403,11 @@ def autograded(course: Path, lesson: str, name: str) -> Path:
 def test_every_student_has_the_points_deserved_and_a_feedback_page(classes, lesson, name):
     deserved = CLASSES[lesson][name][1]
     page = classes.course / "feedback" / name / lesson / f"{lesson[3:]}.html"
-    with Gradebook(f"sqlite:///{classes.course / 'gradebook.db'}") as gradebook:
-        score = gradebook.find_submission(lesson, name).score
-    has_grade = autograded(classes.course, lesson, name).exists()
-    assert (score if has_grade else None, page.exists()) == (deserved, deserved is not None)
+    score = None
+    if autograded(classes.course, lesson, name).exists():
+        with Gradebook(f"sqlite:///{classes.course / 'gradebook.db'}") as gradebook:
+            score = gradebook.find_submission(lesson, name).score
+    assert (score, page.exists()) == (deserved, deserved is not None)
 
 
 def test_who_has_no_grade_is_listed_at_the_end_with_the_reason(classes):
@@ -411,7 +417,8 @@ def test_who_has_no_grade_is_listed_at_the_end_with_the_reason(classes):
     assert told["handed_in_an_empty_file"] == "doubling.ipynb: the file is empty"
     assert "not all of one" in told["handed_in_half_a_file"]
     assert "Is a directory" in told["handed_in_a_folder"]
-    assert told["handed_in_under_another_name"] == "no notebook of the lesson; there is: doubling (1).ipynb"
+    assert told["handed_in_under_another_name"] == "no doubling.ipynb; there is: doubling (1).ipynb"
+    assert told["handed_in_a_link_to_nowhere_beside_it"] == "see the error above"
     assert "left out" not in classes.said[CHECKED]
 
 
