@@ -63,7 +63,7 @@ ODD_CELLS = {
     "an id that is a number": {"id": 7},
     "an id that is too long": {"id": "x" * 65},
     "an id with blanks": {"id": "my cell"},
-    "tags that are a word": {"metadata": {"tags": "demo"}},
+    "tags that are a number": {"metadata": {"tags": 7}},
     "tags that are no tags": {"metadata": {"tags": ["x", "x", "a,b", 3, ""]}},
     "nbgrader metadata of a kind": {"metadata": {"nbgrader": {"grade_id": "x", "schema_version": 1}}},
     "no text": {"source": None},

@@ -17,6 +17,7 @@ READ_ONLY = {"grade": False, "solution": False, "locked": True}
 SOLUTION = {"grade": False, "solution": True, "locked": False}
 TEST = {"grade": True, "solution": False, "locked": True, "points": 2}
 ANSWER = {"grade": True, "solution": True, "locked": False, "points": 1}
+KERNEL = {"name": "python3", "display_name": "Python 3"}
 LESSON = {
     "given": ("code", READ_ONLY, "two = 2"),
     "double": ("code", SOLUTION, "raise NotImplementedError()"),
@@ -39,7 +40,7 @@ def checksum(name: str) -> str:
 def lesson():
     with Gradebook("sqlite:///:memory:") as gradebook:
         gradebook.add_assignment("01-doubling")
-        gradebook.add_notebook("doubling", "01-doubling")
+        gradebook.add_notebook("doubling", "01-doubling", kernelspec=json.dumps(KERNEL))
         for name, (kind, roles, source) in LESSON.items():
             place = name, "doubling", "01-doubling"
             gradebook.add_source_cell(
@@ -64,7 +65,8 @@ def handed_in() -> dict[str, dict]:
 
 
 def repair(cells: list[dict], lesson) -> tuple[list[NotebookNode], list[str]]:
-    notebook, notes = repaired(json.dumps({"cells": cells}).encode(), lesson)
+    notebook, notes = repaired(json.dumps({"cells": cells, "metadata": {"kernelspec": "julia"}}).encode(), lesson)
+    assert notebook.metadata == {"kernelspec": KERNEL}
     nbformat.validate(notebook)
     MetadataValidator().validate_nb(notebook)
     return notebook.cells, notes
@@ -118,7 +120,7 @@ WRONG_MARKS = {
     "points in words": in_mark(points="two"),
     "roles changed": in_mark(grade=True, solution=True, locked=False, task=True),
     "another lesson's id": in_mark(grade_id="squeeze"),
-    "an id that is a number": in_mark(grade_id=7),
+    "an id that is a list": in_mark(grade_id=["double"]),
     "empty": in_cell(metadata={"nbgrader": {}}),
     "text": in_cell(metadata={"nbgrader": "yes"}),
     "a list": in_cell(metadata={"nbgrader": ["yes"]}),
@@ -131,6 +133,7 @@ WRONG_MARKS = {
 }
 
 
+@pytest.mark.filterwarnings("error")  # as nbformat warns of ids that stand twice
 @pytest.mark.parametrize("spoil", WRONG_MARKS.values(), ids=WRONG_MARKS)
 def test_marks_that_are_not_the_lessons_own_change_nothing(spoil, lesson):
     cells = handed_in()
@@ -168,8 +171,9 @@ def test_an_answer_in_a_cell_of_ones_own_is_not_followed_by_the_stub(lesson):
 
 
 def test_of_an_emptied_notebook_all_that_gives_points_is_there(lesson):
-    got, _ = repair([], lesson)
+    got, notes = repair([], lesson)
     assert names(got) == ["given", "double-values", "double-signs", "why"]
+    assert [note.split("`")[1] for note in notes] == names(got)
 
 
 @pytest.mark.parametrize("kind", ["markdown", "raw", "sql"])
