@@ -309,11 +309,17 @@ def has_a_check_of_his_own_and_a_stub(work):
     work.cells.insert(2, code(OWN_CHECK))
 
 
+@hands_in(CHECKED, 0)
+def has_a_check_of_his_own_and_a_stub_and_no_extension(work):
+    work.cell("squeeze")["source"] = STUB
+    work.cells[0]["source"] = OWN_CHECK
+    work.cells[1]["source"] = "import torch"
+
+
 @hands_in(CHECKED, 2)
 def has_a_check_of_her_own_and_uses_it(work):
     work.cell("squeeze")["source"] = "def squeeze(x):\n    check('shape', x.shape)\n    return x.mean((2, 3))"
     work.cells.insert(2, code(OWN_CHECK))
-    work.cells[0]["source"] = "# no extension"
 
 
 @hands_in(CHECKED, 2)
@@ -451,6 +457,11 @@ def test_the_commands_may_be_called_again(classes):
 
 
 def test_outputs_that_were_handed_in_are_graded_where_nothing_is_executed(classes):
+    notebook = classes.course / "submitted" / "ada" / DOUBLING / "doubling.ipynb"
+    saved = json.loads(notebook.read_text())
+    failed = {"output_type": "error", "ename": "AssertionError", "evalue": "", "traceback": []}
+    next(cell for cell in saved["cells"] if cell["id"] == "double-values")["outputs"] = [failed]
+    notebook.write_text(json.dumps(saved))
     run(classes.course, "autograde", DOUBLING, "--student", "ada", "--force", "--no-execute")
     with Gradebook(f"sqlite:///{classes.course / 'gradebook.db'}") as gradebook:
-        assert gradebook.find_submission(DOUBLING, "ada").score == 2
+        assert gradebook.find_submission(DOUBLING, "ada").score == 0
