@@ -12,7 +12,7 @@ from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_notebook
 from nbgrader.api import Notebook
 
-from .reading import cells_of, metadata_of, plain
+from .reading import cells_of, metadata_of, plain, source_of
 
 
 def repaired(file: bytes, lesson: Notebook, outputs: bool = False) -> tuple[NotebookNode, list[str]]:
@@ -26,9 +26,10 @@ def repaired(file: bytes, lesson: Notebook, outputs: bool = False) -> tuple[Note
     Raises: Unreadable.
     """
     sources, marks = {cell.name: cell for cell in lesson.source_cells}, marks_of(lesson)
+    texts = {cell.source: name for name, cell in sources.items() if cell.locked}
     cells, found, notes = [], {}, []
     for handed_in in cells_of(file):
-        name = name_of(handed_in, marks)
+        name = name_of(handed_in, marks, texts)
         if name is None or name in found:
             cells.append(plain(handed_in, outputs))
             continue
@@ -75,10 +76,10 @@ def marks_of(lesson: Notebook) -> dict[str, dict[str, Any]]:
     return marks
 
 
-def name_of(cell: dict[str, Any], marks: dict[str, dict[str, Any]]) -> str | None:
-    """Which cell of the lesson this is: its metadata say so, or its id where an editor lost them."""
+def name_of(cell: dict[str, Any], marks: dict[str, dict[str, Any]], texts: dict[str, str]) -> str | None:
+    """Which cell of the lesson this is: its metadata say so, or its id or text where an editor lost them."""
     mark = metadata_of(cell).get("nbgrader")
-    names = (mark.get("grade_id") if isinstance(mark, dict) else None, cell.get("id"))
+    names = (mark.get("grade_id") if isinstance(mark, dict) else None, cell.get("id"), texts.get(source_of(cell)))
     return next((name for name in names if isinstance(name, str) and name in marks), None)
 
 

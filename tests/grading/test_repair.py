@@ -144,6 +144,14 @@ def test_marks_that_are_not_the_lessons_own_change_nothing(spoil, lesson):
     assert [(cell.source, cell.metadata) for cell in got] == [(cell.source, cell.metadata) for cell in right]
 
 
+def test_a_test_without_metadata_and_id_is_known_by_its_text(lesson):
+    cells = handed_in()
+    cells["double-signs"] |= {"id": None, "metadata": {}}
+    cells["later"] = {"cell_type": "code", "source": "def double(x): ..."}
+    got, notes = repair([*cells.values()], lesson)
+    assert names(got) == [*WHOLE, None] and notes == []
+
+
 @pytest.mark.parametrize("wrong", [{}, "yes", ["yes"], None, mark("double"), mark("double") | {"grade_id": "squeeze"}])
 def test_a_cell_that_is_not_the_lessons_is_an_ordinary_one(wrong, lesson):
     pasted = {"cell_type": "code", "id": "pasted", "metadata": {"nbgrader": wrong}, "source": "1 + 1"}
