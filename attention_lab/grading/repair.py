@@ -25,15 +25,14 @@ def repaired(file: bytes, lesson: Notebook, outputs: bool = False) -> tuple[Note
 
     Raises: Unreadable.
     """
-    sources, marks = {cell.name: cell for cell in lesson.source_cells}, marks_of(lesson)
-    texts = {cell.source: name for name, cell in sources.items() if cell.locked}
+    sources, marks, given = {cell.name: cell for cell in lesson.source_cells}, marks_of(lesson), cells_of(file)
+    names = names_of(given, {name: cell.source if cell.locked else None for name, cell in sources.items()})
     cells, found, notes = [], {}, []
-    for handed_in in cells_of(file):
-        name = name_of(handed_in, marks, texts)
-        if name is None or name in found:
+    for place, handed_in in enumerate(given):
+        if place not in names:
             cells.append(plain(handed_in, outputs))
             continue
-        own = sources[name]
+        name, own = names[place], sources[names[place]]
         cell, kind = plain(handed_in | {"cell_type": own.cell_type}, outputs), plain(handed_in).cell_type
         if kind != own.cell_type:
             notes.append(f"`{name}` had become a {kind} cell.")
@@ -76,11 +75,26 @@ def marks_of(lesson: Notebook) -> dict[str, dict[str, Any]]:
     return marks
 
 
-def name_of(cell: dict[str, Any], marks: dict[str, dict[str, Any]], texts: dict[str, str]) -> str | None:
-    """Which cell of the lesson this is: its metadata say so, or its id or text where an editor lost them."""
-    mark = metadata_of(cell).get("nbgrader")
-    names = (mark.get("grade_id") if isinstance(mark, dict) else None, cell.get("id"), texts.get(source_of(cell)))
-    return next((name for name in names if isinstance(name, str) and name in marks), None)
+def names_of(cells: list[dict[str, Any]], texts: dict[str, str | None]) -> dict[int, str]:
+    """Which of the cells is which of the lesson, by place.
+
+    Of several that could be, the first whose metadata and id both say so, else whose metadata, else whose id, else
+    whose text: an editor may have lost some, and a pasted copy has an id of its own.
+
+    texts: the lesson's cells with their text, None where it is the learner's to write.
+    """
+    by_text = {text: name for name, text in texts.items() if text is not None}
+    claims = []
+    for cell in cells:
+        mark = metadata_of(cell).get("nbgrader")
+        named, id = mark.get("grade_id") if isinstance(mark, dict) else None, cell.get("id")
+        claims.append((named if named == id else None, named, id, by_text.get(source_of(cell))))
+    names: dict[int, str] = {}
+    for claimed in zip(*claims):
+        for place, name in enumerate(claimed):
+            if isinstance(name, str) and name in texts and place not in names and name not in names.values():
+                names[place] = name
+    return names
 
 
 def marked(cell: NotebookNode, source: str, mark: dict[str, Any]) -> NotebookNode:

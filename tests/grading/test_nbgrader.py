@@ -53,8 +53,8 @@ CLASSES: dict[str, dict[str, tuple[Student, float | None]]] = {DOUBLING: {}, CHE
 def hands_in(lesson: str, score: float | None) -> Callable[[Student], Student]:
     """A student, named like the function, who hands in a lesson's right answers changed by it, and the score deserved.
 
-    The function gets the submission as it lies in the file: ``cells``, ``notebook``, a cell by its id with ``cell``, and
-    the ``folder`` it is put into. What it returns is written instead, if anything. None: no grade, but a reason.
+    The function gets the submission as it lies in the file: the ``notebook``, its ``cells``, one of them by its id with
+    ``cell``, and the ``folder``. What it returns is written instead, if anything. Score None: no grade, but a reason.
     """
 
     def enrol(student: Student) -> Student:
@@ -120,6 +120,11 @@ def lost_the_metadata_of_all_cells(work):
 @hands_in(DOUBLING, 2)
 def pasted_the_answer_twice(work):
     work.cells.insert(2, dict(work.cell("double")))
+
+
+@hands_in(DOUBLING, 2)
+def pasted_a_test_above_the_answer(work):
+    work.cells.insert(1, work.cell("double-values") | {"id": "a-copy"})
 
 
 # Cells that are not as they were
@@ -330,8 +335,9 @@ def logs(work):
 
 @hands_in(CHECKED, 2)
 def uses_a_library_that_warns(work):
-    noise = "import os, sys\nterminal = sys.stderr\ndef squeeze(x):\n    os.write(2, b'warning')\n    terminal.write('old')\n"
-    work.cell("squeeze")["source"] = noise + "    return x.mean((2, 3))"
+    warn = "    os.write(2, b'warning')\n    terminal.write('old')\n"
+    answer = f"import os, sys\nterminal = sys.stderr\ndef squeeze(x):\n{warn}    return x.mean((2, 3))"
+    work.cell("squeeze")["source"] = answer
 
 
 @hands_in(CHECKED, 2)

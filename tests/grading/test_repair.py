@@ -152,6 +152,26 @@ def test_a_test_without_metadata_and_id_is_known_by_its_text(lesson):
     assert names(got) == [*WHOLE, None] and notes == []
 
 
+def test_a_cell_is_what_its_metadata_say_where_its_id_says_another(lesson):
+    cells = handed_in()
+    del cells["double-values"]
+    cells["double-signs"]["id"] = "double-values"
+    got, notes = repair([*cells.values()], lesson)
+    assert by_name(got)["double-signs"].id == "double-values"
+    assert notes == ["`double-values` was missing and has been put back."]
+
+
+@pytest.mark.parametrize("lost", [{}, {"metadata": {}}, {"metadata": {}, "id": None}, {"id": "other"}])
+def test_a_copy_of_a_test_above_the_answer_does_not_take_its_place(lost, lesson):
+    cells = handed_in()
+    copy = cells["double-signs"] | {"id": "copy"} | lost
+    got, _ = repair([copy, *cells.values()], lesson)
+    assert names(got) == [None, *WHOLE]
+    cells["double-signs"]["metadata"] = {}
+    got, _ = repair([copy | {"metadata": {}, "id": None}, *cells.values()], lesson)
+    assert names(got) == [None, *WHOLE]
+
+
 @pytest.mark.parametrize("wrong", [{}, "yes", ["yes"], None, mark("double"), mark("double") | {"grade_id": "squeeze"}])
 def test_a_cell_that_is_not_the_lessons_is_an_ordinary_one(wrong, lesson):
     pasted = {"cell_type": "code", "id": "pasted", "metadata": {"nbgrader": wrong}, "source": "1 + 1"}
