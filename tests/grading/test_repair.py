@@ -157,7 +157,7 @@ def test_a_cell_is_what_its_metadata_say_where_its_id_says_another(lesson):
     del cells["double-values"]
     cells["double-signs"]["id"] = "double-values"
     got, notes = repair([*cells.values()], lesson)
-    assert by_name(got)["double-signs"].id == "double-values"
+    assert names(got).count("double-signs") == 1
     assert notes == ["`double-values` was missing and has been put back."]
 
 
