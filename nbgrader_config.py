@@ -16,8 +16,22 @@ c.ClearMetadataPreprocessor.clear_cell_metadata = False
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
 
 c.Execute.timeout = 120  # seconds per cell
-c.Execute.extra_arguments = ["--IPKernelApp.log_level=ERROR"]  # no warning of plain TCP inside one machine
+c.Execute.iopub_timeout = 30  # seconds that a cell's outputs may come late, on a busy machine
+c.Execute.extra_arguments = [
+    "--IPKernelApp.log_level=ERROR",  # no warning of plain TCP inside one machine
+    "--IPKernelApp.exec_lines=get_ipython().ask_exit = lambda: None",  # quit() in a cell does not end the grading
+]
 # Demonstrations (training, figures) earn no points. This replaces nbclient's own tag, "skip-execution".
 c.Execute.skip_cells_with_tag = "demo"
-c.Autograde.sanitize_preprocessors.prepend(["attention_lab.grading.nbgrader.OneCellPerId"])
-c.Autograde.sanitize_preprocessors.extend(["attention_lab.grading.nbgrader.StripTags"])
+
+c.Autograde.exporter_class = "attention_lab.grading.nbgrader.Submission"
+c.GenerateFeedback.exporter_class = "attention_lab.grading.nbgrader.Feedback"
+c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for Run in place of Execute
+    "attention_lab.grading.nbgrader.Run",
+    "nbgrader.preprocessors.IgnorePattern",
+    "nbconvert.preprocessors.ClearMetadataPreprocessor",
+    "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades",
+    "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]

@@ -145,7 +145,7 @@ class SEAttentionModule(BrokenSEAttentionModule):
         "a syntax error in the main exercise", 10, {"squeeze-excitation": "class SqueezeExcitation(nn.Module:"}
     ),
     "kim": Student("all right, with warnings and text on stderr", 18, spoil=set_up_noisily),
-    "lena": Student("deleted a test cell of 4 points", 14, spoil=delete_a_test),
+    "lena": Student("deleted a test cell: it is put back", 18, spoil=delete_a_test),
     "max": Student(
         "a wrong gate, and the tests rewritten to pass",
         14,

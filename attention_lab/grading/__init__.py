@@ -7,6 +7,6 @@
 in a learner's notebook.
 """
 
-from .notebook import CheckFailed, check, hint, load_ipython_extension, points
+from .notebook import CheckFailed, check, hint, keep_check, load_ipython_extension, points
 
-__all__ = ["CheckFailed", "check", "hint", "load_ipython_extension", "points"]
+__all__ = ["CheckFailed", "check", "hint", "keep_check", "load_ipython_extension", "points"]

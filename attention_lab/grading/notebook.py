@@ -1,5 +1,6 @@
 """What a lesson's cells call: ``check``, ``hint`` and ``points``, and an IPython extension that keeps stub errors short."""
 
+import ast
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -126,11 +127,38 @@ def display(formats: dict[str, str]) -> None:
         print(formats["text/plain"])
 
 
+class OurCheck(ast.NodeTransformer):
+    """A lesson's `check("squeeze-values", squeeze)` calls this module's, also where a learner's own has taken the name."""
+
+    function = "__import__('attention_lab.grading').grading.check"
+    ids = {f"{exercise.key}-{name}" for exercise in EXERCISES.values() for name in exercise.checks}
+
+    def visit_Call(self, call: ast.Call) -> ast.Call:
+        self.generic_visit(call)
+        match call:
+            case ast.Call(func=ast.Name(id="check"), args=[ast.Constant(value=str(id)), *_]) if id in self.ids:
+                ours = ast.parse(self.function, mode="eval").body
+                for part in ast.walk(ours):
+                    ast.copy_location(part, call.func)
+                call.func = ours
+        return call
+
+
+def keep_check() -> None:
+    """Let the cells of the running kernel call this module's check, whatever is called like it."""
+    from IPython import get_ipython
+
+    known = get_ipython().ast_transformers
+    if not any(isinstance(transformer, OurCheck) for transformer in known):
+        known.append(OurCheck())
+
+
 def load_ipython_extension(shell: Any) -> None:
-    """``%load_ext attention_lab.grading``: a NotImplementedError takes one line that names the stub, not forty."""
+    """``%load_ext attention_lab.grading``: a lesson's checks are ours, and a stub's error takes one line, not forty."""
 
     def in_one_line(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
         message = str(error) or STUB.format(stub_name(error))
         shell._showtraceback(kind, error, [f"NotImplementedError: {message}"])
 
     shell.set_custom_exc((NotImplementedError,), in_one_line)
+    keep_check()

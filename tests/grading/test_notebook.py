@@ -229,3 +229,19 @@ def test_stub_errors_take_one_line_in_a_notebook():
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.startswith("NotImplementedError: softmax is still a stub: write it in place of `raise ")
     assert shown.count("\n") == 1
+
+
+def test_a_lessons_checks_are_ours_also_where_a_learners_own_function_is_called_check():
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance(colors='nocolor')\n"
+        "shell.run_cell('%load_ext attention_lab.grading')\n"
+        "shell.run_cell('%reload_ext attention_lab.grading')\n"
+        "shell.run_cell('def check(name, value):\\n    print(\"mine\", name)')\n"
+        "shell.run_cell('check(\"squeeze-values\", None)')\n"
+        "shell.run_cell('check(\"width\", 3)')\n"
+        "print(len(shell.ast_transformers))\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "CheckFailed: squeeze-values: " in shown and "mine squeeze-values" not in shown
+    assert shown.splitlines()[-2:] == ["mine width", "1"]

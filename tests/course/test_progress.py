@@ -1,0 +1,146 @@
+"""Progress is of the course's own lessons, whatever else a learner keeps beside them."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from attention_lab.course.progress import progress
+
+ROOT = Path(__file__).parents[2]
+LESSON = "02-squeeze-excitation"
+REACHABLE = {
+    "01-attention-as-weighting": 15,
+    "02-squeeze-excitation": 18,
+    "03-cbam": 26,
+    "04-bam": 26,
+    "05-selective-kernel": 18,
+    "06-self-attention": 27,
+    "07-spatial-transformer": 17,
+    "08-attention-in-networks": 27,
+}
+
+
+@pytest.fixture
+def notebooks(tmp_path: Path) -> Path:
+    return shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks", ignore=shutil.ignore_patterns(".*"))
+
+
+@pytest.fixture
+def notebook(notebooks: Path) -> Path:
+    return notebooks / LESSON / "squeeze-excitation.ipynb"
+
+
+def ran(notebook: Path, *checks: str, outputs: tuple[dict, ...] = (), **metadata: object) -> None:
+    """Save a notebook whose test cells have been run, with these outputs."""
+    saved = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in saved["cells"]:
+        if cell["id"] in checks:
+            cell |= {"execution_count": 3, "outputs": outputs}
+            cell["metadata"] |= metadata
+    notebook.write_text(json.dumps(saved), encoding="utf-8")
+
+
+def points(notebooks: Path) -> dict[str, tuple[int, int]]:
+    return {row[0]: (int(row[1]), int(row[2])) for row in progress(notebooks).rows}
+
+
+def of_lesson(notebooks: Path) -> int:
+    return points(notebooks)[LESSON][0]
+
+
+def remarks(notebooks: Path) -> list[str]:
+    return progress(notebooks).caption.splitlines()[1:]
+
+
+def test_at_first_there_are_no_points_of_all_that_there_are(notebooks):
+    everything = REACHABLE | {"together": 174}
+    assert points(notebooks) == {name: (0, most) for name, most in everything.items()}
+    assert remarks(notebooks) == []
+
+
+def test_a_check_that_ended_without_an_error_gives_its_points(notebooks, notebook):
+    ran(notebook, "squeeze-shape", "squeeze-excitation-values", outputs=({"output_type": "display_data"},))
+    ran(notebook, "squeeze-values", outputs=({"output_type": "error", "ename": "CheckFailed"},))
+    assert of_lesson(notebooks) == points(notebooks)["together"][0] == 1 + 4
+
+
+def test_a_message_on_stderr_takes_no_points(notebooks, notebook):
+    ran(notebook, "squeeze-shape", outputs=({"output_type": "stream", "name": "stderr", "text": "DEBUG"},))
+    assert of_lesson(notebooks) == 1
+
+
+@pytest.mark.parametrize("mark", [{}, "yes", {"grade": True, "grade_id": "squeeze-shape", "points": 100}])
+def test_the_notebooks_own_metadata_have_no_say(notebooks, notebook, mark):
+    ran(notebook, "squeeze-shape", nbgrader=mark)
+    assert points(notebooks)[LESSON] == (1, 18)
+
+
+def test_copies_and_a_learners_own_folders_are_left_out(notebooks, notebook):
+    ran(notebook, "squeeze-shape")
+    before = progress(notebooks)
+    for copy in ("squeeze-excitation-Copy1.ipynb", "squeeze-excitation (1).ipynb", "Untitled.ipynb"):
+        shutil.copy(notebook, notebook.with_name(copy))
+    for folder in ("09-own", "02-squeeze-excitation-Copy1", "0"):
+        (notebooks / folder).mkdir()
+        shutil.copy(notebook, notebooks / folder)
+        (notebooks / folder / "a.ipynb").write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+    assert progress(notebooks) == before
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_notebook_that_another_editor_saved_is_read(notebooks, notebook, encoding):
+    ran(notebook, "squeeze-shape")
+    notebook.write_bytes(notebook.read_text(encoding="utf-8").encode(encoding))
+    assert of_lesson(notebooks) == 1 and remarks(notebooks) == []
+
+
+def empty(notebook: Path) -> None:
+    notebook.write_bytes(b"")
+
+
+def cut_off(notebook: Path) -> None:
+    notebook.write_bytes(notebook.read_bytes()[:900])
+
+
+def of_a_list(notebook: Path) -> None:
+    notebook.write_text("[]")
+
+
+def missing(notebook: Path) -> None:
+    notebook.unlink()
+
+
+def a_folder(notebook: Path) -> None:
+    notebook.unlink()
+    notebook.mkdir()
+
+
+@pytest.mark.parametrize(
+    "spoil, reason",
+    [
+        (empty, "the file is empty"),
+        (cut_off, "not all of one"),
+        (of_a_list, "no list of cells"),
+        (missing, "No such file"),
+        (a_folder, "Is a directory"),
+    ],
+)
+def test_a_lesson_that_cannot_be_read_is_named_in_a_line_and_the_others_count(notebooks, notebook, spoil, reason):
+    ran(notebooks / "03-cbam" / "cbam.ipynb", "channel-attention-shapes")
+    spoil(notebook)
+    others = points(notebooks)
+    assert others[LESSON] == (0, 18) and others["03-cbam"][0] > 0 and others["together"][1] == 174
+    [remark] = remarks(notebooks)
+    assert f"{LESSON}/squeeze-excitation.ipynb: " in remark and reason in remark and len(remark) < 160
+
+
+def test_the_command_says_the_same_as_the_start_page(notebooks, notebook):
+    (notebooks.parent / "nbgrader_config.py").touch()
+    empty(notebook)
+    command = [sys.executable, "-m", "attention_lab", "progress"]
+    done = subprocess.run(command, cwd=notebooks, capture_output=True, text=True, encoding="utf-8")
+    assert (done.stdout, done.stderr) == (f"{progress(notebooks)}\n", "")
