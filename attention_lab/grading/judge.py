@@ -17,11 +17,11 @@ from .exercise import Coding, Exercise, Misconception, Property, steps
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
 from .observe import Observation, Problem, Question, observe
 from .properties import BORROWED, UNREGISTERED, close_in, same
-from .symptoms import of_error, of_repair, of_unused
+from .symptoms import of_error, of_change, of_unused
 from .witness import Witness
 
 
-SECONDS_OF_REPAIRS = 0.5
+SECONDS_OF_CHANGES = 0.5
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def judge(exercise: Exercise, check: str, witness: Witness) -> Report:
     everywhere = set(exercise.probes)
     named = case.misconception(everywhere) or (case.misconception(on) if on < everywhere else None)
     return replace(
-        report, misconception=named or next(plain, None) or case.repair() or case.two_misconceptions() or case.symptom()
+        report, misconception=named or next(plain, None) or case.change() or case.two_misconceptions() or case.symptom()
     )
 
 
@@ -258,7 +258,7 @@ class Case:
                             if self.does_the_same(self.of(version), everywhere):
                                 name = f"{one.name}; and {other.name}"
                                 return Misconception(f"{one.id}+{other.id}", name, one.question, one.equation)
-            if time.process_time() - start > SECONDS_OF_REPAIRS:
+            if time.process_time() - start > SECONDS_OF_CHANGES:
                 return None
         return None
 
@@ -287,22 +287,22 @@ class Case:
             for question, got, other in zip(self.questions, self.seen, wrong, strict=True)
         )
 
-    def repair(self) -> Misconception | None:
+    def change(self) -> Misconception | None:
         """The first change of one place in the answer's code with which it does what a right answer does."""
         wrong = [i for i, (got, right) in enumerate(zip(self.seen, self.expected)) if not self.is_right(got, right)]
         if not wrong:
             return None
         start, first = time.process_time(), self.questions[wrong[0]]
         crashed = {problem.number for seen in self.seen for problem in seen.problems.values()}
-        for repair in sorted(self.witness.repairs(), key=lambda repair: repair.line not in crashed):
-            if time.process_time() - start > SECONDS_OF_REPAIRS:
+        for change in sorted(self.witness.changes(), key=lambda change: change.line not in crashed):
+            if time.process_time() - start > SECONDS_OF_CHANGES:
                 return None
-            (seen,) = self.witness.repaired(repair, [first])
+            (seen,) = self.witness.changed(change, [first])
             rights = self.rights(seen.parameters)
             if any(self.is_right(seen, self.one_of(right, first)) for right in rights):
-                again = self.witness.repaired(repair, self.questions)
+                again = self.witness.changed(change, self.questions)
                 if any(all(map(self.is_right, again, self.of(right))) for right in rights):
-                    return of_repair(repair, self.exercise.equation)
+                    return of_change(change, self.exercise.equation)
         return None
 
     def is_right(self, got: Observation, right: Observation) -> bool:

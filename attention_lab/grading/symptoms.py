@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from .exercise import Misconception
 from .observe import Problem
-from .repairs import Repair
+from .changes import Change
 
 LINE_UP = "Write down the shapes of both, one under the other, last axis under last axis. Where is a 1 missing?"
 LAYERS = "Which layer makes this tensor, and which one takes it? Write the shape behind every line."
@@ -203,7 +203,7 @@ ERRORS = (
     ),
 )
 
-REPAIRS = {
+CHANGES = {
     "super": ("super().__init__() is missing, or not called", "What must the first line of __init__ do?"),
     "misspelt": ("a name is misspelt", "How is it written where it is defined, or in the statement?"),
     "self": ("self is missing", "How does a method reach its module, and what is its first argument?"),
@@ -246,10 +246,10 @@ def of_error(problem: Problem) -> Misconception | None:
     return None
 
 
-def of_repair(repair: Repair, equation: str) -> Misconception:
+def of_change(change: Change, equation: str) -> Misconception:
     """The mistake whose change mends the answer, told by its place."""
-    name, question = REPAIRS[repair.kind]
-    return Misconception(repair.kind, f"{name}, in line {repair.line}: {repair.code}", question, equation)
+    name, question = CHANGES[change.kind]
+    return Misconception(change.kind, f"{name}, in line {change.line}: {change.code}", question, equation)
 
 
 def of_unused(arguments: list[str], equation: str) -> Misconception | None:

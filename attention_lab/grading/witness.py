@@ -8,10 +8,10 @@ from typing import Any
 from .limits import TIME_LIMIT
 from .matching import Way
 from .observe import Observation, Problem, Question, observe_all
-from .repairs import Change, Repair, Source, reads, rebuilt, repairs, source_of, unused_arguments
+from .changes import Change, Edit, Source, changes, reads, rebuilt, source_of, unused_arguments
 
-REPAIR_LIMIT = 1  # seconds for one changed answer: a change can make a loop endless
-MAX_REPAIRS = 1000
+CHANGE_LIMIT = 1  # seconds for one changed answer: a change can make a loop endless
+MAX_CHANGES = 1000
 
 
 @dataclass
@@ -36,8 +36,8 @@ class Witness:
         return source_of(self.answer)
 
     @cached_property
-    def changes(self) -> dict[Repair, Change]:
-        return dict(itertools.islice(repairs(self.source), MAX_REPAIRS)) if self.source else {}
+    def edits(self) -> dict[Change, Edit]:
+        return dict(itertools.islice(changes(self.source), MAX_CHANGES)) if self.source else {}
 
     def of_earlier(self, name: str, questions: list[Question], records: tuple[str, ...]) -> "Witness | None":
         """The witness of an earlier answer, if this answer's code calls one by that name."""
@@ -49,14 +49,14 @@ class Witness:
         """The arguments that the answer's code never reads."""
         return unused_arguments(self.source) if self.source else []
 
-    def repairs(self) -> list[Repair]:
+    def changes(self) -> list[Change]:
         """The changes of one place in the answer's code that can be asked for, as far as its code is known."""
-        return list(self.changes)
+        return list(self.edits)
 
-    def repaired(self, repair: Repair, questions: list[Question]) -> list[Observation]:
+    def changed(self, change: Change, questions: list[Question]) -> list[Observation]:
         """What the answer does with some of the questions after this change."""
         try:
-            answer = rebuilt(self.source, self.changes[repair])
+            answer = rebuilt(self.source, self.edits[change])
         except Exception as error:
             return [Observation({"build": Problem(type(error).__name__, str(error))}) for _ in questions]
-        return observe_all(answer, questions, self.records, brief=True, seconds=min(REPAIR_LIMIT, TIME_LIMIT))
+        return observe_all(answer, questions, self.records, brief=True, seconds=min(CHANGE_LIMIT, TIME_LIMIT))

@@ -71,7 +71,7 @@ def reports(number: int) -> dict[str, Report]:
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     """On a slow machine as many changes are tried as on a fast one."""
-    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_REPAIRS", 2)
+    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_CHANGES", 2)
 
 
 @pytest.mark.parametrize("number", RIGHT, ids=lambda number: ROWS[number]["what"])

@@ -7,7 +7,7 @@ from bank import right, wrong
 from torch import nn
 from torch.nn import functional as F
 
-from attention_lab.mechanisms import EncoderBlock, MultiHeadSelfAttention, PatchEmbedding
+from attention_lab.mechanisms import EncoderBlock, PatchEmbedding
 
 # scaled-dot-product
 
@@ -281,9 +281,6 @@ class FourLinearLayers(nn.Module):
         return self.out(y.transpose(1, 2).contiguous().view(x.shape))
 
 
-right("multi-head")(MultiHeadSelfAttention)
-
-
 @right("multi-head")
 class FusedHeadByHead(nn.Module):
     """Rows of the one projection: first head's q, k, v, then the second's (as in some tutorials)."""
@@ -350,8 +347,7 @@ class FusedKeysValues(nn.Module):
         return (self.scale * q @ k.transpose(2, 3)).softmax(3)
 
     def forward(self, x):
-        q, k, v = self.qkv(x)
-        return self.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
+        return self.to_out((self.weights(x) @ self.qkv(x)[2]).transpose(1, 2).flatten(2))
 
 
 class Head(nn.Module):
@@ -538,6 +534,13 @@ class Wrapped(nn.Module):
 @wrong("multi-head", "borrowed", passes="shapes parameters gradients")
 class TorchsOwn(Wrapped):
     pass
+
+
+@wrong("multi-head", "borrowed", passes="shapes parameters weights gradients")
+class TorchsFunction(Heads):
+    def forward(self, x):
+        q, k, v = (self.split(layer(x)) for layer in (self.to_q, self.to_k, self.to_v))
+        return self.to_out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape))
 
 
 @wrong("multi-head", "heads-by-view", passes="shapes parameters gradients")

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
-from attention_lab.grading.repairs import KINDS, source_of, unused_arguments
-from attention_lab.grading.symptoms import REPAIRS
+from attention_lab.grading.changes import KINDS, source_of, unused_arguments
+from attention_lab.grading.symptoms import CHANGES
 from attention_lab.grading.witness import Witness
 
 
@@ -119,7 +119,7 @@ class DilationOfThePaddingOnly(nn.Module):
     ],
 )
 def test_a_mistake_that_no_exercise_knows_is_told_by_its_kind_and_place(exercise, answer, kind, code, monkeypatch):
-    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_REPAIRS", 60)
+    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_CHANGES", 60)
     monkeypatch.setattr("attention_lab.grading.judge.Case.misconception", lambda self, on: None)
     report = first_failure(exercise, answer)
     assert report.misconception.id == kind
@@ -129,12 +129,12 @@ def test_a_mistake_that_no_exercise_knows_is_told_by_its_kind_and_place(exercise
 
 
 def test_what_is_written_twice_is_changed_in_both_places(monkeypatch):
-    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_REPAIRS", 60)
+    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_CHANGES", 60)
     assert first_failure("bilinear-sample", positions_cut).misconception.id in ("function", "truncated")
 
 
 def test_no_change_makes_a_right_answer_out_of_another_idea(monkeypatch):
-    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_REPAIRS", 60)
+    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_CHANGES", 60)
 
     def nonsense(x, logits):
         return x.flip(1) * logits.cos().cumsum(1)
@@ -144,27 +144,27 @@ def test_no_change_makes_a_right_answer_out_of_another_idea(monkeypatch):
 
 
 def test_every_kind_of_change_is_told_in_words():
-    assert KINDS.keys() == REPAIRS.keys()
+    assert KINDS.keys() == CHANGES.keys()
 
 
 def test_the_learners_own_definition_stays_as_it_was():
     asked = EXERCISES["recalibrate"]
     witness = Witness(another_normaliser, ask(asked), asked.records)
-    for repair in witness.repairs()[:20]:
-        witness.repaired(repair, witness.questions[:1])
+    for change in witness.changes()[:20]:
+        witness.changed(change, witness.questions[:1])
     assert another_normaliser(torch.ones(1), torch.ones(1)) == torch.tanh(torch.ones(1))
 
 
 def test_a_change_that_cannot_be_built_is_only_a_problem():
     asked = EXERCISES["recalibrate"]
     witness = Witness(another_normaliser, ask(asked), asked.records)
-    assert all(witness.repaired(repair, witness.questions[:1]) for repair in witness.repairs())
+    assert all(witness.changed(change, witness.questions[:1]) for change in witness.changes())
 
 
 def test_code_that_is_not_known_is_not_changed():
     assert source_of(torch.softmax) is None
     assert source_of(None) is None
-    assert Witness(torch.sigmoid, [], ("output",)).repairs() == []
+    assert Witness(torch.sigmoid, [], ("output",)).changes() == []
 
 
 def test_arguments_that_nothing_reads_are_found():

@@ -1,4 +1,4 @@
-"""Repairs: changes of one place in an answer's own code, of the kinds that people get wrong in any exercise.
+"""Changes: of of one place in an answer's own code, of the kinds that people get wrong in any exercise.
 
 A change with which the answer does what a right answer does shows where the mistake is and of which kind it is, whatever
 the exercise and the mistake. The changes are made on the syntax tree; the learner is told the place, not the change.
@@ -40,7 +40,7 @@ OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.MatMult, ast
 METHODS = ("__init__", "forward", "weights")
 
 
-class Repair(NamedTuple):
+class Change(NamedTuple):
     """One change: its number, of which kind, in which line of the learner's cell, and what stands there now."""
 
     number: int
@@ -75,39 +75,39 @@ def is_definition(node: ast.AST, name: str) -> bool:
     return isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name and not node.decorator_list
 
 
-class Change(NamedTuple):
+class Edit(NamedTuple):
     """What stands at some places of the tree instead."""
 
     places: tuple[tuple[Path, ast.AST | Elsewhere], ...]
 
 
-def rebuilt(source: Source, change: Change) -> Any:
+def rebuilt(source: Source, edit: Edit) -> Any:
     """What the changed definition defines, in a copy of the learner's names."""
     names = dict(source.names)
-    module = ast.fix_missing_locations(ast.Module([replaced(source.tree, change)], []))
-    exec(compile(module, "<repaired>", "exec"), names)
+    module = ast.fix_missing_locations(ast.Module([replaced(source.tree, edit)], []))
+    exec(compile(module, "<changed>", "exec"), names)
     return names[source.tree.name]
 
 
-def repairs(source: Source) -> Iterator[tuple[Repair, Change]]:
+def changes(source: Source) -> Iterator[tuple[Change, Edit]]:
     """Every change, the likeliest kinds first; what is written twice, but for the names, is also changed in both places."""
     all_places = list(places(source))
     number = itertools.count()
-    for kind, changes in KINDS.items():
+    for kind, made_by in KINDS.items():
         written: dict[str, list[tuple[Path, list]]] = {}
         for path, node, around in all_places:
-            made = list(changes(node, around))
+            made = list(made_by(node, around))
             for new in made:
                 shown = new.shown if isinstance(new, Elsewhere) else node
-                repair = Repair(next(number), kind, line_of(shown, source), first_line(shown))
-                yield repair, Change(((path, new),))
+                change = Change(next(number), kind, line_of(shown, source), first_line(shown))
+                yield change, Edit(((path, new),))
             if isinstance(node, ast.Call) and made:
                 twins = written.setdefault(re.sub(r"\b[a-z_]\w*\b(?![(.=])", "_", ast.unparse(node)), [])
                 twins.append((path, made))
                 if len(twins) == 2 and len(twins[0][1]) == len(made):
                     for news in zip(*(made for _, made in twins)):
-                        repair = Repair(next(number), kind, line_of(node, source), first_line(node))
-                        yield repair, Change(tuple(zip((path for path, _ in twins), news)))
+                        change = Change(next(number), kind, line_of(node, source), first_line(node))
+                        yield change, Edit(tuple(zip((path for path, _ in twins), news)))
 
 
 def unused_arguments(source: Source) -> list[str]:
@@ -152,9 +152,9 @@ def places(source: Source) -> Iterator[tuple[Path, ast.AST, "Around"]]:
     return below(source.tree, (), None)
 
 
-def replaced(tree: Tree, change: Change) -> Tree:
+def replaced(tree: Tree, edit: Edit) -> Tree:
     tree = copy.deepcopy(tree)
-    for path, new in change.places:
+    for path, new in edit.places:
         if not path:
             return new.nodes[0] if isinstance(new, Elsewhere) else new
         *way, (name, i) = path
