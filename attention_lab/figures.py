@@ -563,7 +563,7 @@ def _require_names(names: Sequence[str], count: int, most: int | None = None) ->
         raise ValueError(f"names must be at most {most}, more cannot be told apart, got {list(names)}")
 
 
-def _require_as_many(**tensors: Tensor) -> None:
+def _require_as_many(**tensors: Tensor | np.ndarray) -> None:
     if len({len(tensor) for tensor in tensors.values()}) > 1:
         counts = " and ".join(str(len(tensor)) for tensor in tensors.values())
         raise ValueError(f"{' and '.join(tensors)} must be of as many images, got {counts}")

@@ -361,6 +361,7 @@ def test_the_comparison_of_mechanisms_has_a_row_for_each_that_is_asked_for():
         (lambda: figures.gates_by_layer({"a": torch.rand(2, 4), "b": torch.rand(3, 4)}, ["a", "b"]), "names must be 3"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_does_not_fit_together_is_refused_in_words(draw: Callable[[], Picture], message: str):
     with pytest.raises(ValueError, match=message):
         draw()

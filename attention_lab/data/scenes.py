@@ -203,7 +203,7 @@ def _photo_pieces(n: int, size: int, generator: torch.Generator) -> Float[Tensor
 
 
 @cache
-def _photo_column() -> Float[Tensor, "1 1 256*P 256"]:
+def _photo_column() -> Float[Tensor, "1 1 _ 256"]:
     """The central squares of all photographs in grey, one below the other."""
     return torch.cat([photo(name, PHOTO_SIDE).mean(0) for name in photo_names()])[None, None]
 

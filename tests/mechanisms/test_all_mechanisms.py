@@ -194,6 +194,7 @@ def test_vmap_over_a_further_dimension_is_a_loop(case):
 
 
 @every
+@pytest.mark.usefixtures("unchecked")
 def test_torch_compile_traces_the_whole_module(case):
     """As one graph, with its gradient."""
     module, x = case
@@ -207,6 +208,7 @@ def test_torch_compile_traces_the_whole_module(case):
 
 
 @every
+@pytest.mark.usefixtures("unchecked")
 def test_torch_export_gives_one_program_for_all_sizes(case):
     """For any batch, and for maps of any height and width (that the patches divide)."""
     module, x = case
@@ -231,6 +233,7 @@ def test_state_copies_and_pickles_give_the_same_module(case, name):
 
 
 @every
+@pytest.mark.usefixtures("unchecked")
 def test_x_of_another_rank_is_refused(case):
     module, x = case
     for wrong in (x[0], x[None]):

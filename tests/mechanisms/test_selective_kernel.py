@@ -123,6 +123,7 @@ def test_bad_arguments_are_named(arguments, message):
         SelectiveKernel(**arguments)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_branch_logits_of_another_rank_are_refused():
     with pytest.raises(ValueError, match=r"logits must have shape \(N, M, C\), got \(2, 6\)"):
         branch_softmax(torch.zeros(2, 6))

@@ -104,6 +104,7 @@ def test_attention_passes_gradcheck_with_a_mask(noise):
         (((2, 3), (2, 3), (2, 3)), torch.zeros(2, 2), "mask must be boolean.*got torch.float32"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_attention_names_what_does_not_fit(shapes, mask, message):
     with pytest.raises(ValueError, match=message):
         scaled_dot_product_attention(*(torch.zeros(shape) for shape in shapes), mask)
@@ -161,6 +162,7 @@ def test_a_token_that_may_attend_to_nothing_takes_nothing(noise, randomised):
     assert x.grad.isfinite().all()
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_a_mask_of_numbers_is_refused(noise):
     """Torch would add it to the scores."""
     attention, x = MultiHeadSelfAttention(12, 3).double(), noise(2, 5, 12)

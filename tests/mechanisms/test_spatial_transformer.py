@@ -169,6 +169,7 @@ def test_in_half_precision_the_pixels_are_still_the_right_ones():
         (lambda: SpatialTransformer(localisation(bias=False)), "6 outputs and biases"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_arguments_are_named(build, message):
     with pytest.raises(ValueError, match=message):
         build()

@@ -73,6 +73,7 @@ def test_the_residual_unit_gates_the_branch_and_not_the_skip(noise):
         ({"channels": 8}, r"reduction must be at most channels \(8\), got 16"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         SqueezeExcitation(**arguments)
