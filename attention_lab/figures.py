@@ -164,7 +164,7 @@ def spatial_map(images: Float[Tensor, "N C H W"], weights: Float[Tensor, "N 1 h 
 
 
 @in_style
-def branch_weights(weights: Float[Tensor, "N M C *ones"], sizes: Float[Tensor, "N"], names: Sequence[str]) -> Picture:
+def branch_weights(weights: Float[Tensor, "N M C *ones"], sizes: Float[Tensor, " N"], names: Sequence[str]) -> Picture:
     """The weight of every branch against the size of the object, averaged over the channels.
 
     A dot is an image; a line is the mean of an eighth of the images, from the smallest objects to the largest.
@@ -421,7 +421,7 @@ def gallery(images: Float[Tensor, "N C H W"], titles: Sequence[str]) -> Picture:
 
 
 @in_style
-def bars(rows: dict[str, Float[Tensor, "L"]]) -> Picture:
+def bars(rows: dict[str, Float[Tensor, " L"]]) -> Picture:
     """Vectors as bars, one small plot each with its name as title and its numbers on the bars.
 
     Raises: ValueError if there is nothing to draw.

@@ -57,7 +57,7 @@ class Record:
 def train(
     model: nn.Module,
     images: Float[Tensor, "N C H W"],
-    labels: Int[Tensor, "N"],
+    labels: Int[Tensor, " N"],
     steps: int,
     batch: int = 64,
     lr: float = 4e-3,
@@ -85,7 +85,7 @@ def train(
         return _train(model, images, labels, steps, batch, lr, weight_decay, seed, bar)
 
 
-def error(model: nn.Module, images: Float[Tensor, "N C H W"], labels: Int[Tensor, "N"]) -> float:
+def error(model: nn.Module, images: Float[Tensor, "N C H W"], labels: Int[Tensor, " N"]) -> float:
     """Percentage of the images whose largest logit is not that of their label. The model is left in evaluation mode.
 
     Raises: ValueError if ``images`` and ``labels`` differ in N.
@@ -169,8 +169,8 @@ class Comparison:
 
 def compare(
     models: dict[str, Callable[[], nn.Module]],
-    train: tuple[Float[Tensor, "N C H W"], Int[Tensor, "N"]],
-    test: tuple[Float[Tensor, "M C H W"], Int[Tensor, "M"]],
+    train: tuple[Float[Tensor, "N C H W"], Int[Tensor, " N"]],
+    test: tuple[Float[Tensor, "M C H W"], Int[Tensor, " M"]],
     steps: int,
     seeds: Sequence[int] = range(3),
     lr: float = 4e-3,
@@ -210,7 +210,7 @@ def compare(
 def _train(
     model: nn.Module,
     images: Float[Tensor, "N C H W"],
-    labels: Int[Tensor, "N"],
+    labels: Int[Tensor, " N"],
     steps: int,
     batch: int,
     lr: float,

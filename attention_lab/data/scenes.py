@@ -36,10 +36,10 @@ class Scenes(NamedTuple):
     """
 
     image: Float[Tensor, "N 1 S S"]
-    label: Int[Tensor, "N"]
+    label: Int[Tensor, " N"]
     mask: Float[Tensor, "N 1 S S"]
     pose: Float[Tensor, "N 2 3"]
-    size: Float[Tensor, "N"]
+    size: Float[Tensor, " N"]
 
 
 class CueScenes(NamedTuple):
@@ -51,8 +51,8 @@ class CueScenes(NamedTuple):
     """
 
     image: Float[Tensor, "N 1 S S"]
-    label: Int[Tensor, "N"]
-    cue: Bool[Tensor, "N"]
+    label: Int[Tensor, " N"]
+    cue: Bool[Tensor, " N"]
 
 
 def scenes(
@@ -156,7 +156,7 @@ def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return 2 * torch.rand(shape, generator=generator) - 1
 
 
-def _shuffled(length: int, n: int, generator: torch.Generator) -> Int[Tensor, "n"]:
+def _shuffled(length: int, n: int, generator: torch.Generator) -> Int[Tensor, " n"]:
     rounds = [torch.randperm(length, generator=generator) for _ in range(math.ceil(n / length))]
     return torch.cat(rounds)[:n]
 
@@ -167,7 +167,7 @@ def _reach(angle: Tensor) -> Tensor:
 
 
 def _pose(
-    relative_side: Float[Tensor, "N"], angle: Float[Tensor, "N"], centre: Float[Tensor, "N 2"]
+    relative_side: Float[Tensor, " N"], angle: Float[Tensor, " N"], centre: Float[Tensor, "N 2"]
 ) -> Float[Tensor, "N 2 3"]:
     """The map that undoes: scale by ``relative_side``, turn by ``angle``, move to ``centre``."""
     cos, sin = angle.cos() / relative_side, angle.sin() / relative_side

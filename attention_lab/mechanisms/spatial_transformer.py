@@ -36,7 +36,7 @@ def affine_grid(theta: Float[Tensor, "N 2 3"], height: int, width: int) -> Float
     return (along_x * x + (along_y * y + shift)).movedim(1, -1)
 
 
-def _centres(size: int, like: Tensor) -> Float[Tensor, "size"]:
+def _centres(size: int, like: Tensor) -> Float[Tensor, " size"]:
     return (2 * torch.arange(size, dtype=like.dtype, device=like.device) + 1) / size - 1
 
 

@@ -125,7 +125,7 @@ def test_selfie_weights_are_convolutions_with_biases():
 
 @pytest.mark.parametrize("load", [data.photo, data.dinov2_attention, data.dinov2_pca])
 def test_an_unknown_name_is_answered_with_the_known_ones(load):
-    with pytest.raises(ValueError, match="astronaut.*chelsea.*'dog'"):
+    with pytest.raises(ValueError, match=r"astronaut.*chelsea.*'dog'"):
         load("dog")
 
 

@@ -226,7 +226,6 @@ def test_the_cue_is_the_white_top_edge(cue_scenes):
 def test_the_cue_decides_between_the_bright_and_the_dark_garment(cue_scenes):
     """The garment of the polarity the cue asks for looks like the class to name; the other one is like any class."""
     image, label, cue = cue_scenes
-    garments, labels = data.fashion("test")
     bright, dark = ((sign * (image - 0.5)).clamp(min=0) for sign in (1, -1))
     wanted = torch.where(cue[:, None, None, None], bright, dark)[:, :, 4:]
     other = torch.where(cue[:, None, None, None], dark, bright)[:, :, 4:]

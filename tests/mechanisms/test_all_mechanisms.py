@@ -212,7 +212,7 @@ def test_torch_compile_traces_the_whole_module(case):
 def test_torch_export_gives_one_program_for_all_sizes(case):
     """For any batch, and for maps of any height and width (that the patches divide)."""
     module, x = case
-    sizes = {dim: torch.export.Dim.AUTO for dim in (0, 2, 3)} if x.ndim == 4 else {0: torch.export.Dim.AUTO}
+    sizes = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO) if x.ndim == 4 else {0: torch.export.Dim.AUTO}
     program = torch.export.export(module, (x,), dynamic_shapes=(sizes,)).module()
     assert_close(program(x), module(x))
     larger = torch.cat((x, -x))

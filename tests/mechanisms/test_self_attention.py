@@ -167,7 +167,7 @@ def test_a_mask_of_numbers_is_refused(noise):
     """Torch would add it to the scores."""
     attention, x = MultiHeadSelfAttention(12, 3).double(), noise(2, 5, 12)
     for method in (attention, attention.weights):
-        with pytest.raises(ValueError, match="mask must be boolean.*got torch.float64"):
+        with pytest.raises(ValueError, match=r"mask must be boolean.*got torch\.float64"):
             method(x, torch.ones(5, 5, dtype=torch.float64))
 
 

@@ -76,7 +76,7 @@ def test_select_is_the_weighted_average_over_positions(noise):
     expected = torch.zeros(2, 3, dtype=torch.float64)
     for n in range(2):
         for c in range(3):
-            expected[n, c] = sum(weights[n, l] * features[n, c, l] for l in range(5))
+            expected[n, c] = sum(weights[n, i] * features[n, c, i] for i in range(5))
     assert_close(select(features, scores), expected)
 
 
