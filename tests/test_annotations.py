@@ -19,7 +19,7 @@ from attention_lab.networks.small import SmallCNN
 
 
 @pytest.mark.parametrize(
-    "call, message",
+    ("call", "message"),
     [
         (lambda: mechanisms.squeeze(torch.zeros(2, 3)), "parameters of attention_lab.mechanisms"),
         (lambda: mechanisms.se_residual(torch.zeros(2, 3, 4, 4), nn.Identity(), lambda y: y[None]), "return value"),

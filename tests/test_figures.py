@@ -343,7 +343,7 @@ def test_the_comparison_of_mechanisms_has_a_row_for_each_that_is_asked_for():
 
 
 @pytest.mark.parametrize(
-    "draw, message",
+    ("draw", "message"),
     [
         (lambda: figures.channel_weights(torch.rand(2, 4), ["one"]), "names must be 2"),
         (lambda: figures.channel_weights(torch.rand(8, 4), list("abcdefgh")), "at most 7"),

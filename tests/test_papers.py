@@ -138,7 +138,7 @@ def test_what_the_design_takes_from_the_papers_is_printed_beside_the_counts():
 
 
 @pytest.mark.parametrize(
-    "count, printed, expected",
+    ("count", "printed", "expected"),
     [
         (28_089_624, "28.09M", True),
         (28_080_000, "28.09M", False),

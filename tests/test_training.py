@@ -226,7 +226,7 @@ def test_progress_leaves_nothing_in_a_saved_notebook():
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    ("change", "message"),
     [
         ({"labels": TRAIN[1][:-1]}, "images and labels"),
         ({"images": TRAIN[0][:0], "labels": TRAIN[1][:0]}, "at least one"),

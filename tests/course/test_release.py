@@ -215,7 +215,7 @@ def test_releasing_leaves_the_gradebook_and_the_learners_other_files_alone(cours
 
 
 @pytest.mark.parametrize(
-    "old, new",
+    ("old", "new"),
     [
         ('"execution_count": null', '"execution_count": 1'),
         ("raise NotImplementedError()", "return 2 * x"),

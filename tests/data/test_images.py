@@ -19,7 +19,7 @@ LICENCES = PACKAGE / "data" / "licences"
 SHIPPED = sorted(path for path in FILES.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("split, count", [("train", 5000), ("test", 1500)])
+@pytest.mark.parametrize(("split", "count"), [("train", 5000), ("test", 1500)])
 def test_fashion_is_balanced_and_grey_between_0_and_1(split, count):
     images, labels = data.fashion(split)
     assert images.shape == (count, 1, 28, 28) and images.dtype == torch.float32

@@ -145,7 +145,7 @@ def test_pose_size_and_angle_agree(scenes):
     assert scenes.size.min() < 19 and scenes.size.max() > 43
 
 
-@pytest.mark.parametrize("scale, rotation", [((0.28, 0.7), 30.0), ((0.25, 0.96), 0.0), ((0.68, 0.68), 90.0)])
+@pytest.mark.parametrize(("scale", "rotation"), [((0.28, 0.7), 30.0), ((0.25, 0.96), 0.0), ((0.68, 0.68), 90.0)])
 def test_no_garment_is_cut_off_at_the_edge(scale, rotation):
     """A picture twice as wide around the same scene shows no more of the garment's frame."""
     scenes = data.scenes(N, "test", scale=scale, rotation=rotation, photos=False, fragments=0)
@@ -189,7 +189,7 @@ def test_size_is_the_side_of_a_scene():
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         ({"n": 0}, "n must be"),
         ({"n": 1, "split": "val"}, "'train' or 'test'"),

@@ -97,7 +97,7 @@ def test_attention_passes_gradcheck_with_a_mask(noise):
 
 
 @pytest.mark.parametrize(
-    "shapes, mask, message",
+    ("shapes", "mask", "message"),
     [
         (((2, 3), (2, 4), (2, 3)), None, r"k must be as wide as q \(3\), got shape \(2, 4\)"),
         (((2, 3), (4, 3), (2, 3)), None, r"v must have one value for each of the 4 keys, got shape \(2, 3\)"),
@@ -119,7 +119,7 @@ def torch_twin(attention):
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("dim, heads", [(12, 1), (12, 3), (8, 4)])
+@pytest.mark.parametrize(("dim", "heads"), [(12, 1), (12, 3), (8, 4)])
 def test_multi_head_attention_equals_torchs_with_its_gradients(noise, randomised, dim, heads, masked):
     """Outputs, weights of every head, and the gradients of the input and of all weights."""
     attention = randomised(MultiHeadSelfAttention(dim, heads))
@@ -291,7 +291,7 @@ def test_parameters_of_the_block(parameters, mlp_ratio):
 
 
 @pytest.mark.parametrize(
-    "build, message",
+    ("build", "message"),
     [
         (lambda: MultiHeadSelfAttention(0), "dim must be an integer of at least 1, got 0"),
         (lambda: MultiHeadSelfAttention(8, 0), "heads must be an integer of at least 1, got 0"),

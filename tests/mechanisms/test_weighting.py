@@ -95,7 +95,7 @@ def test_select_does_not_care_about_the_order_of_positions(noise, seed):
 
 
 @pytest.mark.parametrize(
-    "features, scores, message",
+    ("features", "scores", "message"),
     [
         ((2, 3), (2, 3), r"features must have shape \(N, C, L\), got \(2, 3\)"),
         ((2, 3, 5), (2, 3), r"scores must have shape \(N, L\) = \(2, 5\), got \(2, 3\)"),

@@ -23,7 +23,7 @@ def test_a_shared_parameter_counts_once():
 
 
 @pytest.mark.parametrize(
-    "layer, shape, macs",
+    ("layer", "shape", "macs"),
     [
         (nn.Conv2d(3, 8, 5), (1, 3, 12, 10), 8 * 8 * 6 * 3 * 25),
         (nn.Conv2d(6, 8, 3, stride=2, padding=1, groups=2), (1, 6, 8, 8), 8 * 4 * 4 * 3 * 9),

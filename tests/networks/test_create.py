@@ -33,7 +33,7 @@ def test_there_are_a_thousand_classes_unless_said_otherwise():
 
 
 @pytest.mark.parametrize(
-    "name, mechanism, how_many",
+    ("name", "mechanism", "how_many"),
     [
         ("se_resnet34", SqueezeExcitation, 16),
         ("cbam_resnext50_32x4d", CBAM, 16),
@@ -64,7 +64,7 @@ def test_every_head_of_a_vision_transformer_is_64_wide(name):
         assert block.weights(tokens).shape[1] * 64 == tokens.shape[2]
 
 
-@pytest.mark.parametrize("name, meant", [("seresnet50", "se_resnet50"), ("vit_b16", "vit_b_16")])
+@pytest.mark.parametrize(("name", "meant"), [("seresnet50", "se_resnet50"), ("vit_b16", "vit_b_16")])
 def test_an_unknown_name_is_answered_with_those_that_look_like_it(name, meant):
     with pytest.raises(ValueError, match="name must be a network") as error:
         create(name)

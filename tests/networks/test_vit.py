@@ -105,7 +105,7 @@ def test_an_image_of_another_size_is_refused(vit, size):
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         ({"depth": 0}, "depth must be an integer of at least 1, got 0"),
         ({"num_classes": 0}, "num_classes must be an integer of at least 1, got 0"),
