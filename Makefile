@@ -2,11 +2,12 @@ PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help lab test demo notebooks bench
+.PHONY: help lab lint test demo notebooks bench
 
 help:
 	@echo "make lab        open JupyterLab on the course map"
-	@echo "make test       run the whole test suite"
+	@echo "make lint       check the code's rules and format"
+	@echo "make test       lint, then run the whole test suite"
 	@echo "make demo       grade a sample class"
 	@echo "make notebooks  rebuild what is generated from solutions/*/*.py"
 	@echo "make bench      time every mechanism against other ways to compute the same"
@@ -14,7 +15,11 @@ help:
 lab: $(INSTALLED)
 	$(BIN)/attention-lab lab
 
-test: $(INSTALLED)
+lint: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+test: lint
 	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --nbval-lax tests solutions
 
 demo: $(INSTALLED)

@@ -6,3 +6,5 @@ The mechanisms are here by name. The rest is imported by floor: ``attention_lab.
 
 from .mechanisms import *  # noqa: F403
 from .mechanisms import __all__ as __all__
+
+__version__ = "0.1.0"

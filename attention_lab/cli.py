@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 import click
 
+from . import __version__
+
 PROFILE = Path(__file__).parent / "course" / "profile"
 
 
@@ -32,6 +34,7 @@ def prepend(variable: str, path: str | Path) -> None:
 
 
 @click.group()
+@click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Learn attention in computer vision by building it."""
     # Jupyter and nbgrader look their own commands up on PATH, also where the environment is not activated.

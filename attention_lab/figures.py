@@ -165,7 +165,7 @@ def spatial_map(images: Float[Tensor, "N C H W"], weights: Float[Tensor, "N 1 h 
 
 
 @in_style
-def branch_weights(weights: Float[Tensor, "N M C *ones"], sizes: Float[Tensor, "N"], names: Sequence[str]) -> Picture:
+def branch_weights(weights: Float[Tensor, "N M C *ones"], sizes: Float[Tensor, " N"], names: Sequence[str]) -> Picture:
     """The weight of every branch against the size of the object, averaged over the channels.
 
     A dot is an image; a line is the mean of an eighth of the images, from the smallest objects to the largest.
@@ -422,7 +422,7 @@ def gallery(images: Float[Tensor, "N C H W"], titles: Sequence[str]) -> Picture:
 
 
 @in_style
-def bars(rows: dict[str, Float[Tensor, "L"]]) -> Picture:
+def bars(rows: dict[str, Float[Tensor, " L"]]) -> Picture:
     """Vectors as bars, one small plot each with its name as title and its numbers on the bars.
 
     Raises: ValueError if there is nothing to draw.
@@ -496,7 +496,7 @@ def _require_names(names: Sequence[str], count: int, most: int | None = None) ->
         raise ValueError(f"names must be at most {most}, more cannot be told apart, got {list(names)}")
 
 
-def _require_as_many(**tensors: Tensor) -> None:
+def _require_as_many(**tensors: Tensor | np.ndarray) -> None:
     if len({len(tensor) for tensor in tensors.values()}) > 1:
         counts = " and ".join(str(len(tensor)) for tensor in tensors.values())
         raise ValueError(f"{' and '.join(tensors)} must be of as many images, got {counts}")

@@ -40,14 +40,16 @@ def fast() -> bool:
 
 @dataclass(frozen=True)
 class Record:
-    """What a training leaves behind, apart from the trained model."""
+    """What a training leaves behind, apart from the trained model.
+
+    losses: cross-entropy of the batch in every step, before the update.
+    seconds: duration of the training on the clock.
+    reduced: True if the reduced mode cut the training short.
+    """
 
     losses: list[float]
-    """Cross-entropy of the batch in every step, before the update."""
     seconds: float
-    """Duration of the training on the clock."""
     reduced: bool
-    """True if the reduced mode cut the training short."""
 
     def __repr__(self) -> str:
         shown = f"{len(self.losses)} steps in {self.seconds:.1f} s, loss {self.losses[0]:.2f} -> {self.losses[-1]:.2f}"
@@ -57,7 +59,7 @@ class Record:
 def train(
     model: nn.Module,
     images: Float[Tensor, "N C H W"],
-    labels: Int[Tensor, "N"],
+    labels: Int[Tensor, " N"],
     steps: int,
     batch: int = 64,
     lr: float = 4e-3,
@@ -85,7 +87,7 @@ def train(
         return _train(model, images, labels, steps, batch, lr, weight_decay, seed, bar)
 
 
-def error(model: nn.Module, images: Float[Tensor, "N C H W"], labels: Int[Tensor, "N"]) -> float:
+def error(model: nn.Module, images: Float[Tensor, "N C H W"], labels: Int[Tensor, " N"]) -> float:
     """Percentage of the images whose largest logit is not that of their label. The model is left in evaluation mode.
 
     Raises: ValueError if ``images`` and ``labels`` differ in N.
@@ -99,14 +101,16 @@ def error(model: nn.Module, images: Float[Tensor, "N C H W"], labels: Int[Tensor
 
 @dataclass(frozen=True)
 class Runs:
-    """One model, trained from several seeds."""
+    """One model, trained from several seeds.
+
+    errors: test error of each seed in percent.
+    records: how each seed was trained.
+    models: the trained model of each seed, in evaluation mode.
+    """
 
     errors: list[float]
-    """Test error of each seed in percent."""
     records: list[Record]
-    """How each seed was trained."""
     models: list[nn.Module]
-    """The trained model of each seed, in evaluation mode."""
 
     @property
     def parameters(self) -> int:
@@ -131,7 +135,13 @@ class Runs:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Several models at the same budget. Shown as a table; ``runs[name]`` has everything behind a row."""
+    """Several models at the same budget, shown as a table.
+
+    runs: everything behind a row, by the model's name.
+    seeds: one training of each model for each of them.
+    steps: updates of each training, those that were taken.
+    reduced: True if the reduced mode cut the trainings short.
+    """
 
     runs: dict[str, Runs]
     seeds: list[int]
@@ -169,8 +179,8 @@ class Comparison:
 
 def compare(
     models: dict[str, Callable[[], nn.Module]],
-    train: tuple[Float[Tensor, "N C H W"], Int[Tensor, "N"]],
-    test: tuple[Float[Tensor, "M C H W"], Int[Tensor, "M"]],
+    train: tuple[Float[Tensor, "N C H W"], Int[Tensor, " N"]],
+    test: tuple[Float[Tensor, "M C H W"], Int[Tensor, " M"]],
     steps: int,
     seeds: Sequence[int] = range(3),
     lr: float = 4e-3,
@@ -210,7 +220,7 @@ def compare(
 def _train(
     model: nn.Module,
     images: Float[Tensor, "N C H W"],
-    labels: Int[Tensor, "N"],
+    labels: Int[Tensor, " N"],
     steps: int,
     batch: int,
     lr: float,

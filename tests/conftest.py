@@ -7,6 +7,7 @@ import subprocess
 import sysconfig
 from pathlib import Path
 
+import jaxtyping
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +48,12 @@ print("demonstrated")
 # %% [markdown] {graded("why", grade=True, solution=True, points=1)}
 # Doubling helps whenever half was not enough.
 """
+
+
+@pytest.fixture
+def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is held against its annotations, as on a user's machine: calls raise the package's own errors."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
 @pytest.fixture(scope="session")

@@ -180,7 +180,7 @@ def test_squeeze_and_excitation_costs_little_more_than_the_floor():
 
 
 @pytest.mark.parametrize(
-    "module, arguments, expected",
+    ("module", "arguments", "expected"),
     [(bench, ["bench"], False), (bench, ["bench", "--quick"], True), (papers, ["papers"], None)],
     ids=["bench", "bench --quick", "papers"],
 )

@@ -14,6 +14,7 @@ import nbformat
 import pytest
 from lab import COMMAND, TOKEN, Lab
 
+from attention_lab import __version__
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.properties import GENERAL
 
@@ -30,6 +31,10 @@ def python(code: str) -> str:
 def test_help_lists_the_commands(tmp_path):
     shown = run("--help", cwd=tmp_path).stdout
     assert {"lab", "release"} <= set(re.findall(r"^  (\w+)  ", shown, re.MULTILINE))
+
+
+def test_the_version_is_told(tmp_path):
+    assert run("--version", cwd=tmp_path).stdout == f"attention-lab {__version__}\n"
 
 
 @pytest.mark.parametrize("command", ["lab", "release"])

@@ -1,4 +1,7 @@
-"""pyproject.toml is the one list of dependencies; environment.yml and constraints.txt agree with it."""
+"""pyproject.toml is the one list of dependencies; environment.yml and constraints.txt agree with it.
+
+The version of the package is the newest that the change log tells of.
+"""
 
 import re
 import tomllib
@@ -6,6 +9,8 @@ from pathlib import Path
 
 import yaml
 from packaging.requirements import Requirement
+
+from attention_lab import __version__
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -43,3 +48,10 @@ def test_torch_is_pinned_without_naming_a_build():
 
 def test_jsonschema_stays_below_the_version_that_slows_every_jupyter_command():
     assert pins()["jsonschema"].startswith("4.24.")
+
+
+def test_the_version_is_the_newest_in_the_change_log():
+    assert (
+        re.findall(r"^## \[(\d.*?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[0]
+        == __version__
+    )

@@ -352,6 +352,7 @@ def test_a_plot_of_bars_shows_every_number_of_every_vector():
         (lambda: figures.gates_by_layer({"a": torch.rand(2, 4), "b": torch.rand(3, 4)}, ["a", "b"]), "names must be 3"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_what_does_not_fit_together_is_refused_in_words(draw: Callable[[], Picture], message: str):
     with pytest.raises(ValueError, match=message):
         draw()

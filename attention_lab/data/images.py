@@ -32,7 +32,7 @@ FASHION_CLASSES = (
 DINOV2_PHOTOS = ("astronaut", "chelsea", "china", "coffee", "flower", "rocket")
 
 
-def fashion(split: str = "train") -> tuple[Float[Tensor, "N 1 28 28"], Int[Tensor, "N"]]:
+def fashion(split: str = "train") -> tuple[Float[Tensor, "N 1 28 28"], Int[Tensor, " N"]]:
     """Fashion-MNIST, a balanced part of it: 5000 garments to train on and 1500 to test on, bright on black.
 
     H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning

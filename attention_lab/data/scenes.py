@@ -39,10 +39,10 @@ class Scenes(NamedTuple):
     """
 
     image: Float[Tensor, "N 1 S S"]
-    label: Int[Tensor, "N"]
+    label: Int[Tensor, " N"]
     mask: Float[Tensor, "N 1 S S"]
     pose: Float[Tensor, "N 2 3"]
-    size: Float[Tensor, "N"]
+    size: Float[Tensor, " N"]
 
 
 class CueScenes(NamedTuple):
@@ -54,8 +54,8 @@ class CueScenes(NamedTuple):
     """
 
     image: Float[Tensor, "N 1 S S"]
-    label: Int[Tensor, "N"]
-    cue: Bool[Tensor, "N"]
+    label: Int[Tensor, " N"]
+    cue: Bool[Tensor, " N"]
 
 
 def scenes(
@@ -159,7 +159,7 @@ def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
     return 2 * torch.rand(shape, generator=generator) - 1
 
 
-def _shuffled(length: int, n: int, generator: torch.Generator) -> Int[Tensor, "n"]:
+def _shuffled(length: int, n: int, generator: torch.Generator) -> Int[Tensor, " n"]:
     rounds = [torch.randperm(length, generator=generator) for _ in range(math.ceil(n / length))]
     return torch.cat(rounds)[:n]
 
@@ -170,7 +170,7 @@ def _reach(angle: Tensor) -> Tensor:
 
 
 def _pose(
-    relative_side: Float[Tensor, "N"], angle: Float[Tensor, "N"], centre: Float[Tensor, "N 2"]
+    relative_side: Float[Tensor, " N"], angle: Float[Tensor, " N"], centre: Float[Tensor, "N 2"]
 ) -> Float[Tensor, "N 2 3"]:
     """The map that undoes: scale by ``relative_side``, turn by ``angle``, move to ``centre``."""
     cos, sin = angle.cos() / relative_side, angle.sin() / relative_side
@@ -206,7 +206,7 @@ def _photo_pieces(n: int, size: int, generator: torch.Generator) -> Float[Tensor
 
 
 @cache
-def _photo_column() -> Float[Tensor, "1 1 256*P 256"]:
+def _photo_column() -> Float[Tensor, "1 1 _ 256"]:
     """The central squares of the grounds in grey, one below the other."""
     return torch.cat([photo(name, PHOTO_SIDE).mean(0) for name in GROUNDS])[None, None]
 

@@ -36,7 +36,7 @@ def affine_grid(theta: Float[Tensor, "N 2 3"], height: int, width: int) -> Float
     return (along_x * x + (along_y * y + shift)).movedim(1, -1)
 
 
-def _centres(size: int, like: Tensor) -> Float[Tensor, "size"]:
+def _centres(size: int, like: Tensor) -> Float[Tensor, " size"]:
     return (2 * torch.arange(size, dtype=like.dtype, device=like.device) + 1) / size - 1
 
 
@@ -60,10 +60,10 @@ def bilinear_sample(image: Float[Tensor, "N C H W"], grid: Float[Tensor, "N h w 
     if image.shape[0] != grid.shape[0]:
         raise ValueError(f"grid must have one entry for each of the {image.shape[0]} images, got {tuple(grid.shape)}")
     channels, height, width = image.shape[1:]
-    framed = F.pad(image, (1, 2, 1, 2))  # black all round, so that points outside read black
+    framed = F.pad(image, (2, 2, 2, 2))  # so that points outside read black, and where they are clamped all is flat
     x, y = grid[:, None].unbind(-1)  # each (N, 1, h, w)
-    x = (((x + 1) * width - 1) / 2).clamp(-1, width) + 1  # in pixels of the framed image
-    y = (((y + 1) * height - 1) / 2).clamp(-1, height) + 1
+    x = (((x + 1) * width - 1) / 2).clamp(-2, width) + 2  # in pixels of the framed image
+    y = (((y + 1) * height - 1) / 2).clamp(-2, height) + 2
     left, top = x.floor(), y.floor()
     corner = top.long() * framed.shape[3] + left.long()
 

@@ -3,6 +3,8 @@
 J. Hu, L. Shen and G. Sun, "Squeeze-and-Excitation Networks", CVPR 2018, section 3.
 """
 
+from collections.abc import Callable
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -55,7 +57,9 @@ class SqueezeExcitation(nn.Module):
         return x * self.weights(x)
 
 
-def se_residual(x: Float[Tensor, "N C H W"], branch: nn.Module, se: nn.Module) -> Float[Tensor, "N C H W"]:
+def se_residual(
+    x: Float[Tensor, "N C H W"], branch: Callable[[Tensor], Tensor], se: Callable[[Tensor], Tensor]
+) -> Float[Tensor, "N C H W"]:
     """A residual unit with its gate where the paper puts it (figure 3): on the branch, before the addition.
 
         output = x + se(branch(x))

@@ -51,7 +51,7 @@ def select(features: Float[Tensor, "N C L"], scores: Float[Tensor, "N L"]) -> Fl
     return (features @ softmax(scores)[:, :, None])[:, :, 0]
 
 
-def recalibrate(x: Float[Tensor, "N C H W"], logits: Float[Tensor, "N #C #H #W"]) -> Float[Tensor, "N C H W"]:
+def recalibrate(x: Float[Tensor, "N C H W"], logits: Float[Tensor, " N #C #H #W"]) -> Float[Tensor, "N C H W"]:
     """Multiply the features by a sigmoid gate: every weight lies in (0, 1) and none competes with another.
 
         output = sigmoid(logits) x

@@ -49,8 +49,8 @@ class Residual(nn.Module):
         same_shape = stride == 1 and in_channels == channels
         self.shortcut = nn.Identity() if same_shape else convolution(in_channels, channels, 1, stride)
 
-    def forward(self, x: Float[Tensor, "N in_channels H W"]) -> Float[Tensor, "N channels H' W'"]:
-        """What the branch adds to ``x``, weighted by the mechanism; H' and W' are H and W over the stride."""
+    def forward(self, x: Float[Tensor, "N in_channels H W"]) -> Float[Tensor, "N channels h w"]:
+        """What the branch adds to ``x``, weighted by the mechanism; h and w are H and W over the stride."""
         return (self.shortcut(x) + self.attention(self.branch(x))).relu()
 
 

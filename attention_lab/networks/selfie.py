@@ -48,7 +48,7 @@ class SelfieSegmentation(nn.Module):
         self._load(selfie_weights())
         self.eval()
 
-    def gates(self, x: Float[Tensor, "N 3 256 256"]) -> dict[str, Float[Tensor, "N C"]]:
+    def gates(self, x: Float[Tensor, "N 3 256 256"]) -> dict[str, Float[Tensor, "N _"]]:
         """The gates of the six squeeze-and-excitation blocks of the encoder by name, "block 1" first, in (0, 1)."""
         require_shape(x, "N 3 256 256")
         gates = {}
@@ -117,7 +117,7 @@ class InvertedBottleneck(nn.Module):
         self.project = nn.Conv2d(hidden, after, 1)
         self.residual = stride == 1 and before == after
 
-    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C' H' W'"]:
+    def forward(self, x: Float[Tensor, "N before H W"]) -> Float[Tensor, "N after h w"]:
         y = self.expand(x)
         if self.gate is not None:
             y = self.gate(y)
@@ -133,7 +133,7 @@ class LRASPP(nn.Module):
         self.features = nn.Conv2d(before, after, 1)
         self.score = nn.Linear(before, after)
 
-    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C' H W"]:
+    def forward(self, x: Float[Tensor, "N before H W"]) -> Float[Tensor, "N after H W"]:
         return self.features(x).relu() * self.score(squeeze(x)).sigmoid()[:, :, None, None]
 
 
@@ -154,7 +154,9 @@ class DecoderStep(nn.Module):
         self.project = nn.Conv2d(after, after, 1)
         self.depthwise = _convolution(after, after, kernel=3, groups=after)
 
-    def forward(self, x: Float[Tensor, "N C H W"], encoded: Float[Tensor, "N C' 2H 2W"]) -> Float[Tensor, "N C' 2H 2W"]:
+    def forward(
+        self, x: Float[Tensor, "N before H W"], encoded: Float[Tensor, "N after 2*H 2*W"]
+    ) -> Float[Tensor, "N after 2*H 2*W"]:
         u = self.reduce(F.interpolate(x, scale_factor=2, mode="bilinear"))
         z = self.project(encoded * self.gate.weights(encoded + u) + u).relu()
         return z + self.depthwise(z).relu()

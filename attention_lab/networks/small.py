@@ -47,7 +47,7 @@ class SmallCNN(nn.Module):
         self.attentions = nn.ModuleList(attention(after) if attention else nn.Identity() for after in channels[1:])
         self.classify = nn.Linear(2 * width, num_classes)
 
-    def features(self, x: Float[Tensor, "N C H W"]) -> list[Float[Tensor, "N C' H' W'"]]:
+    def features(self, x: Float[Tensor, "N C H W"]) -> list[Float[Tensor, "N _ _ _"]]:
         """What each of the four mechanisms is given, the first layer first."""
         features = []
         for convolution, attention in zip(self.convolutions, self.attentions):

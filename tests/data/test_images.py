@@ -19,7 +19,7 @@ LICENCES = PACKAGE / "data" / "licences"
 SHIPPED = sorted(path for path in FILES.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("split, count", [("train", 5000), ("test", 1500)])
+@pytest.mark.parametrize(("split", "count"), [("train", 5000), ("test", 1500)])
 def test_fashion_is_balanced_and_grey_between_0_and_1(split, count):
     images, labels = data.fashion(split)
     assert images.shape == (count, 1, 28, 28) and images.dtype == torch.float32
@@ -125,7 +125,7 @@ def test_selfie_weights_are_convolutions_with_biases():
 
 @pytest.mark.parametrize("load", [data.photo, data.dinov2_attention, data.dinov2_pca])
 def test_an_unknown_name_is_answered_with_the_known_ones(load):
-    with pytest.raises(ValueError, match="astronaut.*chelsea.*'dog'"):
+    with pytest.raises(ValueError, match=r"astronaut.*chelsea.*'dog'"):
         load("dog")
 
 

@@ -159,7 +159,7 @@ def test_pose_size_and_angle_agree(scenes):
     assert scenes.size.min() < 19 and scenes.size.max() > 43
 
 
-@pytest.mark.parametrize("scale, rotation", [((0.28, 0.7), 30.0), ((0.25, 0.96), 0.0), ((0.68, 0.68), 90.0)])
+@pytest.mark.parametrize(("scale", "rotation"), [((0.28, 0.7), 30.0), ((0.25, 0.96), 0.0), ((0.68, 0.68), 90.0)])
 def test_no_garment_is_cut_off_at_the_edge(scale, rotation):
     """A picture twice as wide around the same scene shows no more of the garment's frame."""
     scenes = data.scenes(N, "test", scale=scale, rotation=rotation, photos=False, fragments=0)
@@ -203,7 +203,7 @@ def test_size_is_the_side_of_a_scene():
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         ({"n": 0}, "n must be"),
         ({"n": 1, "split": "val"}, "'train' or 'test'"),
@@ -240,7 +240,6 @@ def test_the_cue_is_the_white_top_edge(cue_scenes):
 def test_the_cue_decides_between_the_bright_and_the_dark_garment(cue_scenes):
     """The garment of the polarity the cue asks for looks like the class to name; the other one is like any class."""
     image, label, cue = cue_scenes
-    garments, labels = data.fashion("test")
     bright, dark = ((sign * (image - 0.5)).clamp(min=0) for sign in (1, -1))
     wanted = torch.where(cue[:, None, None, None], bright, dark)[:, :, 4:]
     other = torch.where(cue[:, None, None, None], dark, bright)[:, :, 4:]

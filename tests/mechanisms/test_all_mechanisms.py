@@ -194,6 +194,7 @@ def test_vmap_over_a_further_dimension_is_a_loop(case):
 
 
 @every
+@pytest.mark.usefixtures("unchecked")
 def test_torch_compile_traces_the_whole_module(case):
     """As one graph, with its gradient."""
     module, x = case
@@ -207,10 +208,11 @@ def test_torch_compile_traces_the_whole_module(case):
 
 
 @every
+@pytest.mark.usefixtures("unchecked")
 def test_torch_export_gives_one_program_for_all_sizes(case):
     """For any batch, and for maps of any height and width (that the patches divide)."""
     module, x = case
-    sizes = {dim: torch.export.Dim.AUTO for dim in (0, 2, 3)} if x.ndim == 4 else {0: torch.export.Dim.AUTO}
+    sizes = dict.fromkeys((0, 2, 3), torch.export.Dim.AUTO) if x.ndim == 4 else {0: torch.export.Dim.AUTO}
     program = torch.export.export(module, (x,), dynamic_shapes=(sizes,)).module()
     assert_close(program(x), module(x))
     larger = torch.cat((x, -x))
@@ -231,6 +233,7 @@ def test_state_copies_and_pickles_give_the_same_module(case, name):
 
 
 @every
+@pytest.mark.usefixtures("unchecked")
 def test_x_of_another_rank_is_refused(case):
     module, x = case
     for wrong in (x[0], x[None]):

@@ -77,7 +77,7 @@ def test_a_silent_branch_leaves_the_other_its_say(noise, randomised):
     assert_close(bam.weights(x), bam.spatial(x).sigmoid().expand_as(x))
 
 
-@pytest.mark.parametrize("logit, factor", [(-1e4, 1), (1e4, 2)])
+@pytest.mark.parametrize(("logit", "factor"), [(-1e4, 1), (1e4, 2)])
 def test_a_closed_gate_keeps_x_and_an_open_one_doubles_it(noise, logit, factor):
     x, bam = noise(2, 8, 5, 6), BAM(8, 2).double().eval()
     with torch.no_grad():
@@ -112,7 +112,7 @@ def test_a_batch_of_one_cannot_train_but_can_be_evaluated(noise):
 
 
 @pytest.mark.parametrize(
-    "layers, side",
+    ("layers", "side"),
     [
         ([], 1),
         ([(3, 1, 1)], 3),
@@ -141,7 +141,7 @@ def test_receptive_field_is_the_reach_of_the_gradient(layers):
 
 
 @pytest.mark.parametrize(
-    "build, message",
+    ("build", "message"),
     [
         (lambda: ChannelGate(0), "channels must be an integer of at least 1, got 0"),
         (lambda: SpatialGate(8), r"reduction must be at most channels \(8\), got 16"),

@@ -122,7 +122,7 @@ def test_a_closed_gate_leaves_nothing(noise):
 
 
 @pytest.mark.parametrize(
-    "build, message",
+    ("build", "message"),
     [
         (lambda: ChannelAttention(0), "channels must be an integer of at least 1, got 0"),
         (lambda: ChannelAttention(8), r"reduction must be at most channels \(8\), got 16"),

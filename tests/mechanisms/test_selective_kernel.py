@@ -12,7 +12,7 @@ from attention_lab.mechanisms import SelectiveKernel, branch_softmax, selective_
 few = settings(deadline=None, max_examples=25, database=None, derandomize=True)
 
 
-@pytest.mark.parametrize("channels, branches, groups", [(64, 2, 32), (256, 2, 32), (1024, 3, 32), (64, 4, 1)])
+@pytest.mark.parametrize(("channels", "branches", "groups"), [(64, 2, 32), (256, 2, 32), (1024, 3, 32), (64, 4, 1)])
 def test_parameters_follow_from_the_paper(parameters, channels, branches, groups):
     """M convolutions and their norms, W and its norm, M times A; d = max(C / 16, 32); no biases."""
     d = max(channels // 16, 32)
@@ -22,7 +22,7 @@ def test_parameters_follow_from_the_paper(parameters, channels, branches, groups
 
 
 @pytest.mark.parametrize(
-    "channels, reduction, min_width, width", [(64, 16, 32, 32), (1024, 16, 32, 64), (64, 4, 8, 16)]
+    ("channels", "reduction", "min_width", "width"), [(64, 16, 32, 32), (1024, 16, 32, 64), (64, 4, 8, 16)]
 )
 def test_the_hidden_width_is_a_share_of_the_channels_but_not_below_the_minimum(channels, reduction, min_width, width):
     block = SelectiveKernel(channels, reduction=reduction, min_width=min_width)
@@ -43,7 +43,8 @@ def test_branch_weights_are_positive_and_sum_to_one_over_the_branches(noise, see
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(
-    "branches, groups, stride, dilations", [(2, 4, 1, None), (3, 2, 1, None), (2, 1, 2, (1, 3)), (1, 8, 1, None)]
+    ("branches", "groups", "stride", "dilations"),
+    [(2, 4, 1, None), (3, 2, 1, None), (2, 1, 2, (1, 3)), (1, 8, 1, None)],
 )
 def test_the_block_is_its_equations(noise, randomised, batch_norm, branches, groups, stride, dilations, training):
     """Split, fuse and select: the sum of the maps squeezed, as in the paper, and every exponential written out."""
@@ -105,7 +106,7 @@ def test_a_batch_of_one_cannot_train_but_can_be_evaluated(noise):
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         ({"channels": 0}, "channels must be an integer of at least 1, got 0"),
         ({"channels": 48}, r"channels must be a multiple of groups \(32\), got 48"),
@@ -123,6 +124,7 @@ def test_bad_arguments_are_named(arguments, message):
         SelectiveKernel(**arguments)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_branch_logits_of_another_rank_are_refused():
     with pytest.raises(ValueError, match=r"logits must have shape \(N, M, C\), got \(2, 6\)"):
         branch_softmax(torch.zeros(2, 6))

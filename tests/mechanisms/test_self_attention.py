@@ -97,13 +97,14 @@ def test_attention_passes_gradcheck_with_a_mask(noise):
 
 
 @pytest.mark.parametrize(
-    "shapes, mask, message",
+    ("shapes", "mask", "message"),
     [
         (((2, 3), (2, 4), (2, 3)), None, r"k must be as wide as q \(3\), got shape \(2, 4\)"),
         (((2, 3), (4, 3), (2, 3)), None, r"v must have one value for each of the 4 keys, got shape \(2, 3\)"),
         (((2, 3), (2, 3), (2, 3)), torch.zeros(2, 2), "mask must be boolean.*got torch.float32"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_attention_names_what_does_not_fit(shapes, mask, message):
     with pytest.raises(ValueError, match=message):
         scaled_dot_product_attention(*(torch.zeros(shape) for shape in shapes), mask)
@@ -118,7 +119,7 @@ def torch_twin(attention):
 
 
 @pytest.mark.parametrize("masked", [False, True])
-@pytest.mark.parametrize("dim, heads", [(12, 1), (12, 3), (8, 4)])
+@pytest.mark.parametrize(("dim", "heads"), [(12, 1), (12, 3), (8, 4)])
 def test_multi_head_attention_equals_torchs_with_its_gradients(noise, randomised, dim, heads, masked):
     """Outputs, weights of every head, and the gradients of the input and of all weights."""
     attention = randomised(MultiHeadSelfAttention(dim, heads))
@@ -161,11 +162,12 @@ def test_a_token_that_may_attend_to_nothing_takes_nothing(noise, randomised):
     assert x.grad.isfinite().all()
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_a_mask_of_numbers_is_refused(noise):
     """Torch would add it to the scores."""
     attention, x = MultiHeadSelfAttention(12, 3).double(), noise(2, 5, 12)
     for method in (attention, attention.weights):
-        with pytest.raises(ValueError, match="mask must be boolean.*got torch.float64"):
+        with pytest.raises(ValueError, match=r"mask must be boolean.*got torch\.float64"):
             method(x, torch.ones(5, 5, dtype=torch.float64))
 
 
@@ -289,7 +291,7 @@ def test_parameters_of_the_block(parameters, mlp_ratio):
 
 
 @pytest.mark.parametrize(
-    "build, message",
+    ("build", "message"),
     [
         (lambda: MultiHeadSelfAttention(0), "dim must be an integer of at least 1, got 0"),
         (lambda: MultiHeadSelfAttention(8, 0), "heads must be an integer of at least 1, got 0"),

@@ -20,7 +20,7 @@ def torch_sample(image, grid):
     return F.grid_sample(image, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
-@pytest.mark.parametrize("height, width", [(1, 1), (4, 7), (5, 3)])
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (4, 7), (5, 3)])
 def test_affine_grid_equals_torchs_with_its_gradient(noise, height, width):
     ours, theirs = noise(3, 2, 3).requires_grad_(), noise(3, 2, 3).requires_grad_()
     grid = affine_grid(ours, height, width)
@@ -156,7 +156,7 @@ def test_in_half_precision_the_pixels_are_still_the_right_ones():
 
 
 @pytest.mark.parametrize(
-    "build, message",
+    ("build", "message"),
     [
         (lambda: affine_grid(torch.zeros(2, 6), 3, 3), r"theta must have shape \(N, 2, 3\), got \(2, 6\)"),
         (lambda: affine_grid(torch.zeros(2, 3, 2), 3, 3), r"theta must have shape \(N, 2, 3\), got \(2, 3, 2\)"),
@@ -169,6 +169,7 @@ def test_in_half_precision_the_pixels_are_still_the_right_ones():
         (lambda: SpatialTransformer(localisation(bias=False)), "6 outputs and biases"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_arguments_are_named(build, message):
     with pytest.raises(ValueError, match=message):
         build()

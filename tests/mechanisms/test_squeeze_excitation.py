@@ -12,7 +12,7 @@ from attention_lab.mechanisms import SqueezeExcitation, se_residual, squeeze
 few = settings(deadline=None, max_examples=25, database=None, derandomize=True)
 
 
-@pytest.mark.parametrize("bias, sizes", [(True, (8_464, 33_312, 132_160)), (False, (8_192, 32_768, 131_072))])
+@pytest.mark.parametrize(("bias", "sizes"), [(True, (8_464, 33_312, 132_160)), (False, (8_192, 32_768, 131_072))])
 def test_parameters_are_those_of_the_papers_table(parameters, bias, sizes):
     assert tuple(parameters(SqueezeExcitation(c, bias=bias)) for c in (256, 512, 1024)) == sizes
 
@@ -65,7 +65,7 @@ def test_the_residual_unit_gates_the_branch_and_not_the_skip(noise):
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    ("arguments", "message"),
     [
         ({"channels": 0}, "channels must be an integer of at least 1, got 0"),
         ({"channels": 8.0}, "channels must be an integer of at least 1, got 8.0"),
@@ -73,6 +73,7 @@ def test_the_residual_unit_gates_the_branch_and_not_the_skip(noise):
         ({"channels": 8}, r"reduction must be at most channels \(8\), got 16"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         SqueezeExcitation(**arguments)

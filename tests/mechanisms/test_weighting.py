@@ -63,6 +63,7 @@ def test_softmax_is_safe_at_scores_of_ten_thousand():
 
 
 @pytest.mark.parametrize("temperature", [0, -1.0, math.nan])
+@pytest.mark.usefixtures("unchecked")
 def test_softmax_refuses_a_temperature_that_is_not_above_zero(temperature):
     with pytest.raises(ValueError, match=f"temperature must be above 0, got {temperature}"):
         softmax(torch.zeros(2), temperature=temperature)
@@ -75,7 +76,7 @@ def test_select_is_the_weighted_average_over_positions(noise):
     expected = torch.zeros(2, 3, dtype=torch.float64)
     for n in range(2):
         for c in range(3):
-            expected[n, c] = sum(weights[n, l] * features[n, c, l] for l in range(5))
+            expected[n, c] = sum(weights[n, i] * features[n, c, i] for i in range(5))
     assert_close(select(features, scores), expected)
 
 
@@ -94,7 +95,7 @@ def test_select_does_not_care_about_the_order_of_positions(noise, seed):
 
 
 @pytest.mark.parametrize(
-    "features, scores, message",
+    ("features", "scores", "message"),
     [
         ((2, 3), (2, 3), r"features must have shape \(N, C, L\), got \(2, 3\)"),
         ((2, 3, 5), (2, 3), r"scores must have shape \(N, L\) = \(2, 5\), got \(2, 3\)"),
@@ -102,6 +103,7 @@ def test_select_does_not_care_about_the_order_of_positions(noise, seed):
         ((2, 3, 5), (2, 5, 1), r"scores must have shape \(N, L\) = \(2, 5\), got \(2, 5, 1\)"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_select_names_the_argument_whose_shape_does_not_fit(features, scores, message):
     with pytest.raises(ValueError, match=message):
         select(torch.zeros(features), torch.zeros(scores))
@@ -121,6 +123,7 @@ def test_recalibrate_with_an_open_gate_gives_x_and_with_a_closed_one_zero(noise)
 
 
 @pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4, 1, 1), (2, 2, 1, 1), (2, 3, 5, 4), (1, 3, 1, 1), (4, 3, 1, 1)])
+@pytest.mark.usefixtures("unchecked")
 def test_recalibrate_refuses_logits_of_other_images_or_that_do_not_broadcast(shape):
     with pytest.raises(ValueError, match=r"logits must have the N of x and broadcast to its shape \(2, 3, 4, 5\), got"):
         recalibrate(torch.zeros(2, 3, 4, 5), torch.zeros(shape))

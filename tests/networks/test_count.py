@@ -72,6 +72,7 @@ def test_real_and_meta_tensors_count_the_same():
     assert real == count_macs(model.to("meta"), x.to("meta")) > 0
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_counting_leaves_the_model_as_it_was():
     """Modes, running statistics, hooks: also when the model fails on the input."""
     model = ResNet(Bottleneck, (1, 1, 1, 1), 3, attention=CBAM).train()

@@ -74,7 +74,7 @@ def test_every_head_of_a_vision_transformer_is_64_wide(name):
 
 @pytest.mark.parametrize(("name", "meant"), [("seresnet50", "se_resnet50"), ("vit_b16", "vit_b_16")])
 def test_an_unknown_name_is_answered_with_those_that_look_like_it(name, meant):
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="name must be a network") as error:
         create(name)
     message = str(error.value)
     assert message.endswith(f"; got {name!r}")
@@ -83,6 +83,6 @@ def test_an_unknown_name_is_answered_with_those_that_look_like_it(name, meant):
 
 
 def test_a_name_like_no_other_is_answered_with_all():
-    with pytest.raises(ValueError) as error:
+    with pytest.raises(ValueError, match="name must be a network") as error:
         create("?")
     assert all(name in str(error.value) for name in list_networks())

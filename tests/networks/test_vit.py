@@ -98,6 +98,7 @@ def test_it_starts_as_the_authors_do():
 
 
 @pytest.mark.parametrize("size", [(3, 16, 20), (1, 16, 16), (3, 32, 32)])
+@pytest.mark.usefixtures("unchecked")
 def test_an_image_of_another_size_is_refused(vit, size):
     with pytest.raises(ValueError, match=r"x must have shape \(N, 3, 16, 16\), got \(2, "):
         vit(torch.zeros(2, *size))
