@@ -171,7 +171,7 @@ def test_people_read_counts_beside_printed_values_with_a_mark_where_they_differ(
         papers.PaperRow("resnet18 again", partial(create, "resnet18")),
     )
     monkeypatch.setattr(papers, "TABLES", (papers.PaperTable("Small images", rows, 32, notes=("A note.",)),))
-    title, header, rule, first, second, note, blank, *legend = papers.lines()
+    title, header, _, first, second, note, blank, *legend = papers.lines()
     assert (title, note, blank) == ("Small images", "A note.", "")
     assert header.split() == ["network", "parameters", "printed", "multiply-adds", "printed"]
     assert first.split() == ["resnet18", "11,689,512", "11.7M", "37,523,456", "0.3G*!"]

@@ -443,7 +443,7 @@ def too_much(node: ast.AST, around: Around) -> Iterator[ast.AST | Elsewhere]:
     if isinstance(node, ast.Assign | ast.AugAssign | ast.Expr) and around.function:
         yield Elsewhere([ast.Pass()], node)
     if isinstance(node, ast.Call) and name_of(node) == "Sequential":
-        for i, layer in enumerate(node.args):
+        for i, _layer in enumerate(node.args):
             yield changed(node, args=[*node.args[:i], *node.args[i + 1 :]])
 
 

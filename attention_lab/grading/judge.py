@@ -17,11 +17,11 @@ from .exercise import Coding, Exercise, Misconception, Property, steps
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
 from .observe import Observation, Problem, Question, observe
 from .properties import BORROWED, UNREGISTERED, close_in, same
-from .symptoms import of_error, of_change, of_unused
+from .symptoms import of_change, of_error, of_unused
 from .witness import Witness
 
-
-SECONDS_OF_CHANGES = 0.5
+SECONDS_OF_CHANGES = 0.3
+SECONDS_OF_PAIRS = 0.15
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,17 @@ def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
 
 def judge(exercise: Exercise, check: str, witness: Witness) -> Report:
     """The verdict on one check of an exercise, from what an answer did with the questions."""
+    return verdict(Case(exercise, witness), check)
+
+
+def judge_all(exercise: Exercise, witness: Witness) -> dict[str, Report]:
+    """The verdicts on all checks of an exercise: the right answer is looked at once for all of them."""
     case = Case(exercise, witness)
+    return {check: verdict(case, check) for check in exercise.checks}
+
+
+def verdict(case: "Case", check: str) -> Report:
+    exercise, witness = case.exercise, case.witness
     properties = exercise.checks[check].properties
     rows = tuple(case.row(asked) for asked in properties)
     report = Report(f"{exercise.key}-{check}", exercise.checks[check].points, rows)
@@ -189,8 +199,9 @@ class Case:
                 differing, way = True, Way((record,), EQUAL)
                 if not self.closer(way):
                     return False
-                values = (seen.matched.get(way, {}) for seen in (got, self.one_of(trusted, question, way)))
-                if not close_in(*values, record):
+                fillings = zip(got.matched.get(way, []), self.one_of(trusted, question, way).matched.get(way, []))
+                agreeing = [close_in(ours, theirs, record) for ours, theirs in fillings]
+                if not agreeing or not all(agreeing):
                     return False
         return differing
 
@@ -258,7 +269,7 @@ class Case:
                             if self.does_the_same(self.of(version), everywhere):
                                 name = f"{one.name}; and {other.name}"
                                 return Misconception(f"{one.id}+{other.id}", name, one.question, one.equation)
-            if time.process_time() - start > SECONDS_OF_CHANGES:
+            if time.process_time() - start > SECONDS_OF_PAIRS:
                 return None
         return None
 
@@ -281,9 +292,11 @@ class Case:
     def does_the_same(self, wrong: Iterable[Observation], on: set[str]) -> bool:
         return all(
             question.name not in on
-            or symptoms(got) == symptoms(other)
-            and got.parameters == other.parameters
-            and same(got, other, *other.values)
+            or (
+                symptoms(got) == symptoms(other)
+                and got.parameters == other.parameters
+                and same(got, other, *other.values)
+            )
             for question, got, other in zip(self.questions, self.seen, wrong, strict=True)
         )
 

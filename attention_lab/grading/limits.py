@@ -22,10 +22,13 @@ class OutOfTime(BaseException):
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Swallow prints and warnings: any text on stderr would cost the test cell its points."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ and Leman 1968). Numbers that stay equals are interchangeable, as hidden units a
 at once or, carefully, one before the others, whichever, so that what belongs to it follows before the next is ranked.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -61,8 +61,10 @@ class Way(NamedTuple):
 EQUAL, AT_ONCE, ONE_BY_ONE = "equal", "at once", "one by one"
 
 
-def fill_by_effect(slots: list[Slot], values: Callable[[], list[Tensor]], seed: int, interchangeable: str) -> None:
-    """Fill the slots with numbers that depend on what each number does to ``values()``, not on where it is kept.
+def fill_by_effect(
+    slots: list[Slot], values: Callable[[], list[Tensor]], seed: int, interchangeable: str, times: int = 1
+) -> Iterator[None]:
+    """Fill the slots, several times, with numbers that depend on what each does to ``values()``, not on where it is kept.
 
     Unless interchangeable ones stay equals, numbers without effect get numbers of their own too, so that nothing is right
     only because it is never seen.
@@ -71,9 +73,11 @@ def fill_by_effect(slots: list[Slot], values: Callable[[], list[Tensor]], seed: 
     if interchangeable != EQUAL:
         ranked = refine(ranked, np.arange(len(ranked)))
     generator = Generator("cpu").manual_seed(seed)
-    normal = torch.randn(len(ranked), generator=generator, dtype=torch.float64)
-    positive = 0.5 + torch.rand(len(ranked), generator=generator, dtype=torch.float64)
-    put(slots, ranked, {"": normal * 2 / max(number, 1) ** 0.25, MEAN: normal, VARIANCE: positive})
+    for _ in range(times):
+        normal = torch.randn(len(ranked), generator=generator, dtype=torch.float64)
+        positive = 0.5 + torch.rand(len(ranked), generator=generator, dtype=torch.float64)
+        put(slots, ranked, {"": normal * 2 / max(number, 1) ** 0.25, MEAN: normal, VARIANCE: positive})
+        yield
 
 
 def ranks(

@@ -131,7 +131,7 @@ class OurCheck(ast.NodeTransformer):
     """A lesson's `check("squeeze-values", squeeze)` calls this module's, also where a learner's own has taken the name."""
 
     function = "__import__('attention_lab.grading').grading.check"
-    ids = {f"{exercise.key}-{name}" for exercise in EXERCISES.values() for name in exercise.checks}
+    ids = frozenset(f"{exercise.key}-{name}" for exercise in EXERCISES.values() for name in exercise.checks)
 
     def visit_Call(self, call: ast.Call) -> ast.Call:
         self.generic_visit(call)

@@ -32,6 +32,7 @@ from .parameters import Slot, fill, numbers_by_kind, slots_of
 from .stand_ins import built
 
 MAX_ELEMENTS = 1_000_000
+FILLINGS = 3  # in which values are compared: in one of them all that a ReLU gets may be positive
 CHANCES = 8  # fillings in which a parameter may receive a gradient: in one of them its ReLUs can all be off
 STEPS = (
     1e-8,
@@ -104,7 +105,8 @@ class Observation:
     unregistered: a list or dictionary holds layers that the module does not know.
     fresh: the output as the module was built, before its parameters are filled.
     values: of each record, with the parameters filled in the order in which the layers run.
-    matched: by the way in which the parameters were told apart, the values of each record.
+    others: the same in further fillings.
+    matched: by the way in which the parameters were told apart, the values of each record in each filling.
     changed_input: the answer wrote into an argument, or left a hook on a module.
     repeated: the output of a second call. alone: the output for the first image without the others.
     slopes: for each real argument.
@@ -122,7 +124,8 @@ class Observation:
     unregistered: bool = False
     fresh: Tensor | None = None
     values: Values = field(default_factory=dict)
-    matched: dict[Way, Values] = field(default_factory=dict)
+    others: list[Values] = field(default_factory=list)
+    matched: dict[Way, list[Values]] = field(default_factory=dict)
     changed_input: bool = False
     repeated: Tensor | None = None
     alone: Tensor | None = None
@@ -279,8 +282,11 @@ def observe_module(
             def values(way: Way = way) -> list[Tensor]:
                 return [runs[record](copies(positive)) for record in way.records]
 
-            fill_by_effect(own, values, question.seed, way.interchangeable)
-            seen.matched[way] = values_of(runs, inputs, question, Observation())
+            fillings = fill_by_effect(own, values, question.seed, way.interchangeable, FILLINGS)
+            seen.matched[way] = [values_of(runs, inputs, question, Observation()) for _ in fillings]
+    for filling in range(1, FILLINGS):
+        fill(slots, question.seed + filling)
+        seen.others.append(values_of(runs, inputs, question, Observation()))
     fill(slots, question.seed)
     seen.values = values_of(runs, inputs, question, seen)
     if not brief:

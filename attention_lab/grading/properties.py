@@ -1,5 +1,7 @@
 """The properties an answer can be checked for, each named in the learner's words."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -31,16 +33,19 @@ def close_in(got: Values, expected: Values, record: str, *tolerance: torch.dtype
     return record in got and record in expected and close(got[record], expected[record], *tolerance)
 
 
+def ways(got: Observation, expected: Observation) -> Iterator[list[tuple[Values, Values]]]:
+    """What is compared, in each filling: with the parameters as their layers run, and in each way that they are matched."""
+    yield [(got.values, expected.values), *zip(got.others, expected.others)]
+    for way in got.matched:
+        if way in expected.matched and way.interchangeable != EQUAL:
+            yield list(zip(got.matched[way], expected.matched[way]))
+
+
 def same(got: Observation, expected: Observation, *records: str, tolerance: float = 0) -> bool:
-    """Whether all these records have the expected values for the same parameters: as they run, or matched in one way."""
-    ways = [(got.values, expected.values)]
-    ways += [
-        (got.matched[way], expected.matched[way])
-        for way in got.matched
-        if way in expected.matched and way.interchangeable != EQUAL
-    ]
+    """Whether all these records have the expected values in every filling of the same parameters."""
     return any(
-        all(close_in(ours, theirs, record, got.coarsest, tolerance) for record in records) for ours, theirs in ways
+        all(close_in(ours, theirs, record, got.coarsest, tolerance) for ours, theirs in fillings for record in records)
+        for fillings in ways(got, expected)
     )
 
 
@@ -131,7 +136,10 @@ def shape(record: str = "output", on: tuple[str, ...] = ()) -> Property:
     def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
         shapes = [tuple(seen.values[record].shape) for seen in (got, expected)]
         given = [f" for an input of {tuple(x.shape)}" for x in question.inputs[:1] if isinstance(x, Tensor)]
-        return None if shapes[0] == shapes[1] else Failure(f"{shapes[0]}{''.join(given)}", f"{shapes[1]}")
+        if shapes[0] == shapes[1]:
+            return None
+        lost = shapes[1][:1] == (1,) and shapes[0] == tuple(size for size in shapes[1] if size > 1)
+        return Failure(f"{shapes[0]}{''.join(given)}", f"{shapes[1]}", AXIS_LOST if lost else None)
 
     return Property(f"shape of {record}", failure, record, on)
 
@@ -167,7 +175,12 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "", tol
     def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
         if same(got, expected, record, tolerance=tolerance):
             return None
-        ours, theirs = expected.values[record], got.values[record]
+        fillings = next(ways(got, expected))
+        ours, theirs = next(
+            (theirs[record], ours[record])
+            for ours, theirs in fillings
+            if not close_in(ours, theirs, record, got.coarsest, tolerance)
+        )
         if ours.shape != theirs.shape:
             return Failure(f"shape {tuple(theirs.shape)}", f"shape {tuple(ours.shape)}")
         if ours.is_floating_point() and not theirs.is_floating_point():

@@ -3,9 +3,9 @@
 import re
 from typing import NamedTuple
 
+from .changes import Change
 from .exercise import Misconception
 from .observe import Problem
-from .changes import Change
 
 LINE_UP = "Write down the shapes of both, one under the other, last axis under last axis. Where is a 1 missing?"
 LAYERS = "Which layer makes this tensor, and which one takes it? Write the shape behind every line."

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from .changes import Change, Edit, Source, changes, reads, rebuilt, source_of, unused_arguments
 from .limits import TIME_LIMIT
 from .matching import Way
 from .observe import Observation, Problem, Question, observe_all
-from .changes import Change, Edit, Source, changes, reads, rebuilt, source_of, unused_arguments
 
 CHANGE_LIMIT = 1  # seconds for one changed answer: a change can make a loop endless
 MAX_CHANGES = 1000

@@ -120,7 +120,7 @@ def a_folder(notebook: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spoil, reason",
+    ("spoil", "reason"),
     [
         (empty, "the file is empty"),
         (cut_off, "not all of one"),

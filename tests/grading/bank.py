@@ -7,15 +7,17 @@ slowest check of any of them takes.
 import importlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import click
+
 from attention_lab.grading.exercises import EXERCISES
-from attention_lab.grading.judge import Report, ask, judge
+from attention_lab.grading.judge import Report, ask, judge, judge_all
 from attention_lab.grading.witness import Witness
 
 ANSWERS = Path(__file__).parent / "answers"
@@ -107,6 +109,17 @@ def named(reports: dict[str, Report]) -> set[str]:
     return {report.misconception.id for report in reports.values() if report.misconception}
 
 
+def refused_seeds(banked: Banked, seeds: Iterable[int]) -> list[int]:
+    """The seeds with whose numbers a right answer does not get full points."""
+    asked = EXERCISES[banked.exercise]
+    refused = []
+    for seed in seeds:
+        witness = Witness(banked.answer, ask(asked, seed), asked.records)
+        if not all(report.passed for report in judge_all(asked, witness).values()):
+            refused.append(seed)
+    return refused
+
+
 def load() -> list[Banked]:
     """All answers of the bank."""
     if not BANK:
@@ -138,5 +151,21 @@ def table() -> str:
     return "\n".join(lines)
 
 
+@click.command()
+@click.option(
+    "--seeds", type=int, help="Grade every right answer with so many seeds, and print those that are refused."
+)
+@click.option("--exercise", help="Of this one only, for example multi-head.")
+def main(seeds: int | None, exercise: str | None) -> None:
+    """Print the table of the bank; or, with --seeds, whether a verdict on a right answer depends on the numbers drawn."""
+    if not seeds:
+        print(table())
+        return
+    for banked in load():
+        if banked.right and exercise in (None, banked.exercise):
+            refused = refused_seeds(banked, range(seeds))
+            print(f"{banked}: {len(refused)} of {seeds} refused {refused[:10] if refused else ''}", flush=True)
+
+
 if __name__ == "__main__":
-    print(table())
+    main()

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from attention_lab.grading.changes import KINDS, source_of, unused_arguments
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
-from attention_lab.grading.changes import KINDS, source_of, unused_arguments
 from attention_lab.grading.symptoms import CHANGES
 from attention_lab.grading.witness import Witness
 
@@ -45,7 +45,7 @@ def a_class_for_a_layer(x, logits):
 
 
 def positions_cut(image, grid):
-    n, c, h, w = image.shape
+    n, _, h, w = image.shape
     x, y = ((grid[..., 0] + 1) * w - 1) / 2, ((grid[..., 1] + 1) * h - 1) / 2
     left, top = x.long(), y.long()
     out = 0

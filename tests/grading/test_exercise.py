@@ -12,10 +12,10 @@ from torch.nn import functional as F
 from attention_lab import mechanisms
 from attention_lab.grading.exercise import Exercise, mistake, named, steps
 from attention_lab.grading.exercises import EXERCISES
-from attention_lab.grading.judge import Report, ask, judge
-from attention_lab.grading.witness import Witness
 from attention_lab.grading.exercises.selective_kernel import SELECTIVE_KERNEL
 from attention_lab.grading.exercises.self_attention import MULTI_HEAD, SCALED_DOT_PRODUCT
+from attention_lab.grading.judge import Report, ask, judge_all
+from attention_lab.grading.witness import Witness
 from attention_lab.mechanisms import (
     BAM,
     ChannelAttention,
@@ -31,7 +31,7 @@ from attention_lab.mechanisms import (
 
 def reports(exercise: Exercise, answer: type | object) -> dict[str, Report]:
     witness = Witness(answer, ask(exercise, seed=0), exercise.records)
-    return {check: judge(exercise, check, witness) for check in exercise.checks}
+    return judge_all(exercise, witness)
 
 
 def accepted(exercise: Exercise, answer: type | object) -> bool:

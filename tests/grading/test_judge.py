@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from attention_lab.grading.exercise import Check, Exercise, Probe, instead, mistake, normal, steps
-from attention_lab.grading.judge import Case, Report, ask, judge
+from attention_lab.grading.judge import Case, Report, ask, judge, judge_all
 from attention_lab.grading.matching import EQUAL
 from attention_lab.grading.properties import images_apart, parameters, shape, values
 from attention_lab.grading.witness import Witness
@@ -54,7 +54,10 @@ EXERCISE = Exercise(
 
 def verdict(answer, exercise: Exercise = EXERCISE, seed: int | None = None) -> dict[str, Report]:
     witness = Witness(answer, ask(exercise, seed), exercise.records)
-    return {check: judge(exercise, check, witness) for check in exercise.checks}
+    one_by_one = {check: judge(exercise, check, witness) for check in exercise.checks}
+    together = judge_all(exercise, witness)
+    assert {check: report.rows for check, report in together.items()} == {c: r.rows for c, r in one_by_one.items()}
+    return together
 
 
 def passed(answer) -> set[str]:

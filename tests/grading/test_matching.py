@@ -18,7 +18,7 @@ def output_of(module: nn.Module, x: Tensor, seed: int = SEED, how: str = ONE_BY_
     """What the module gives with numbers told apart by what they do."""
     module.double().eval()
     slots = slots_of(module.modules())
-    fill_by_effect(slots, lambda: [module(x)], seed, how)
+    next(fill_by_effect(slots, lambda: [module(x)], seed, how))
     return module(x).detach()
 
 

@@ -410,7 +410,7 @@ def autograded(course: Path, lesson: str, name: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "lesson, name", [(lesson, name) for lesson, students in CLASSES.items() for name in students], ids=lambda id: id
+    ("lesson", "name"), [(lesson, name) for lesson, students in CLASSES.items() for name in students], ids=lambda id: id
 )
 def test_every_student_has_the_points_deserved_and_a_feedback_page(classes, lesson, name):
     deserved = CLASSES[lesson][name][1]

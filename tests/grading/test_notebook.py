@@ -80,7 +80,7 @@ NONSENSE = {
 }
 
 
-@pytest.mark.parametrize("answer, told", NONSENSE.values(), ids=NONSENSE)
+@pytest.mark.parametrize(("answer", "told"), NONSENSE.values(), ids=NONSENSE)
 def test_any_answer_gets_a_short_readable_message(answer, told, monkeypatch):
     monkeypatch.setattr("attention_lab.grading.limits.TIME_LIMIT", 0.2)
     with pytest.raises(CheckFailed) as failed:
@@ -158,7 +158,7 @@ def test_prints_and_warnings_of_an_answer_stay_inside(capfd):
     def chatty(x):
         print("shape", x.shape)
         print("careful", file=sys.stderr)
-        warnings.warn("old function")
+        warnings.warn("old function", stacklevel=2)
         return squeeze(x)
 
     check("squeeze-values", chatty)

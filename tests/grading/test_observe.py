@@ -179,6 +179,7 @@ def test_with_parameters_told_apart_by_what_they_do_two_layouts_give_the_same():
     usual, turned = (observe(kind, question, records, match=(WAY,)) for kind in (Scaled, Transposed))
     assert not torch.allclose(usual.values["output"], turned.values["output"])
     assert_close(usual.matched[WAY], turned.matched[WAY])
+    assert len(usual.matched[WAY]) == len(usual.others) + 1 > 1
 
 
 def test_a_parameter_behind_a_relu_that_is_off_in_one_filling_gets_another_chance():

@@ -72,11 +72,14 @@ def test_another_shape_or_another_kind_of_number_is_not_close():
     assert not close(torch.tensor([1, 2]), torch.tensor([1, 3]))
 
 
+values_of_output = values
+
+
 def matched(output: float, weights: float, as_run: float = -1) -> Observation:
     """An answer that gives these values with its parameters told apart by the output, others as its layers run."""
     values = {"output": torch.tensor([output]), "weights": torch.tensor([weights])}
     return Observation(
-        values=dict.fromkeys(values, torch.tensor([float(as_run)])), matched={Way(("output",), AT_ONCE): values}
+        values=dict.fromkeys(values, torch.tensor([float(as_run)])), matched={Way(("output",), AT_ONCE): [values]}
     )
 
 
@@ -90,20 +93,29 @@ def test_records_are_the_same_if_the_same_parameters_give_them_all():
 
 
 def test_what_agrees_while_interchangeable_parameters_are_equal_is_not_yet_the_same():
-    equal = {Way(("output",), EQUAL): {"output": torch.tensor([1.0])}}
+    equal = {Way(("output",), EQUAL): [{"output": torch.tensor([1.0])}]}
     got, right = (Observation(values={"output": torch.tensor([x])}, matched=equal) for x in (2.0, 3.0))
     assert not same(got, right, "output")
+
+
+def test_what_is_right_in_one_filling_by_chance_is_not_right_in_all():
+    values = [{"output": torch.tensor([x])} for x in (1.0, 2.0, 3.0)]
+    right = Observation(values=values[0], others=values[1:])
+    by_chance = Observation(values=values[0], others=[values[1], values[1]])
+    assert same(right, right, "output") and not same(by_chance, right, "output")
+    failure = values_of_output().failure(by_chance, right, Question("probe", (), (torch.zeros(1),), seed=0))
+    assert (failure.got, failure.expected) == ("output[0] = 2", "3")
 
 
 def test_records_that_are_right_for_different_parameters_do_not_fit_together():
     fits = together("weights", "output").failure
     apart = Observation(
         values={"output": torch.tensor([1.0]), "weights": torch.tensor([0.0])},
-        matched={Way(("weights",), AT_ONCE): {"output": torch.tensor([0.0]), "weights": torch.tensor([4.0])}},
+        matched={Way(("weights",), AT_ONCE): [{"output": torch.tensor([0.0]), "weights": torch.tensor([4.0])}]},
     )
     right = Observation(
         values=RIGHT.values,
-        matched={Way(("weights",), AT_ONCE): {"output": torch.tensor([3.0]), "weights": torch.tensor([4.0])}},
+        matched={Way(("weights",), AT_ONCE): [{"output": torch.tensor([3.0]), "weights": torch.tensor([4.0])}]},
     )
     wrong = Observation(values={"output": torch.tensor([0.0]), "weights": torch.tensor([2.0])})
     assert fits(right, right, QUESTION) is None
@@ -161,7 +173,7 @@ def slopes_told(got: list[Slope], expected: list[Slope], right: bool) -> list[Mi
     answer = Observation(values={"output": output}, repeated=output, slopes=got)
     reference = Observation(values={"output": output + (not right)}, repeated=output, slopes=expected)
     failures = [asked.failure(answer, reference, QUESTION) for asked in (gradients(), moves())]
-    return [failure and failure.meaning or failure for failure in failures]
+    return [(failure and failure.meaning) or failure for failure in failures]
 
 
 NOISE = (-4e7, 3.1)  # what finite differences measure where numbers are rounded to float32

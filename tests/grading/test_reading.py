@@ -45,7 +45,7 @@ NO_NOTEBOOKS = {
 }
 
 
-@pytest.mark.parametrize("file, reason", NO_NOTEBOOKS.values(), ids=NO_NOTEBOOKS)
+@pytest.mark.parametrize(("file", "reason"), NO_NOTEBOOKS.values(), ids=NO_NOTEBOOKS)
 def test_what_is_no_notebook_says_why_in_a_line(file, reason):
     with pytest.raises(Unreadable, match=reason) as told:
         cells_of(file)

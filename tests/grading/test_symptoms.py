@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from attention_lab.grading.observe import Problem
-from attention_lab.grading.symptoms import ERRORS, CHANGES, of_error, of_unused
+from attention_lab.grading.symptoms import CHANGES, ERRORS, of_error, of_unused
 
 
 def raised(call) -> Problem:

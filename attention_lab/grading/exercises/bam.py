@@ -609,7 +609,7 @@ RECEPTIVE_FIELD = Exercise(
 
 
 def output_read_first(self, x: Tensor) -> Tensor:
-    output = abs(output)  # noqa: F821, F841
+    output = abs(output)  # noqa: F821
     return output
 
 
@@ -652,13 +652,13 @@ DEBUG_HINTS = (
 
 
 class WithoutSelf(nn.Module):
-    def __init__(in_channels, ratio):  # noqa: N805
+    def __init__(in_channels, ratio):
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)  # noqa: F821
 
 
 class WithoutSelfButADefault(nn.Module):
-    def __init__(in_channels, ratio=16):  # noqa: N805
+    def __init__(in_channels, ratio=16):
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)  # noqa: F821
 

@@ -215,12 +215,6 @@ SE_RESIDUAL = Exercise(
             instead(lambda x, branch, se: x + branch(x) * se(x)),
         ),
         mistake(
-            "own-gate",
-            "se is never called: another gate is built in its place",
-            "Which of the three arguments does your function not use?",
-            instead(lambda x, branch, se: x + StandIn("gate", (x.shape[1],)).build().to(x.dtype)(branch(x))),
-        ),
-        mistake(
             "no-skip",
             "the skip connection is missing",
             "Where is x added?",
@@ -253,7 +247,7 @@ SE_RESIDUAL = Exercise(
 
 
 def three_sizes(self, x: Tensor) -> Tensor:
-    n, c, _ = x.shape
+    n, c, _ = x.shape  # noqa: RUF059 (the tutorial's line)
 
 
 DEBUG_SE = Exercise(

@@ -113,7 +113,10 @@ TEMPERATURE_SOFTMAX = Exercise(
             "large scores are cut off: those above the bound all get the same weight",
             "What are the weights of 90 and 200 when both are cut to 80? What may you subtract instead?",
             *(
-                steps(normalised=lambda self, scores, dim, most=most: scores.clamp(max=most).softmax(dim))
+                steps(
+                    scaled=lambda self, scores, temperature, most=most: (scores / temperature).clamp(max=most),
+                    largest=lambda self, scores, dim: 0,
+                )
                 for most in (10, 20, 30, 40, 50, 60, 70, 80, 85, 88, 90, 100, 500, 700)
             ),
             equation="exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take m = max_j s_j",

@@ -1029,3 +1029,10 @@ class NoSigmoidAtTheEnd(RepairedSpatial):
 class MultipliesX(RepairedSpatial):
     def forward(self, x):
         return x * super().forward(x)
+
+
+@wrong("cbam", "multiplied-twice", passes="parameters")
+class MultipliesAgain(TwoParts):
+    def forward(self, x):
+        x = x * self.ca(x)
+        return x * self.sa(x)

@@ -536,7 +536,7 @@ class TorchsOwn(Wrapped):
     pass
 
 
-@wrong("multi-head", "borrowed", passes="shapes parameters weights gradients")
+@wrong("multi-head", "borrowed", passes="shapes parameters gradients")
 class TorchsFunction(Heads):
     def forward(self, x):
         q, k, v = (self.split(layer(x)) for layer in (self.to_q, self.to_k, self.to_v))
@@ -1293,3 +1293,28 @@ class SecondNormForgotten(BlockBase):
 class GELUAtTheEnd(Ordered):
     def mlp(self, x):
         return F.gelu(self.fc2(F.gelu(self.fc1(x))))
+
+
+@wrong("multi-head", "scaled-after-softmax", passes="shapes parameters gradients")
+class ScaledLate(Heads):
+    def weights(self, x):
+        q, k = self.split(self.to_q(x)), self.split(self.to_k(x))
+        return (q @ k.mT).softmax(-1) / math.sqrt(q.shape[-1])
+
+
+@wrong("multi-head", "masked", passes="shapes parameters gradients")
+class Causal(Heads):
+    def weights(self, x):
+        scores = self.scores(x)
+        later = torch.ones(scores.shape[-2:]).triu(1).bool()
+        return scores.masked_fill(later, -math.inf).softmax(-1)
+
+
+@wrong("positions", "columns-counted", passes="shape")
+def twice_as_slow_column_by_column(length, dim):
+    table = torch.zeros(length, dim, dtype=torch.float64)
+    for p in range(length):
+        for i in range(dim):
+            angle = p / 10000 ** (2 * i / dim)
+            table[p, i] = math.cos(angle) if i % 2 else math.sin(angle)
+    return table

@@ -503,3 +503,19 @@ class ReturnsY(Repaired):
 class ForgotTheSigmoid(Repaired):
     def forward(self, x):
         return x * self.fc(self.avgpool(x).flatten(1))[:, :, None, None]
+
+
+@wrong("squeeze", "torchs-squeeze")
+def by_its_name(x):
+    return torch.squeeze(x)
+
+
+@wrong("se-residual", "gate-of-x", passes="shape")
+def gates_from_x(x, branch, se):
+    return x + branch(x) * se(x)
+
+
+@wrong("se-residual", None, passes="shape")
+def builds_its_own_gate(x, branch, se):
+    u = branch(x)
+    return x + u * u.mean((2, 3), keepdim=True).sigmoid()

@@ -228,3 +228,25 @@ def twice_through_the_sigmoid(x, logits):
 def in_place(x, logits):
     x *= torch.sigmoid(logits)
     return x
+
+
+@wrong("temperature-softmax", "global-maximum", passes="values temperature")
+def maximum_of_everything(scores, dim=-1, temperature=1.0):
+    powers = torch.exp((scores - scores.max()) / temperature)
+    return powers / powers.sum(dim, keepdim=True)
+
+
+@wrong("temperature-softmax", "clamped", passes="values temperature")
+def cut_at_eighty(scores, dim=-1, temperature=1.0):
+    powers = (scores / temperature).clamp(max=80).exp()
+    return powers / powers.sum(dim, keepdim=True)
+
+
+@wrong("recalibrate", None, passes="shape")
+def sigmoid_of_the_product(x, logits):
+    return torch.sigmoid(logits * x)
+
+
+@wrong("select", "axis-lost", passes="one-position")
+def squeezed_too_much(features, scores):
+    return torch.bmm(features, scores.softmax(-1)[:, :, None]).squeeze()
