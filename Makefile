@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help lab lint test demo notebooks bench
+.PHONY: help lab lint test demo notebooks bench mutate
 
 help:
 	@echo "make lab        open JupyterLab on the course map"
@@ -11,6 +11,7 @@ help:
 	@echo "make demo       grade a sample class"
 	@echo "make notebooks  rebuild what is generated from solutions/*/*.py"
 	@echo "make bench      time every mechanism against other ways to compute the same"
+	@echo "make mutate     break the code in small ways, and list what no test notices"
 
 lab: $(INSTALLED)
 	$(BIN)/attention-lab lab
@@ -30,6 +31,11 @@ notebooks: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/attention-lab bench
+
+mutate: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt mutmut
+	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
