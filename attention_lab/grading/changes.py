@@ -1,4 +1,4 @@
-"""Changes: of of one place in an answer's own code, of the kinds that people get wrong in any exercise.
+"""Changes of one place in an answer's own code, of the kinds that people get wrong in any exercise.
 
 A change with which the answer does what a right answer does shows where the mistake is and of which kind it is, whatever
 the exercise and the mistake. The changes are made on the syntax tree; the learner is told the place, not the change.
@@ -93,10 +93,10 @@ def changes(source: Source) -> Iterator[tuple[Change, Edit]]:
     """Every change, the likeliest kinds first; what is written twice, but for the names, is also changed in both places."""
     all_places = list(places(source))
     number = itertools.count()
-    for kind, made_by in KINDS.items():
+    for kind, (changed, *_) in KINDS.items():
         written: dict[str, list[tuple[Path, list]]] = {}
         for path, node, around in all_places:
-            made = list(made_by(node, around))
+            made = list(changed(node, around))
             for new in made:
                 shown = new.shown if isinstance(new, Elsewhere) else node
                 change = Change(next(number), kind, line_of(shown, source), first_line(shown))
@@ -235,9 +235,6 @@ def integer(node: ast.AST) -> int | None:
 
 def loaded(code: str) -> ast.expr:
     return ast.parse(code, mode="eval").body
-
-
-# The kinds of change: from a node and what is around it to the nodes that may stand there instead
 
 
 def missing_super(node: ast.AST, around: Around) -> Iterator[ast.AST | Elsewhere]:
@@ -543,24 +540,109 @@ def missing_function(node: ast.AST, around: Around) -> Iterator[ast.AST]:
                 yield ast.Call(loaded("__import__('torch').softmax"), [node, number(dim)], [])
 
 
-KINDS: dict[str, Callable[[ast.AST, Around], Iterator[Any]]] = {
-    "super": missing_super,
-    "misspelt": misspelt,
-    "self": missing_self,
-    "return": missing_return,
-    "dropped": dropped_result,
-    "not-built": class_not_built,
-    "maximum": tuple_of_maximum,
-    "not-passed": not_passed_on,
-    "axis": axis,
-    "function": other_function,
-    "exchanged": exchanged,
-    "too-much": too_much,
-    "brackets": brackets,
-    "operator": operator,
-    "kept-axis": kept_axis,
-    "variable": other_variable,
-    "turned": turned,
-    "number": other_number,
-    "missing": missing_function,
+class Kind(NamedTuple):
+    """From a node, and what is around it, to the nodes that may stand there instead; how that is told, and asked about."""
+
+    changed: Callable[[ast.AST, Around], Iterator[Any]]
+    name: str
+    question: str
+
+
+KINDS = {
+    "super": Kind(
+        missing_super,
+        "super().__init__() is missing, or not called",
+        "What must the first line of __init__ do?",
+    ),
+    "misspelt": Kind(
+        misspelt,
+        "a name is misspelt",
+        "How is it written where it is defined, or in the statement?",
+    ),
+    "self": Kind(
+        missing_self,
+        "self is missing",
+        "How does a method reach its module, and what is its first argument?",
+    ),
+    "return": Kind(
+        missing_return,
+        "a result is computed, but not returned",
+        "Which line gives it back?",
+    ),
+    "dropped": Kind(
+        dropped_result,
+        "the result of this line is thrown away",
+        "Does the method change its tensor, or give back a new one?",
+    ),
+    "not-built": Kind(
+        class_not_built,
+        "a layer's class stands where the layer is meant",
+        "A layer is built once and called later. Where do its own brackets stand?",
+    ),
+    "maximum": Kind(
+        tuple_of_maximum,
+        "max along an axis gives two things: values and places",
+        "Which of the two do you need?",
+    ),
+    "not-passed": Kind(
+        not_passed_on,
+        "an argument does not reach this place",
+        "Which of the function's arguments should decide here?",
+    ),
+    "axis": Kind(
+        axis,
+        "another axis is meant",
+        "Write the shape of every tensor in this line. Along which axis should it go?",
+    ),
+    "function": Kind(
+        other_function,
+        "another function is meant",
+        "What does the equation have here?",
+    ),
+    "exchanged": Kind(
+        exchanged,
+        "two things stand in the wrong order",
+        "Read this line aloud, then the statement. What comes first?",
+    ),
+    "too-much": Kind(
+        too_much,
+        "a step too many",
+        "What would be lost without it? Is it in the equation?",
+    ),
+    "brackets": Kind(
+        brackets,
+        "brackets are missing, or stand elsewhere",
+        "What does Python compute first in this line?",
+    ),
+    "operator": Kind(
+        operator,
+        "another operation is meant",
+        "Which sign stands here in the equation?",
+    ),
+    "kept-axis": Kind(
+        kept_axis,
+        "an axis of size 1 is lost or too many",
+        "Write the shapes, last axis under last axis. Do they line up?",
+    ),
+    "variable": Kind(
+        other_variable,
+        "another variable is meant",
+        "Which tensor should this step take: one before or one behind another step?",
+    ),
+    "turned": Kind(
+        turned,
+        "the last two axes should be exchanged",
+        "Which of them is a row, which a column? Write the shapes.",
+    ),
+    "number": Kind(
+        other_number,
+        "another number is meant",
+        "Where does this number come from?",
+    ),
+    "missing": Kind(
+        missing_function,
+        "a function of the equation is missing here",
+        "What should happen to this value before it is used?",
+    ),
 }
+"""The kinds of change, the likeliest first."""

@@ -13,10 +13,11 @@ import torch
 from torch import Generator
 
 from .biases import bare, without_biases
+from .closeness import close_in, same
 from .exercise import Coding, Exercise, Misconception, Property, steps
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
 from .observe import Observation, Problem, Question, observe
-from .properties import BORROWED, UNREGISTERED, close_in, same
+from .properties import BORROWED, UNREGISTERED
 from .symptoms import of_change, of_error, of_unused
 from .witness import Witness
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TIME_LIMIT = 10  # seconds of computing: a busy machine costs nobody points
+TIME_LIMIT = 10  # seconds of computing: a busy machine costs nobody points; nbgrader's limit for a cell is longer
 PATIENCE = 6  # times as long on the clock, for an answer that sleeps
 AGAIN = 1  # seconds after which it rings again, for code that catches everything
 MEMORY_LIMIT = 3 * 2**30  # bytes

@@ -1,53 +1,13 @@
 """The properties an answer can be checked for, each named in the learner's words."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor
 
+from .closeness import SLOPE_TOLERANCE, close, close_in, same, ways
 from .exercise import Failure, Misconception, Property
-from .matching import EQUAL
-from .observe import Observation, Question, Values
+from .observe import Observation, Question
 from .stand_ins import StandIn
-
-TOLERANCES = {torch.float64: 1e-6, torch.float32: 1e-3}  # relative to the largest value: sums in another order differ
-SMALLEST = 1e-6  # a largest value below this counts as this: what is as good as 0 may be 0
-
-
-def close(got: Tensor, expected: Tensor, coarsest: torch.dtype = torch.float64, least: float = 0) -> bool:
-    """Whether two tensors have the same shape and values, within the tolerance of the coarsest dtype and at least ``least``."""
-    if got.shape != expected.shape:
-        return False
-    if not expected.is_floating_point():
-        return bool((got == expected).all())
-    tolerance = max(least, *(TOLERANCES.get(dtype, 1e-2) for dtype in (got.dtype, expected.dtype, coarsest)))
-    finite = expected[expected.isfinite()]
-    size = max(float(finite.abs().max()) if finite.numel() else 0.0, SMALLEST)
-    return bool(
-        torch.isclose(got.to(expected.dtype), expected, rtol=tolerance, atol=tolerance * size, equal_nan=True).all()
-    )
-
-
-def close_in(got: Values, expected: Values, record: str, *tolerance: torch.dtype | float) -> bool:
-    return record in got and record in expected and close(got[record], expected[record], *tolerance)
-
-
-def ways(got: Observation, expected: Observation) -> Iterator[list[tuple[Values, Values]]]:
-    """What is compared, in each filling: with the parameters as their layers run, and in each way that they are matched."""
-    yield [(got.values, expected.values), *zip(got.others, expected.others)]
-    for way in got.matched:
-        if way in expected.matched and way.interchangeable != EQUAL:
-            yield list(zip(got.matched[way], expected.matched[way]))
-
-
-def same(got: Observation, expected: Observation, *records: str, tolerance: float = 0) -> bool:
-    """Whether all these records have the expected values in every filling of the same parameters."""
-    return any(
-        all(close_in(ours, theirs, record, got.coarsest, tolerance) for ours, theirs in fillings for record in records)
-        for fillings in ways(got, expected)
-    )
-
 
 UNREGISTERED = Misconception(
     "unregistered",
@@ -263,7 +223,7 @@ def wrong_slope(got: Observation, expected: Observation) -> Failure | None:
     """A right output must have the right answer's slopes; any other those measured at it, by one of the steps."""
     right = close_in(got.values, expected.values, "output", got.coarsest)
     precise = got.coarsest == got.values["output"].dtype == torch.float64
-    tolerance = 1e-3 if precise else 5e-2
+    tolerance = SLOPE_TOLERANCE[precise]
     for mine, theirs in zip(got.slopes, expected.slopes):
         slope = mine.autograd or 0.0
         if not right and not precise and slope:

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from .changes import Change
+from .changes import KINDS, Change
 from .exercise import Misconception
 from .observe import Problem
 
@@ -203,37 +203,6 @@ ERRORS = (
     ),
 )
 
-CHANGES = {
-    "super": ("super().__init__() is missing, or not called", "What must the first line of __init__ do?"),
-    "misspelt": ("a name is misspelt", "How is it written where it is defined, or in the statement?"),
-    "self": ("self is missing", "How does a method reach its module, and what is its first argument?"),
-    "return": ("a result is computed, but not returned", "Which line gives it back?"),
-    "dropped": ("the result of this line is thrown away", "Does the method change its tensor, or give back a new one?"),
-    "not-built": (
-        "a layer's class stands where the layer is meant",
-        "A layer is built once and called later. Where do its own brackets stand?",
-    ),
-    "maximum": ("max along an axis gives two things: values and places", "Which of the two do you need?"),
-    "not-passed": ("an argument does not reach this place", "Which of the function's arguments should decide here?"),
-    "axis": ("another axis is meant", "Write the shape of every tensor in this line. Along which axis should it go?"),
-    "kept-axis": (
-        "an axis of size 1 is lost or too many",
-        "Write the shapes, last axis under last axis. Do they line up?",
-    ),
-    "function": ("another function is meant", "What does the equation have here?"),
-    "too-much": ("a step too many", "What would be lost without it? Is it in the equation?"),
-    "operator": ("another operation is meant", "Which sign stands here in the equation?"),
-    "brackets": ("brackets are missing, or stand elsewhere", "What does Python compute first in this line?"),
-    "exchanged": ("two things stand in the wrong order", "Read this line aloud, then the statement. What comes first?"),
-    "missing": ("a function of the equation is missing here", "What should happen to this value before it is used?"),
-    "turned": ("the last two axes should be exchanged", "Which of them is a row, which a column? Write the shapes."),
-    "variable": (
-        "another variable is meant",
-        "Which tensor should this step take: one before or one behind another step?",
-    ),
-    "number": ("another number is meant", "Where does this number come from?"),
-}
-
 
 def of_error(problem: Problem) -> Misconception | None:
     """The mistake that is known by an error, if it is one of those."""
@@ -248,7 +217,7 @@ def of_error(problem: Problem) -> Misconception | None:
 
 def of_change(change: Change, equation: str) -> Misconception:
     """The mistake whose change mends the answer, told by its place."""
-    name, question = CHANGES[change.kind]
+    _, name, question = KINDS[change.kind]
     return Misconception(change.kind, f"{name}, in line {change.line}: {change.code}", question, equation)
 
 

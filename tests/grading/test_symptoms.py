@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from attention_lab.grading.changes import KINDS
 from attention_lab.grading.observe import Problem
-from attention_lab.grading.symptoms import CHANGES, ERRORS, of_error, of_unused
+from attention_lab.grading.symptoms import ERRORS, of_error, of_unused
 
 
 def raised(call) -> Problem:
@@ -71,7 +72,7 @@ def test_every_message_ends_in_something_to_do(error):
 
 def test_ids_are_told_apart():
     ids = [error.id for error in ERRORS]
-    assert len(ids) == len(set(ids)) and not set(ids) & (CHANGES.keys() - {"super"})
+    assert len(ids) == len(set(ids)) and not set(ids) & (KINDS.keys() - {"super"})
 
 
 def test_an_error_that_is_not_known_is_not_explained():

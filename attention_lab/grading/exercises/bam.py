@@ -378,6 +378,7 @@ BAM_EXERCISE = Exercise(
             steps(forward=lambda self, x: self.weights(x) * x),
         ),
         gates.NO_SIGMOID,
+        gates.SIGMOID_TWICE,
         mistake(
             "sigmoid-each",
             "each branch has a sigmoid of its own, and the two are added: the gate reaches 2",

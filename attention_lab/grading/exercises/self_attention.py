@@ -6,10 +6,10 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor, nn
 
+from ..closeness import close
 from ..exercise import Check, Exercise, Failure, Probe, Property, instead, mistake, named, normal, steps
 from ..observe import Observation, Question
 from ..properties import (
-    close,
     gradients,
     images_apart,
     leaves_input_alone,

@@ -543,6 +543,12 @@ class OneLost(TwoGates):
         return self.weights(x) * x
 
 
+@wrong("bam", "sigmoid-twice", passes="shapes parameters")
+class SigmoidOfASigmoid(TwoGates):
+    def weights(self, x):
+        return (self.channel(x) + self.spatial(x)).sigmoid().sigmoid()
+
+
 @wrong("bam", "no-sigmoid", passes="shapes parameters")
 class NoSigmoid(TwoGates):
     def weights(self, x):
