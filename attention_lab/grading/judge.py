@@ -98,13 +98,12 @@ def verdict(case: "Case", check: str) -> Report:
         return replace(report, stub=stub)
     if earlier := case.earlier():
         return replace(report, misconception=earlier)
-    plain = (row.meaning for row in rows if row.meaning)
+    first, *others = [row.meaning for row in rows if not row.passed] or [None]
     on = {name for asked, row in zip(properties, rows) if not row.passed for name in asked.on or exercise.probes}
     everywhere = set(exercise.probes)
     named = case.misconception(everywhere) or (case.misconception(on) if on < everywhere else None)
-    return replace(
-        report, misconception=named or next(plain, None) or case.change() or case.two_misconceptions() or case.symptom()
-    )
+    searched = named or first or case.change() or case.two_misconceptions() or case.symptom()
+    return replace(report, misconception=searched or next(filter(None, others), None))
 
 
 class Case:
