@@ -773,6 +773,20 @@ GRAD_CAM = Exercise(
             steps(score=lambda self, logits, target: logits.softmax(1)[torch.arange(len(target)), target]),
         ),
         mistake(
+            "cross-entropy",
+            "the gradient is taken of a loss, not of the logit: its sign, or its softmax, is another",
+            "Which y does the paper differentiate?",
+            steps(score=lambda self, logits, target: F.cross_entropy(logits, target, reduction="sum")),
+            steps(score=lambda self, logits, target: F.cross_entropy(logits, target)),
+            steps(score=lambda self, logits, target: -F.cross_entropy(logits, target, reduction="sum")),
+        ),
+        mistake(
+            "pooled-over-the-batch",
+            "alpha is averaged over the images too: all images share their weights",
+            "How many numbers alpha has an image, and how many has a batch of three?",
+            steps(alpha=lambda self, slope: slope.mean((0, 2, 3), keepdim=True)),
+        ),
+        mistake(
             "predicted-class",
             "the class with the largest logit is explained, whatever target says",
             "Where does your code read target?",

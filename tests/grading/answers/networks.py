@@ -992,3 +992,31 @@ def always_224(model, layer, x, target):
     cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
     cam = F.interpolate(cam, size=(224, 224), mode="bilinear", align_corners=False)[:, 0]
     return cam / cam.amax((1, 2), keepdim=True).clamp(min=1e-8)
+
+
+def activation_and_gradient(model, layer, x, score):
+    """What the wrong maps below get right."""
+    kept = []
+    handle = layer.register_forward_hook(lambda m, i, o: kept.append(o))
+    value = score(model(x))
+    handle.remove()
+    return kept[0], torch.autograd.grad(value, kept[0])[0]
+
+
+def heat_map(activation, alpha, size):
+    heat = F.relu((alpha * activation).sum(1, keepdim=True))
+    heat = F.interpolate(heat, size=size, mode="bilinear", align_corners=False)[:, 0]
+    return (heat / heat.amax((1, 2), keepdim=True).clamp_min(1e-8)).detach()
+
+
+@wrong("grad-cam", "cross-entropy", passes="shape")
+def of_the_loss(model, layer, x, target):
+    activation, gradient = activation_and_gradient(model, layer, x, lambda logits: F.cross_entropy(logits, target))
+    return heat_map(activation, gradient.mean((2, 3), keepdim=True), x.shape[2:])
+
+
+@wrong("grad-cam", "pooled-over-the-batch", passes="shape nothing")
+def one_alpha_for_all(model, layer, x, target):
+    rows = torch.arange(len(x))
+    activation, gradient = activation_and_gradient(model, layer, x, lambda logits: logits[rows, target].sum())
+    return heat_map(activation, gradient.mean((0, 2, 3), keepdim=True), x.shape[2:])
