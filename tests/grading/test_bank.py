@@ -70,7 +70,7 @@ def test_a_check_takes_no_longer_than_some_hundred_steps_of_a_small_network(exer
     """`python tests/grading/bank.py` prints the seconds; a fixed task takes about 0.05 s on the same machine."""
     slowest = max((b for b in BANK if b.exercise == exercise), key=lambda banked: graded(banked).seconds)
     ratios = (grade(exercise, slowest.answer).seconds / seconds_of_a_fixed_task() for _ in range(3))
-    assert min(ratios) < 25
+    assert min(ratios) < 40
 
 
 SEEDS = 5
