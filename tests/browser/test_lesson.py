@@ -51,10 +51,12 @@ class Learner:
     def run_all(self) -> None:
         self.menu("Run", "Run All Cells")
         self.page.wait_for_selector(f"{KERNEL}:not([data-status='idle'])", timeout=60_000)
-        self.page.wait_for_selector(f"{KERNEL}[data-status='idle']", timeout=240_000)
-        deadline = time.monotonic() + 240
-        while any("*" in prompt for prompt in self.page.locator(".jp-InputPrompt").all_text_contents()):
+        deadline, quiet = time.monotonic() + 240, 0
+        while quiet < 8:  # between two cells the kernel is idle for a moment, on a busy machine a longer one
             assert time.monotonic() < deadline, "the notebook does not come to an end"
+            idle = self.page.locator(f"{KERNEL}[data-status='idle']").count()
+            waiting = any("*" in prompt for prompt in self.page.locator(".jp-InputPrompt").all_text_contents())
+            quiet = quiet + 1 if idle and not waiting else 0
             time.sleep(0.3)
 
     def cell(self, text: str):
