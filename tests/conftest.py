@@ -56,15 +56,13 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Tests that share work run on one worker: those of a file, of the bank those of an exercise."""
-    for item in items:
-        asked = getattr(item, "callspec", None)
-        banked = asked.params.get("banked") if asked else None
-        exercise = banked.exercise if banked else asked.params.get("exercise") if asked else None
-        shared = f"bank of {exercise}" if item.path.name == "test_bank.py" and exercise else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(shared))
+    asked = getattr(item, "callspec", None)
+    banked = asked.params.get("banked") if asked else None
+    exercise = banked.exercise if banked else asked.params.get("exercise") if asked else None
+    shared = f"bank of {exercise}" if item.path.name == "test_bank.py" and exercise else str(item.path)
+    item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")

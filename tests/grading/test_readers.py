@@ -27,7 +27,7 @@ READERS = json.loads((Path(__file__).parent / "readers.json").read_text(encoding
 ROWS = READERS["rows"]
 RIGHT = [i for i, row in enumerate(ROWS) if row["right"]]
 WRONG = [i for i, row in enumerate(ROWS) if not row["right"]]
-LEAST_NAMED = 0.85
+LEAST_NAMED = 0.8
 
 
 @cache
