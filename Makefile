@@ -21,8 +21,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check
 
 test: lint
-	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup tests
-	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --nbval-lax solutions
+	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --nbval-lax tests solutions
 
 demo: $(INSTALLED)
 	$(BIN)/attention-lab demo

@@ -56,15 +56,6 @@ def unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Tests that share work run on one worker: those of a file, of the bank those of an exercise."""
-    asked = getattr(item, "callspec", None)
-    banked = asked.params.get("banked") if asked else None
-    exercise = banked.exercise if banked else asked.params.get("exercise") if asked else None
-    shared = f"bank of {exercise}" if item.path.name == "test_bank.py" and exercise else str(item.path)
-    item.add_marker(pytest.mark.xdist_group(shared))
-
-
 @pytest.fixture(scope="session")
 def released_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from attention_lab.course.release import (  # a second of imports that other tests need not wait for
