@@ -73,11 +73,15 @@ class Learner:
         self.page.keyboard.insert_text(answer)
 
     def output(self, check: str) -> str:
+        """What the check's cell shows; what is far away is drawn only when it comes into view, on a busy machine late."""
         cell = self.cell(f'check("{check}"')
-        for _ in range(2):  # the first time, the cells above are drawn and push this one down
-            cell.evaluate("cell => cell.scrollIntoView({block: 'center'})")
-            time.sleep(0.5)
-        return cell.locator(".jp-OutputArea").text_content()
+        deadline, text = time.monotonic() + 30, ""
+        while not text and time.monotonic() < deadline:
+            for _ in range(2):  # the first time, the cells above are drawn and push this one down
+                cell.evaluate("cell => cell.scrollIntoView({block: 'center'})")
+                time.sleep(0.5)
+            text = cell.locator(".jp-OutputArea").text_content()
+        return text
 
     def validate(self) -> str:
         self.page.locator(".jp-NotebookPanel-toolbar :text('Validate')").first.click()
