@@ -32,7 +32,7 @@ class Elsewhere(NamedTuple):
 
 REDUCTIONS = ("mean", "sum", "amax", "max")
 ACTIVATIONS = ("sigmoid", "relu", "exp", "sqrt", "tanh", "gelu", "softmax")
-ONE_ARGUMENT = {*ACTIVATIONS, "softmax", "abs", "log", "silu", "leaky_relu", "softplus", "dropout", "normalize"}
+ONE_ARGUMENT = {*ACTIVATIONS, "abs", "log", "silu", "leaky_relu", "softplus", "dropout", "normalize"}
 WITH_AXES = {*REDUCTIONS, "softmax", "log_softmax", "cat", "concat", "stack", "flatten", "unflatten", "transpose", "amin",
              "unsqueeze", "squeeze", "chunk", "split", "unbind", "cumsum", "argmax", "std", "var", "norm", "permute",
              "size", "expand", "swapaxes", "movedim", "flip"}  # fmt: skip
@@ -92,21 +92,21 @@ def rebuilt(source: Source, edit: Edit) -> Any:
 def changes(source: Source) -> Iterator[tuple[Change, Edit]]:
     """Every change, the likeliest kinds first; what is written twice, but for the names, is also changed in both places."""
     all_places = list(places(source))
-    number = itertools.count()
+    numbers = itertools.count()
     for kind, (changed, *_) in KINDS.items():
         written: dict[str, list[tuple[Path, list]]] = {}
         for path, node, around in all_places:
             made = list(changed(node, around))
             for new in made:
                 shown = new.shown if isinstance(new, Elsewhere) else node
-                change = Change(next(number), kind, line_of(shown, source), first_line(shown))
+                change = Change(next(numbers), kind, line_of(shown, source), first_line(shown))
                 yield change, Edit(((path, new),))
             if isinstance(node, ast.Call) and made:
                 twins = written.setdefault(re.sub(r"\b[a-z_]\w*\b(?![(.=])", "_", ast.unparse(node)), [])
                 twins.append((path, made))
                 if len(twins) == 2 and len(twins[0][1]) == len(made):
                     for news in zip(*(made for _, made in twins)):
-                        change = Change(next(number), kind, line_of(node, source), first_line(node))
+                        change = Change(next(numbers), kind, line_of(node, source), first_line(node))
                         yield change, Edit(tuple(zip((path for path, _ in twins), news)))
 
 

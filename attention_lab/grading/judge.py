@@ -21,8 +21,8 @@ from .properties import BORROWED, UNREGISTERED
 from .symptoms import of_change, of_error, of_unused
 from .witness import Witness
 
-SECONDS_OF_CHANGES = 0.3
-SECONDS_OF_PAIRS = 0.15
+SECONDS_OF_CHANGES = 0.3  # of computing, for changes of the learner's code that are tried
+SECONDS_OF_PAIRS = 0.15  # for two mistakes at once
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def judge_all(exercise: Exercise, witness: Witness) -> dict[str, Report]:
 
 
 def verdict(case: "Case", check: str) -> Report:
+    """The verdict on one check; where it fails, with the best explanation that is found."""
     exercise, witness = case.exercise, case.witness
     properties = exercise.checks[check].properties
     rows = tuple(case.row(asked) for asked in properties)
@@ -191,9 +192,7 @@ class Case:
         differing = False
         for question, got in zip(self.questions, self.seen):
             other = self.one_of(trusted, question)
-            recorded = [
-                record for record in self.exercise.records if {record} & (got.values.keys() | other.values.keys())
-            ]
+            recorded = [record for record in self.exercise.records if record in got.values or record in other.values]
             record = next((record for record in recorded if not same(got, other, record)), None)
             if record:
                 differing, way = True, Way((record,), EQUAL)

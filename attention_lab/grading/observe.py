@@ -221,9 +221,8 @@ def observe_in(
 
 
 def wanted(question: Question) -> str:
-    if question.of_class:
-        return "the class itself is wanted, without brackets; was its cell run?"
-    return "the function itself is wanted, without brackets; was its cell run?"
+    kind = "class" if question.of_class else "function"
+    return f"the {kind} itself is wanted, without brackets; was its cell run?"
 
 
 def told_call(function: Callable, inputs: tuple) -> str:
@@ -286,7 +285,7 @@ def observe_module(
             seen.matched[way] = [values_of(runs, inputs, question, Observation()) for _ in fillings]
     for filling in range(1, FILLINGS):
         fill(slots, question.seed + filling)
-        seen.others.append(values_of(runs, inputs, question, Observation()))
+        seen.others.append(values_of(runs, inputs, question, seen))
     fill(slots, question.seed)
     seen.values = values_of(runs, inputs, question, seen)
     if not brief:

@@ -18,8 +18,6 @@ import torch
 from torch import Tensor, nn
 
 MEAN, VARIANCE = "mean", "variance"
-
-
 NORMS = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm)
 
 

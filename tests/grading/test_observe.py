@@ -265,3 +265,19 @@ def test_a_class_without_forward_is_no_stub():
     answer = observe(NoForward, Question("probe", (), (X,), 3, of_class=True), ("weights", "output"))
     assert str(answer.problems["output"]) == "NoForward has no method forward(x): is its def inside another one?"
     assert "Module has no method forward(x)" in str(answer.problems["weights"])
+
+
+def test_an_answer_that_crashes_with_some_parameters_only_crashes():
+    class Moody(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.mood = nn.Parameter(torch.zeros(1))
+            self.met = set()
+
+        def forward(self, x):
+            self.met.add(float(self.mood))
+            assert len(self.met) < 3, "too many moods"
+            return x * self.mood
+
+    answer = observe(Moody, Question("probe", (), (X,), 3, of_class=True), ("output",))
+    assert "too many moods" in str(answer.problems["output"])
