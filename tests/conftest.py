@@ -9,8 +9,23 @@ from pathlib import Path
 
 import jaxtyping
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 ROOT = Path(__file__).parents[1]
+
+
+class Scheduling(LoadFileScheduling):
+    """What shares work runs on one worker: a file, which may have set-ups; of the banks of answers, one exercise's."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        if not file.endswith(("test_bank.py", "test_readers.py")):
+            return file
+        return f"{file} {test.partition('[')[2].removesuffix(']').split(':')[0]}"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    return Scheduling(config, log)
 
 
 def graded(grade_id: str, *, locked: bool = False, **metadata: bool | int) -> str:

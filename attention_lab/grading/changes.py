@@ -15,6 +15,7 @@ import linecache
 import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -97,12 +98,15 @@ def changes(source: Source) -> Iterator[tuple[Change, Edit]]:
         written: dict[str, list[tuple[Path, list]]] = {}
         for path, node, around in all_places:
             made = list(changed(node, around))
+            shown_first = first_line(node) if made else ""
             for new in made:
-                shown = new.shown if isinstance(new, Elsewhere) else node
-                change = Change(next(numbers), kind, line_of(shown, source), first_line(shown))
+                shown, line = (new.shown, first_line(new.shown)) if isinstance(new, Elsewhere) else (node, shown_first)
+                change = Change(next(numbers), kind, line_of(shown, source), line)
                 yield change, Edit(((path, new),))
-            if isinstance(node, ast.Call) and made:
-                twins = written.setdefault(re.sub(r"\b[a-z_]\w*\b(?![(.=])", "_", ast.unparse(node)), [])
+            if isinstance(node, ast.Call | ast.BinOp) and made:
+                code = ast.unparse(node)
+                key = re.sub(r"\b[a-z_]\w*\b(?![(.=])", "_", code) if isinstance(node, ast.Call) else code
+                twins = written.setdefault(key, [])
                 twins.append((path, made))
                 if len(twins) == 2 and len(twins[0][1]) == len(made):
                     for news in zip(*(made for _, made in twins)):
@@ -122,6 +126,21 @@ def unused_arguments(source: Source) -> list[str]:
     ]
 
 
+WITH_PARAMETERS = re.compile(r"(Lazy)?(Linear|Bilinear|Conv(Transpose)?\dd|BatchNorm\dd|LayerNorm|GroupNorm|Parameter)")
+
+
+def made_in_calls(source: Source) -> tuple[int, str] | None:
+    """The line and code of a layer with parameters that a method of the class makes each time it is called."""
+    if not isinstance(source.tree, ast.ClassDef):
+        return None
+    for method in source.tree.body:
+        if isinstance(method, ast.FunctionDef) and method.name in ("forward", "weights"):
+            for node in ast.walk(method):
+                if isinstance(node, ast.Call) and WITH_PARAMETERS.fullmatch(name_of(node)):
+                    return line_of(node, source), first_line(node)
+    return None
+
+
 def reads(tree: ast.AST, name: str) -> bool:
     return any(isinstance(n, ast.Name) and n.id == name and not is_stored(n) for n in ast.walk(tree))
 
@@ -137,64 +156,92 @@ def first_line(node: ast.AST) -> str:
 def places(source: Source) -> Iterator[tuple[Path, ast.AST, "Around"]]:
     """Every node that may be changed, with the way to it and what it sees."""
 
-    def below(node: ast.AST, path: Path, function: Function | None) -> Iterator[tuple[Path, ast.AST, Around]]:
+    def below(
+        node: ast.AST, path: Path, function: Function | None, parent: ast.AST | None
+    ) -> Iterator[tuple[Path, ast.AST, Around]]:
         if isinstance(node, ast.FunctionDef):
-            function = Function(node)
-        yield path, node, Around(source, function, attributes, path)
+            function = Function(node, function)
+        yield path, node, Around(source, function, whole, path, parent)
         for name, value in ast.iter_fields(node):
             if name in ("annotation", "returns", "type_comment", "ctx", "op", "decorator_list", "defaults", "bases"):
                 continue
             for i, part in enumerate(value) if isinstance(value, list) else [(None, value)]:
                 if isinstance(part, ast.AST):
-                    yield from below(part, (*path, (name, i)), function)
+                    yield from below(part, (*path, (name, i)), function, node)
 
-    attributes = attributes_of(source.tree)
-    return below(source.tree, (), None)
+    whole = Whole(source.tree)
+    return below(source.tree, (), None, None)
 
 
 def replaced(tree: Tree, edit: Edit) -> Tree:
-    tree = copy.deepcopy(tree)
     for path, new in edit.places:
-        if not path:
-            return new.nodes[0] if isinstance(new, Elsewhere) else new
-        *way, (name, i) = path
-        parent = tree
-        for field, index in way:
-            parent = getattr(parent, field) if index is None else getattr(parent, field)[index]
-        if isinstance(new, Elsewhere):
-            getattr(parent, name)[i : i + 1] = new.nodes
-        elif i is None:
-            setattr(parent, name, new)
-        else:
-            getattr(parent, name)[i] = new
+        tree = with_at(tree, path, new)
     return tree
 
 
-class Function:
-    """A function in the answer: its name, its arguments, and these with everything it assigns."""
+def with_at(node: ast.AST, path: Path, new: ast.AST | Elsewhere) -> ast.AST:
+    """The tree with something else at one place; all that is not on the way there is shared with the old one."""
+    if not path:
+        return new.nodes[0] if isinstance(new, Elsewhere) else new
+    (name, i), *way = path
+    value = getattr(node, name)
+    if i is None:
+        return changed(node, **{name: with_at(value, way, new)})
+    instead = new.nodes if not way and isinstance(new, Elsewhere) else [with_at(value[i], way, new)]
+    return changed(node, **{name: [*value[:i], *instead, *value[i + 1 :]]})
 
-    def __init__(self, node: ast.FunctionDef):
+
+class Function:
+    """A function in the answer: its name, its arguments, and these with everything it assigns, or one around it."""
+
+    def __init__(self, node: ast.FunctionDef, outer: "Function | None" = None):
         self.name = node.name
         self.arguments = [a.arg for a in node.args.args if a.arg != "self"]
+        with_default = zip(node.args.args[::-1], node.args.defaults[::-1])
+        self.numbers = [
+            a.arg for a, d in with_default if isinstance(d, ast.Constant) and type(d.value) is float
+        ]  # not sizes, which are whole numbers
         stored = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and is_stored(n)]
-        self.variables = list(dict.fromkeys([*self.arguments, *stored]))
+        self.variables = list(dict.fromkeys([*self.arguments, *stored, *(outer.variables if outer else [])]))
 
 
-def attributes_of(tree: Tree) -> list[str]:
-    """The attributes that a class gives itself, and its methods."""
-    nodes = list(ast.walk(tree))
-    assigned = [n.attr for n in nodes if isinstance(n, ast.Attribute) and is_stored(n)]
-    return list(
-        dict.fromkeys([*assigned, *(n.name for n in nodes if isinstance(n, ast.FunctionDef) and n is not tree)])
-    )
+class Whole:
+    """What the whole answer holds.
+
+    attributes: those that a class gives itself, and its methods.
+    keywords: the named arguments of its calls, by the name of what is called, each set once.
+    steps: what is done to a variable, a sum or product or a call of it, by its name, each once.
+    """
+
+    def __init__(self, tree: Tree):
+        nodes = list(ast.walk(tree))
+        assigned = [n.attr for n in nodes if isinstance(n, ast.Attribute) and is_stored(n)]
+        methods = [n.name for n in nodes if isinstance(n, ast.FunctionDef) and n is not tree]
+        self.attributes = list(dict.fromkeys([*assigned, *methods]))
+        self.keywords: dict[str, dict[str, list[ast.keyword]]] = {}
+        self.steps: dict[str, dict[str, ast.expr]] = {}
+        for node in nodes:
+            if isinstance(node, ast.Call):
+                self.keywords.setdefault(name_of(node), {}).setdefault(written(node.keywords), node.keywords)
+            first = node.left if isinstance(node, ast.BinOp) else None
+            if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords and not is_method(node):
+                (first,) = node.args
+            if isinstance(first, ast.Name):
+                self.steps.setdefault(first.id, {}).setdefault(ast.unparse(node), node)
+
+
+def written(keywords: list[ast.keyword]) -> str:
+    return ", ".join(sorted(map(ast.unparse, keywords)))
 
 
 class Around:
     """What a place in the code sees."""
 
-    def __init__(self, source: Source, function: Function | None, attributes: list[str], path: Path):
+    def __init__(self, source: Source, function: Function | None, whole: Whole, path: Path, parent: ast.AST | None):
         self.names, self.tree = source.names, source.tree
-        self.function, self.attributes, self.path = function, attributes, path
+        self.function, self.whole, self.path = function, whole, path
+        self.shape_is_read = isinstance(parent, ast.Attribute) and parent.attr in ("shape", "size", "ndim", "numel")
+        self.attributes = whole.attributes
         self.arguments = function.arguments if function else []
         self.variables = function.variables if function else []
 
@@ -215,14 +262,16 @@ def name_of(call: ast.AST) -> str:
 
 
 def changed(node: ast.AST, **fields: Any) -> ast.AST:
-    new = copy.deepcopy(node)
+    """The node with other fields; the rest is shared."""
+    new = copy.copy(node)
     for name, value in fields.items():
         setattr(new, name, value)
     return new
 
 
+@cache
 def number(value: int) -> ast.AST:
-    return ast.parse(repr(value), mode="eval").body
+    return loaded(repr(value))
 
 
 def integer(node: ast.AST) -> int | None:
@@ -233,6 +282,7 @@ def integer(node: ast.AST) -> int | None:
     return node.value if isinstance(node, ast.Constant) and type(node.value) is int else None
 
 
+@cache
 def loaded(code: str) -> ast.expr:
     return ast.parse(code, mode="eval").body
 
@@ -314,6 +364,22 @@ def not_passed_on(node: ast.AST, around: Around) -> Iterator[ast.AST]:
                 yield changed(node, args=[*node.args, ast.Name(name, ast.Load())])
 
 
+def without_argument(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    """A value that an argument with a number as default should divide or multiply too."""
+    if isinstance(node, ast.Name) and not is_stored(node) and node.id in around.variables and not around.shape_is_read:
+        for name in around.function.numbers:
+            if name != node.id:
+                yield from (ast.BinOp(node, kind(), ast.Name(name, ast.Load())) for kind in (ast.Div, ast.Mult))
+
+
+def as_in_sibling(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    """The named arguments of another call of the same function."""
+    if isinstance(node, ast.Call) and name_of(node):
+        own = written(node.keywords)
+        sets = around.whole.keywords[name_of(node)]
+        yield from (changed(node, keywords=keywords) for key, keywords in sets.items() if key != own)
+
+
 def parameters_of(kind: Any) -> list[str]:
     try:
         return list(inspect.signature(kind).parameters)
@@ -374,7 +440,7 @@ def kept_axis(node: ast.AST, around: Around) -> Iterator[ast.AST]:
         yield node.func.value
         if not node.args:
             yield from (changed(node, args=[number(new)]) for new in (-1, 1, 2))
-    if isinstance(node, ast.Name) and not is_stored(node) and node.id in around.variables:
+    if isinstance(node, ast.Name) and not is_stored(node) and node.id in around.variables and not around.shape_is_read:
         yield from (ast.Call(ast.Attribute(node, "unsqueeze", ast.Load()), [number(new)], []) for new in (1, -1, 2))
 
 
@@ -449,6 +515,10 @@ def operator(node: ast.AST, around: Around) -> Iterator[ast.AST]:
         building = around.function is not None and around.function.name == "__init__"
         kinds = OPERATORS[:-2] if building else OPERATORS  # a power of a width would be a huge layer
         yield from (changed(node, op=kind()) for kind in kinds if not isinstance(node.op, kind))
+        for constant, value in ((node.left, node.right), (node.right, node.left)):
+            if integer(constant) is not None and integer(value) is None:
+                pairs = itertools.product(OPERATORS[:5], (1, 2))
+                yield from (ast.BinOp(value, kind(), number(other)) for kind, other in pairs)
     if isinstance(node, ast.AugAssign):
         yield from (changed(node, op=kind()) for kind in OPERATORS[:4] if not isinstance(node.op, kind))
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.Invert | ast.Not):
@@ -493,17 +563,52 @@ def exchanged(node: ast.AST, around: Around) -> Iterator[ast.AST]:
                 yield changed(node, args=args)
     if isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Add | ast.Mult):
         yield changed(node, left=node.right, right=node.left)
-    if isinstance(node, ast.Tuple) and len(node.elts) > 1:
+    if isinstance(node, ast.Tuple | ast.List) and len(node.elts) > 1 and isinstance(node.ctx, ast.Load):
         yield changed(node, elts=node.elts[::-1])
+        if len(node.elts) > 2:
+            yield from (changed(node, elts=moved) for moved in moves_in(node.elts))
     if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.Call):
         inner = node.args[0]
         if len(inner.args) == 1:  # f(g(x)) where g(f(x)) is meant
             yield changed(inner, args=[changed(node, args=inner.args)])
 
 
+def moves_in(parts: list[ast.AST]) -> Iterator[list[ast.AST]]:
+    """Each part moved to each other place."""
+    for i, part in enumerate(parts):
+        others = [*parts[:i], *parts[i + 1 :]]
+        yield from ([*others[:j], part, *others[j:]] for j in range(len(parts)) if j != i)
+
+
+def overwritten(node: ast.AST, around: Around) -> Iterator[Elsewhere]:
+    """One use of an argument that was given another value before means the argument as it was passed."""
+    if not isinstance(node, ast.FunctionDef):
+        return
+    for name in Function(node).arguments:
+        stores = [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == name and is_stored(n)]
+        if not stores:
+            continue
+        uses = [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id == name and not is_stored(n)]
+        for i in range(len(uses)):
+            new = copy.deepcopy(node)
+            new_uses = [n for n in ast.walk(new) if isinstance(n, ast.Name) and n.id == name and not is_stored(n)]
+            new_uses[i].id = "_as_passed"
+            keep = ast.Assign([ast.Name("_as_passed", ast.Store())], ast.Name(name, ast.Load()), lineno=node.lineno)
+            yield Elsewhere([changed(new, body=[keep, *new.body])], stores[0])
+
+
+def step_of_elsewhere(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    """What another line does to this value first."""
+    if not isinstance(node, ast.Name) or is_stored(node) or node.id not in around.variables or around.is_called:
+        return
+    steps = around.whole.steps.get(node.id, {}).values()
+    yield from (step for step in steps if node not in (getattr(step, "left", None), *getattr(step, "args", ())))
+
+
 def turned(node: ast.AST, around: Around) -> Iterator[ast.AST]:
     if isinstance(node, ast.Name | ast.Call) and not is_target(node) and not around.is_called and around.path:
-        yield ast.Attribute(node, "mT", ast.Load())
+        if not around.shape_is_read:
+            yield ast.Attribute(node, "mT", ast.Load())
 
 
 def is_target(node: ast.AST) -> bool:
@@ -524,6 +629,15 @@ def other_number(node: ast.AST, around: Around) -> Iterator[ast.AST]:
     value = integer(node)
     if value is not None and not isinstance(node, ast.UnaryOp):
         yield from (number(new) for new in (value + 1, value - 1, 2 * value, value // 2) if new not in (value, -1))
+    if isinstance(node, ast.Call) and name_of(node) in ONE_ARGUMENT:
+        inside = node.func.value if is_method(node) else node.args[0] if node.args else None
+        for kind in (ast.Mult, ast.Div) if inside else ():
+            scaled = ast.BinOp(inside, kind(), number(2))
+            yield (
+                changed(node, func=changed(node.func, value=scaled))
+                if is_method(node)
+                else changed(node, args=[scaled, *node.args[1:]])
+            )
 
 
 def missing_function(node: ast.AST, around: Around) -> Iterator[ast.AST]:
@@ -589,6 +703,16 @@ KINDS = {
         "an argument does not reach this place",
         "Which of the function's arguments should decide here?",
     ),
+    "as-in-sibling": Kind(
+        as_in_sibling,
+        "another call of the same function has other arguments",
+        "Compare the two lines. What should both be given?",
+    ),
+    "overwritten-argument": Kind(
+        overwritten,
+        "an argument gets another value here, and is needed as it was",
+        "Which later line still needs what was passed? Give the new value a name of its own.",
+    ),
     "axis": Kind(
         axis,
         "another axis is meant",
@@ -633,6 +757,16 @@ KINDS = {
         turned,
         "the last two axes should be exchanged",
         "Which of them is a row, which a column? Write the shapes.",
+    ),
+    "step-of-elsewhere": Kind(
+        step_of_elsewhere,
+        "a step is missing here that another line takes with the same value",
+        "Where does this value appear again? Compare what is done to it.",
+    ),
+    "without-argument": Kind(
+        without_argument,
+        "an argument should act on this value too",
+        "Which lines use the argument? Compare what the equation does with it.",
     ),
     "number": Kind(
         other_number,

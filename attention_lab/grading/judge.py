@@ -13,16 +13,19 @@ import torch
 from torch import Generator
 
 from .biases import bare, without_biases
+from .changes import Change
 from .closeness import close_in, same
 from .exercise import Coding, Exercise, Misconception, Property, steps
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
-from .observe import Observation, Problem, Question, observe
+from .observe import FILLINGS, Observation, Problem, Question, observe
 from .properties import BORROWED, UNREGISTERED
-from .symptoms import of_change, of_error, of_unused
+from .relations import Pair, relation
+from .symptoms import of_change, of_error, of_layers, of_made_in_calls, of_unused
 from .witness import Witness
 
-SECONDS_OF_CHANGES = 0.3  # of computing, for changes of the learner's code that are tried
-SECONDS_OF_PAIRS = 0.15  # for two mistakes at once
+SECONDS_OF_CHANGES = 0.25  # of computing, for changes of the learner's code that are tried
+SECONDS_OF_PAIRS = 0.1  # for two mistakes at once
+SECONDS_OF_MATCHING = 0.3  # for mistakes in an answer whose parameters lie in another layout
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,13 @@ def verdict(case: "Case", check: str) -> Report:
     problems = (problem for seen in witness.seen for problem in seen.problems.values())
     if stub := next((problem.message for problem in problems if problem.kind == "NotImplementedError"), None):
         return replace(report, stub=stub)
-    if earlier := case.earlier():
-        return replace(report, misconception=earlier)
+    if case.earlier:
+        return replace(report, misconception=case.earlier)
     first, *others = [row.meaning for row in rows if not row.passed] or [None]
     on = {name for asked, row in zip(properties, rows) if not row.passed for name in asked.on or exercise.probes}
     everywhere = set(exercise.probes)
     named = case.misconception(everywhere) or (case.misconception(on) if on < everywhere else None)
-    searched = named or first or case.change() or case.two_misconceptions() or case.symptom()
+    searched = named or first or case.made_in_calls() or case.change() or case.two_misconceptions() or case.symptom(on)
     return replace(report, misconception=searched or next(filter(None, others), None))
 
 
@@ -156,18 +159,19 @@ class Case:
             return form
         return bare(form, self.questions[0].build, free if isinstance(free, str) else "")
 
-    def of(self, trusted: Callable, *ways: Way) -> Iterator[Observation]:
+    def of(self, trusted: Callable, *ways: Way, fillings: int = FILLINGS) -> Iterator[Observation]:
         """What a trusted answer does with the questions, observed as far as somebody looks."""
-        return (self.one_of(trusted, question, *ways) for question in self.questions)
+        return (self.one_of(trusted, question, *ways, fillings=fillings) for question in self.questions)
 
-    def one_of(self, trusted: Callable, question: Question, *ways: Way) -> Observation:
+    def one_of(self, trusted: Callable, question: Question, *ways: Way, fillings: int = FILLINGS) -> Observation:
         """Also with its parameters told apart in these ways, where that is possible for the answer."""
-        seen = self.trusted.get((trusted, question.name))
+        key = trusted, question.name, fillings if question.of_class else FILLINGS
+        seen = self.trusted.get(key)
         missing = tuple(way for way in ways if self.looked.get(way) and not (seen and way in seen.matched))
         if seen is None or missing:
-            again = observe(trusted, question, self.exercise.records, brief=True, match=missing)
+            again = observe(trusted, question, self.exercise.records, brief=True, match=missing, fillings=fillings)
             again.matched |= seen.matched if seen else {}
-            seen = self.trusted[trusted, question.name] = again
+            seen = self.trusted[key] = again
         return seen
 
     def likeness(self, right: Callable, *ways: Way) -> tuple[int, int, int]:
@@ -185,20 +189,21 @@ class Case:
         return len(self.questions) * len(self.exercise.records)
 
     def may_match(self, trusted: Callable) -> bool:
-        """Whether the first record that differs from a trusted answer's is equal where interchangeable numbers are equal.
+        """Whether perhaps only the layout of the parameters differs from a trusted answer's.
 
-        Then perhaps only the layout of the parameters differs.
+        Then the first record that differs is equal with all numbers alike, and with interchangeable ones.
         """
         differing = False
         for question, got in zip(self.questions, self.seen):
-            other = self.one_of(trusted, question)
+            other = self.one_of(trusted, question, fillings=1)
             recorded = [record for record in self.exercise.records if record in got.values or record in other.values]
             record = next((record for record in recorded if not same(got, other, record)), None)
             if record:
                 differing, way = True, Way((record,), EQUAL)
-                if not self.closer(way):
+                if not close_in(got.alike, other.alike, record, got.coarsest) or not self.closer(way):
                     return False
-                fillings = zip(got.matched.get(way, []), self.one_of(trusted, question, way).matched.get(way, []))
+                other = self.one_of(trusted, question, way, fillings=1)
+                fillings = zip(got.matched.get(way, []), other.matched.get(way, []))
                 agreeing = [close_in(ours, theirs, record) for ours, theirs in fillings]
                 if not agreeing or not all(agreeing):
                     return False
@@ -239,7 +244,7 @@ class Case:
 
     def misconception(self, on: set[str]) -> Misconception | None:
         """The first misconception that does on these probes what this answer did; none if that is right."""
-        if self.does_the_same(self.expected, on):
+        if self.agrees(self.expected, on):
             return None
         wrong = [
             (misconception, version)
@@ -247,15 +252,22 @@ class Case:
             for coding in misconception.codings
             for form in self.exercise.forms
             for version in self.versions(mistaken(coding, form), self.seen[0].parameters)
+            if self.looks_alike(version, on)
         ]
         for misconception, version in wrong:
-            if self.does_the_same(self.of(version), on):
+            if self.does_the_same(version, on):
                 return misconception
-        for misconception, version in wrong:
-            way = self.ways[0]
-            if self.may_match(version) and self.closer(way) and self.does_the_same(self.of(version, way), on):
+        start, way = time.process_time(), self.ways[0]
+        for misconception, version in sorted(wrong, key=lambda pair: self.same_layout(pair[1])):
+            if time.process_time() - start > SECONDS_OF_MATCHING:
+                return None
+            if self.may_match(version) and self.closer(way) and self.does_the_same(version, on, way):
                 return misconception
         return None
+
+    def same_layout(self, trusted: Callable) -> bool:
+        """Whether a trusted answer's numbers lie in rows of the same kinds, as many of each."""
+        return self.seen[0].kinds == self.one_of(trusted, self.questions[0], fillings=1).kinds
 
     def two_misconceptions(self) -> Misconception | None:
         """Two mistakes in different steps that together do what this answer did."""
@@ -265,13 +277,14 @@ class Case:
                 if both := both_steps(first, second):
                     for form in self.exercise.forms:
                         for version in self.versions(mistaken(both, form), self.seen[0].parameters):
-                            if self.does_the_same(self.of(version), everywhere):
+                            if self.looks_alike(version, everywhere) and self.does_the_same(version, everywhere):
                                 name = f"{one.name}; and {other.name}"
                                 return Misconception(f"{one.id}+{other.id}", name, one.question, one.equation)
             if time.process_time() - start > SECONDS_OF_PAIRS:
                 return None
         return None
 
+    @cached_property
     def earlier(self) -> Misconception | None:
         """An answer to an earlier exercise that this one calls and that is itself not right."""
         for name, exercise in self.exercise.uses.items():
@@ -288,7 +301,26 @@ class Case:
                 )
         return None
 
-    def does_the_same(self, wrong: Iterable[Observation], on: set[str]) -> bool:
+    def does_the_same(self, trusted: Callable, on: set[str], *ways: Way) -> bool:
+        """Whether a trusted answer does on these probes what this one does: at a first look, then in all fillings."""
+        return all(self.agrees(self.of(trusted, *ways, fillings=fillings), on) for fillings in (1, FILLINGS))
+
+    def looks_alike(self, trusted: Callable, on: set[str]) -> bool:
+        """Whether nothing tells a trusted module from this one on these probes while all its numbers are alike.
+
+        Where the numbers are kept plays no part then, so that this can be asked first.
+        """
+        return all(
+            question.name not in on
+            or (
+                got.parameters == other.parameters
+                and symptoms(got) == symptoms(other)
+                and all(close_in(got.alike, other.alike, record, got.coarsest) for record in other.alike)
+            )
+            for question, got, other in zip(self.questions, self.seen, self.of(trusted, fillings=0))
+        )
+
+    def agrees(self, trusted: Iterable[Observation], on: set[str]) -> bool:
         return all(
             question.name not in on
             or (
@@ -296,7 +328,7 @@ class Case:
                 and got.parameters == other.parameters
                 and same(got, other, *other.values)
             )
-            for question, got, other in zip(self.questions, self.seen, wrong, strict=True)
+            for question, got, other in zip(self.questions, self.seen, trusted, strict=True)
         )
 
     def change(self) -> Misconception | None:
@@ -305,22 +337,36 @@ class Case:
         if not wrong:
             return None
         start, first = time.process_time(), self.questions[wrong[0]]
-        crashed = {problem.number for seen in self.seen for problem in seen.problems.values()}
-        for change in sorted(self.witness.changes(), key=lambda change: change.line not in crashed):
+        crashed = [problem.number for seen in self.seen for problem in seen.problems.values() if problem.number]
+        near = lambda change: min((abs(change.line - number) for number in crashed), default=0)  # noqa: E731
+        for change in sorted(self.witness.changes(), key=near):
             if time.process_time() - start > SECONDS_OF_CHANGES:
                 return None
-            (seen,) = self.witness.changed(change, [first])
-            rights = self.rights(seen.parameters)
-            if any(self.is_right(seen, self.one_of(right, first)) for right in rights):
-                again = self.witness.changed(change, self.questions)
-                if any(all(map(self.is_right, again, self.of(right))) for right in rights):
-                    return of_change(change, self.exercise.equation)
+            if all(
+                self.makes_right(change, *look) for look in (([first], 0), ([first], 1), (self.questions, FILLINGS))
+            ):
+                return of_change(change, self.exercise.equation)
         return None
 
-    def is_right(self, got: Observation, right: Observation) -> bool:
-        return got.parameters == right.parameters and same(got, right, *self.exercise.records) and not got.changed_input
+    def makes_right(self, change: Change, questions: list[Question], fillings: int) -> bool:
+        """Whether the changed answer does with these questions what a right answer does, as far as this look goes."""
+        again = self.witness.changed(change, questions, fillings)
+        return any(
+            all(
+                self.is_right(got, self.one_of(right, question, fillings=fillings))
+                for question, got in zip(questions, again)
+            )
+            for right in self.rights(again[0].parameters)
+        )
 
-    def symptom(self) -> Misconception | None:
+    def is_right(self, got: Observation, right: Observation) -> bool:
+        if got.parameters != right.parameters or got.changed_input:
+            return False
+        if right.values:
+            return same(got, right, *self.exercise.records)
+        return all(close_in(got.alike, right.alike, record, got.coarsest) for record in self.exercise.records)
+
+    def symptom(self, on: set[str]) -> Misconception | None:
         """What can be said of an answer that nothing else explains."""
         if any(seen.unregistered for seen in self.seen):
             return UNREGISTERED
@@ -328,7 +374,31 @@ class Case:
             return BORROWED
         problems = [problem for seen in self.seen for problem in seen.problems.values()]
         known = next(filter(None, map(of_error, problems)), None)
-        return known or of_unused(self.witness.unused_arguments(), self.exercise.equation)
+        unused = of_unused(self.witness.unused_arguments(), self.exercise.equation)
+        layers = next(filter(None, map(of_layers, self.seen, self.expected)), None)
+        return known or unused or layers or self.relation(on)
+
+    def made_in_calls(self) -> Misconception | None:
+        found = self.witness.made_in_calls()
+        return of_made_in_calls(*found) if found else None
+
+    def relation(self, on: set[str]) -> Misconception | None:
+        """What the values of the first record that differs on these probes have to do with the right ones."""
+        for record in self.exercise.records:
+            pairs = [
+                Pair(
+                    got.values[record],
+                    right.values[record],
+                    got.call,
+                    got.arguments,
+                    tuple(x for x in question.inputs if isinstance(x, torch.Tensor)),
+                )
+                for question, got, right in zip(self.questions, self.seen, self.expected)
+                if question.name in on and record in got.values and record in right.values
+            ]
+            if found := relation(pairs):
+                return replace(found, equation=self.exercise.equation)
+        return None
 
 
 @cache
@@ -357,5 +427,5 @@ def symptoms(seen: Observation) -> dict[str, tuple[str, str]]:
             re.sub(r"[\w.<>]+\.(?=\w+\(\))|'\w+' (?=object|and)|\[\w+\]|^\w+ (?=has no method)", "", problem.message),
         )
         for stage, problem in seen.problems.items()
-        if stage not in seen.values and stage != "gradient"
+        if stage not in seen.values and stage not in seen.alike and stage != "gradient"
     }

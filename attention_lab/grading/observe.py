@@ -27,7 +27,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from .kernel import as_new
 from .limits import OutOfTime, limits, quiet
-from .matching import Way, fill_by_effect
+from .matching import Way, fill_alike, fill_by_effect
 from .parameters import Slot, fill, numbers_by_kind, slots_of
 from .stand_ins import built
 
@@ -99,6 +99,7 @@ class Observation:
     call: the call's arguments in the same way, tensors by their shapes.
     parameters: how many numbers are trained.
     kinds: how many numbers there are of each kind of parameter and statistic.
+    layers: what each layer with parameters of its own is, and how many it has.
     borrowed: the forbidden functions of torch that were called.
     coarsest: the least precise kind of real number that was met on the way to the output.
     preset: how many parameters of the constructor's arguments got other values.
@@ -106,6 +107,7 @@ class Observation:
     fresh: the output as the module was built, before its parameters are filled.
     values: of each record, with the parameters filled in the order in which the layers run.
     others: the same in further fillings.
+    alike: of each record, with all parameters of one role the same number, wherever they are kept.
     matched: by the way in which the parameters were told apart, the values of each record in each filling.
     changed_input: the answer wrote into an argument, or left a hook on a module.
     repeated: the output of a second call. alone: the output for the first image without the others.
@@ -118,6 +120,7 @@ class Observation:
     call: str = ""
     parameters: int = 0
     kinds: Counter[tuple] = field(default_factory=Counter)
+    layers: list[tuple[str, int]] = field(default_factory=list)
     borrowed: tuple[str, ...] = ()
     coarsest: torch.dtype = torch.float64
     preset: int = 0
@@ -125,6 +128,7 @@ class Observation:
     fresh: Tensor | None = None
     values: Values = field(default_factory=dict)
     others: list[Values] = field(default_factory=list)
+    alike: Values = field(default_factory=dict)
     matched: dict[Way, list[Values]] = field(default_factory=dict)
     changed_input: bool = False
     repeated: Tensor | None = None
@@ -149,13 +153,14 @@ def observe_all(
     brief: bool = False,
     match: tuple[Way, ...] = (),
     seconds: float | None = None,
+    fillings: int = FILLINGS,
 ) -> list[Observation]:
     """What an answer does with the questions, within the limits; when its time is up, nothing more is asked."""
     seen: list[Observation] = []
     try:
         with limits(seconds):
             for question in questions:
-                seen.append(observe(answer, question, records, brief, match=match))
+                seen.append(observe(answer, question, records, brief, match, fillings))
     except OutOfTime as error:
         late = Problem("", str(error))
         seen += [Observation({"build": late}) for _ in questions[len(seen) :]]
@@ -168,19 +173,21 @@ def observe(
     records: tuple[str, ...],
     brief: bool = False,
     match: tuple[Way, ...] = (),
+    fillings: int = FILLINGS,
 ) -> Observation:
     """Build and call ``answer`` as the question says, in float64, or in float32 if it only works there.
 
     An answer that only works in float64 has the problems that it has in float32.
 
     ``brief``: only the values that others are compared with. ``match``: the ways in which the parameters are to be told
-    apart, which takes longer.
+    apart, which takes longer. ``fillings``: how often the parameters are filled in
+    the order of their layers; 0 times for a first look, with all numbers of a role alike.
 
     Raises nothing but OutOfTime, prints nothing, leaves the kernel's state and the question as they were.
     """
-    seen = observe_in(torch.float64, answer, question, records, brief, match)
+    seen = observe_in(torch.float64, answer, question, records, brief, match, fillings)
     if complains_of_dtype(seen):
-        single = observe_in(torch.float32, answer, question, records, brief, match)
+        single = observe_in(torch.float32, answer, question, records, brief, match, fillings)
         return seen if complains_of_dtype(single) else single
     if not brief and not seen.problems:
         seen.problems = observe_in(torch.float32, answer, question, records, brief=True).problems
@@ -198,6 +205,7 @@ def observe_in(
     records: tuple[str, ...],
     brief: bool,
     match: tuple[Way, ...] = (),
+    fillings: int = FILLINGS,
 ) -> Observation:
     seen = Observation()
     with quiet(), as_new(question.seed), caught(seen, "build"):
@@ -208,7 +216,7 @@ def observe_in(
             given = built(question.build, dtype)
             module = build(answer, given, question, seen).to(dtype).eval()
             seen.call = told_call(module.forward, inputs)
-            observe_module(module, given, inputs, question, records, seen, brief, match)
+            observe_module(module, given, inputs, question, records, seen, brief, match, fillings)
         else:
             if isinstance(answer, nn.Module):
                 answer = copy.deepcopy(answer).to(dtype).eval()
@@ -262,16 +270,22 @@ def observe_module(
     seen: Observation,
     brief: bool,
     match: tuple[Way, ...],
+    fillings: int,
 ) -> None:
-    slots = slots_of(layers_in_order(module, inputs))
-    seen.kinds = numbers_by_kind(slots)
-    seen.parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
     runs = {record: method(module, record) for record in records}
+    seen.parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    theirs = {id(slot.tensor) for x in given if isinstance(x, nn.Module) for slot in slots_of(x.modules())}
     if not brief:
+        seen.layers = layers_with_parameters(module)
         seen.unregistered = holds_unregistered(module)
         with contextlib.suppress(Exception), torch.no_grad():
             seen.fresh = item(module(*copies(inputs)), 0, ("output",))
-    theirs = {id(slot.tensor) for x in given if isinstance(x, nn.Module) for slot in slots_of(x.modules())}
+    fill_alike([slot for slot in slots_of(module.modules()) if id(slot.tensor) not in theirs])
+    seen.alike = values_of(runs, inputs, question, seen if not fillings else Observation())
+    if not fillings:
+        return
+    slots = slots_of(layers_in_order(module, inputs))
+    seen.kinds = numbers_by_kind(slots)
     own = [slot for slot in slots if id(slot.tensor) not in theirs]
     positive = tuple(x.abs() if is_real(x) else x for x in inputs)  # so that hidden units are open
     fill(slots, question.seed)
@@ -281,9 +295,9 @@ def observe_module(
             def values(way: Way = way) -> list[Tensor]:
                 return [runs[record](copies(positive)) for record in way.records]
 
-            fillings = fill_by_effect(own, values, question.seed, way.interchangeable, FILLINGS)
-            seen.matched[way] = [values_of(runs, inputs, question, Observation()) for _ in fillings]
-    for filling in range(1, FILLINGS):
+            filled = fill_by_effect(own, values, question.seed, way.interchangeable, FILLINGS)
+            seen.matched[way] = [values_of(runs, inputs, question, Observation()) for _ in filled]
+    for filling in range(1, fillings):
         fill(slots, question.seed + filling)
         seen.others.append(values_of(runs, inputs, question, seen))
     fill(slots, question.seed)
@@ -461,6 +475,18 @@ def layers_in_order(module: nn.Module, inputs: tuple) -> list[nn.Module]:
         *(layer for layer in layers if layer in mine),
         *(layer for layer in module.modules() if layer not in layers),
     ]
+
+
+def layers_with_parameters(module: nn.Module) -> list[tuple[str, int]]:
+    """What each layer is, as it prints itself in short, and how many numbers it trains itself."""
+    own = ((layer, sum(p.numel() for p in layer.parameters(recurse=False))) for layer in module.modules())
+    return [(in_short(layer), number) for layer, number in own if number]
+
+
+def in_short(layer: nn.Module) -> str:
+    """A layer's class and sizes: Linear(32, 8), Conv2d(8, 8, kernel_size=(3, 3)), BatchNorm1d(8)."""
+    sizes = re.sub(r", (eps|stride|bias)=.*", "", layer.extra_repr())
+    return f"{type(layer).__name__}({re.sub(r'(in|out)_features=', '', sizes)})"
 
 
 def holds_unregistered(module: nn.Module) -> bool:

@@ -98,10 +98,14 @@ def shape(record: str = "output", on: tuple[str, ...] = ()) -> Property:
         given = [f" for an input of {tuple(x.shape)}" for x in question.inputs[:1] if isinstance(x, Tensor)]
         if shapes[0] == shapes[1]:
             return None
-        lost = shapes[1][:1] == (1,) and shapes[0] == tuple(size for size in shapes[1] if size > 1)
-        return Failure(f"{shapes[0]}{''.join(given)}", f"{shapes[1]}", AXIS_LOST if lost else None)
+        return Failure(f"{shapes[0]}{''.join(given)}", f"{shapes[1]}", lost_axis(*shapes))
 
     return Property(f"shape of {record}", failure, record, on)
+
+
+def lost_axis(got: tuple[int, ...], expected: tuple[int, ...]) -> Misconception | None:
+    """Whether the axis of a batch of one image was squeezed away with all others of size 1."""
+    return AXIS_LOST if expected[:1] == (1,) and got == tuple(size for size in expected if size > 1) else None
 
 
 def told_apart(got: float, expected: float) -> tuple[str, str]:
@@ -142,7 +146,8 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "", tol
             if not close_in(ours, theirs, record, got.coarsest, tolerance)
         )
         if ours.shape != theirs.shape:
-            return Failure(f"shape {tuple(theirs.shape)}", f"shape {tuple(ours.shape)}")
+            shapes = tuple(theirs.shape), tuple(ours.shape)
+            return Failure(f"shape {shapes[0]}", f"shape {shapes[1]}", lost_axis(*shapes))
         if ours.is_floating_point() and not theirs.is_floating_point():
             return Failure(f"{theirs.dtype}".removeprefix("torch.") + " numbers", "the dtype of x")
         if not theirs.isfinite().all():

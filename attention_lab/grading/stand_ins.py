@@ -97,6 +97,21 @@ def tied(*layers: tuple) -> nn.Sequential:
     return made
 
 
+class Scaled(nn.Sequential):
+    """A stack whose output is multiplied by numbers that it trains itself."""
+
+    def __init__(self, scales: int, *layers: nn.Module):
+        super().__init__(*layers)
+        self.scale = nn.Parameter(torch.rand(scales))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) * self.scale.mean()
+
+
+def scaled(scales: int, *layers: tuple) -> nn.Sequential:
+    return Scaled(scales, *stack(*layers))
+
+
 def one_sided(*layers: tuple) -> nn.Sequential:
     """A stack in which every input of the last, linear layer speaks against class 0 and for class 1."""
     made = stack(*layers)
@@ -122,6 +137,7 @@ BUILDERS = {
     "frozen": frozen,
     "repeated": repeated,
     "tied": tied,
+    "scaled": scaled,
     "one-sided": one_sided,
     "loud": loud,
 }

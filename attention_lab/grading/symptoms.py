@@ -1,11 +1,12 @@
 """Symptoms: mistakes that any exercise can meet, known by the error that is raised or by the change that mends them."""
 
 import re
+from collections import Counter
 from typing import NamedTuple
 
 from .changes import KINDS, Change
 from .exercise import Misconception
-from .observe import Problem
+from .observe import Observation, Problem
 
 LINE_UP = "Write down the shapes of both, one under the other, last axis under last axis. Where is a 1 missing?"
 LAYERS = "Which layer makes this tensor, and which one takes it? Write the shape behind every line."
@@ -226,3 +227,35 @@ def of_unused(arguments: list[str], equation: str) -> Misconception | None:
         return None
     names = " and ".join(arguments)
     return Misconception("unused-argument", f"{names} is never used", "What should change when it changes?", equation)
+
+
+def of_made_in_calls(line: int, code: str) -> Misconception:
+    return Misconception(
+        "made-in-calls",
+        f"a layer is made anew in every call, in line {line}: {code}",
+        "Where must a layer be made, so that the module keeps it and training can change it?",
+        "layers are attributes of self, made in __init__",
+    )
+
+
+def of_layers(got: Observation, expected: Observation) -> Misconception | None:
+    """Which layer is missing or too many, where there are not as many numbers as there should be."""
+    apart = got.parameters - expected.parameters
+    ours, theirs = (Counter(number for _, number in seen.layers) for seen in (got, expected))
+    extra, missing = list((ours - theirs).elements()), list((theirs - ours).elements())
+    name = question = ""
+    if not extra and [-apart] == missing:
+        name = f"{-apart:,} numbers are missing, as many as {layers_of(-apart, expected)} has"
+        question = "Which step of the equation has no layer of its own in your code, or shares one with another step?"
+    elif not missing and [apart] == extra:
+        name = f"{apart:,} numbers are too many, as many as your {layers_of(apart, got)} has"
+        question = "Which step of the equation is this layer?"
+    elif len(extra) == len(missing) == 1 and apart:
+        name = f"your {layers_of(*extra, got)} has {extra[0]:,} numbers, where a layer of {missing[0]:,} is expected"
+        question = "What should it take, and what give? Write both widths."
+    return Misconception("layers", name, question) if name else None
+
+
+def layers_of(number: int, seen: Observation) -> str:
+    """The layers with so many numbers."""
+    return " or ".join(dict.fromkeys(what for what, its_number in seen.layers if its_number == number))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from .changes import Change, Edit, Source, changes, reads, rebuilt, source_of, unused_arguments
+from .changes import Change, Edit, Source, changes, made_in_calls, reads, rebuilt, source_of, unused_arguments
 from .limits import TIME_LIMIT
 from .matching import Way
-from .observe import Observation, Problem, Question, observe_all
+from .observe import FILLINGS, Observation, Problem, Question, observe_all
 
 CHANGE_LIMIT = 1  # seconds for one changed answer: a change can make a loop endless
-MAX_CHANGES = 1000
+MAX_CHANGES = 5000
 
 
 @dataclass
@@ -49,14 +49,19 @@ class Witness:
         """The arguments that the answer's code never reads."""
         return unused_arguments(self.source) if self.source else []
 
+    def made_in_calls(self) -> tuple[int, str] | None:
+        """Line and code of a layer that the answer makes anew in every call."""
+        return made_in_calls(self.source) if self.source else None
+
     def changes(self) -> list[Change]:
         """The changes of one place in the answer's code that can be asked for, as far as its code is known."""
         return list(self.edits)
 
-    def changed(self, change: Change, questions: list[Question]) -> list[Observation]:
+    def changed(self, change: Change, questions: list[Question], fillings: int = FILLINGS) -> list[Observation]:
         """What the answer does with some of the questions after this change."""
         try:
             answer = rebuilt(self.source, self.edits[change])
         except Exception as error:
             return [Observation({"build": Problem(type(error).__name__, str(error))}) for _ in questions]
-        return observe_all(answer, questions, self.records, brief=True, seconds=min(CHANGE_LIMIT, TIME_LIMIT))
+        seconds = min(CHANGE_LIMIT, TIME_LIMIT)
+        return observe_all(answer, questions, self.records, brief=True, seconds=seconds, fillings=fillings)

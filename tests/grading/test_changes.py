@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attention_lab.grading.changes import KINDS, source_of, unused_arguments
+from attention_lab.grading.changes import KINDS, made_in_calls, source_of, unused_arguments
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
 from attention_lab.grading.witness import Witness
@@ -104,6 +104,60 @@ class DilationOfThePaddingOnly(nn.Module):
         return self.layers(x)
 
 
+class SecondNotDilated(DilationOfThePaddingOnly):
+    def __init__(self, channels, reduction=16, dilation=4):
+        super().__init__(channels, reduction, dilation)
+        hidden = channels // reduction
+        self.layers[3] = nn.Conv2d(hidden, hidden, 3, padding=dilation, dilation=dilation)
+        self.layers[6] = nn.Conv2d(hidden, hidden, 3, padding=1)
+
+
+class Overwritten(SuperForgotten):
+    def __init__(self, channels, reduction=16):
+        nn.Module.__init__(self)
+        self.first = nn.Linear(channels, channels // reduction)
+        self.second = nn.Linear(channels // reduction, channels)
+
+    def forward(self, x):
+        x = x.mean((2, 3), keepdim=True)
+        gate = self.second(self.first(x.flatten(1)).relu()).sigmoid()
+        return x * gate[:, :, None, None]
+
+
+def half_missing(x, logits):
+    return x * (1 + torch.tanh(logits)) / 2
+
+
+def temperature_once(scores, dim=-1, temperature=1.0):
+    shifted = scores - scores.amax(dim, keepdim=True)
+    total = shifted.exp().sum(dim, keepdim=True)
+    return (shifted / temperature).exp() / total
+
+
+def one_first(theta, height, width):
+    x = (2 * torch.arange(width) + 1) / width - 1
+    y = (2 * torch.arange(height) + 1) / height - 1
+    y, x = torch.meshgrid(y, x, indexing="ij")
+    points = torch.stack([torch.ones(height, width), x, y], -1)
+    return torch.einsum("nij,hwj->nhwi", theta, points.to(theta.dtype))
+
+
+def wrong_stride(image, grid):
+    n, c, h, w = image.shape
+    x, y = ((grid[..., 0] + 1) * w - 1) / 2, ((grid[..., 1] + 1) * h - 1) / 2
+    flat = image.flatten(2)
+
+    def corner(row, column):
+        weight = (1 - (x - column).abs()) * (1 - (y - row).abs())
+        inside = (column >= 0) & (column < w) & (row >= 0) & (row < h)
+        index = (row.clamp(0, h - 1) * h + column.clamp(0, w - 1)).long()
+        picked = flat.gather(2, index.flatten(1)[:, None].expand(-1, c, -1)).view(n, c, *index.shape[1:])
+        return (weight * inside)[:, None] * picked
+
+    top, left = y.floor(), x.floor()
+    return corner(top, left) + corner(top, left + 1) + corner(top + 1, left) + corner(top + 1, left + 1)
+
+
 @pytest.mark.parametrize(
     ("exercise", "answer", "kind", "code"),
     [
@@ -115,6 +169,12 @@ class DilationOfThePaddingOnly(nn.Module):
         ("squeeze-excitation", SuperForgotten, "super", "def __init__(self, channels, reduction=16):"),
         ("squeeze-excitation", Misspelt, "misspelt", "def foward(self, x):"),
         ("spatial-gate", DilationOfThePaddingOnly, "not-passed", "nn.Conv2d(hidden, hidden, 3, padding=dilation)"),
+        ("spatial-gate", SecondNotDilated, "as-in-sibling", "nn.Conv2d(hidden, hidden, 3, padding=1)"),
+        ("squeeze-excitation", Overwritten, "overwritten-argument", "x"),
+        ("recalibrate", half_missing, "number", "torch.tanh(logits)"),
+        ("temperature-softmax", temperature_once, "step-of-elsewhere", "shifted"),
+        ("affine-grid", one_first, "exchanged", "[torch.ones(height, width), x, y]"),
+        ("bilinear-sample", wrong_stride, "variable", "h"),
     ],
 )
 def test_a_mistake_that_no_exercise_knows_is_told_by_its_kind_and_place(exercise, answer, kind, code, monkeypatch):
@@ -122,7 +182,7 @@ def test_a_mistake_that_no_exercise_knows_is_told_by_its_kind_and_place(exercise
     monkeypatch.setattr("attention_lab.grading.judge.Case.misconception", lambda self, on: None)
     report = first_failure(exercise, answer)
     assert report.misconception.id == kind
-    line = int(report.misconception.name.split("line ")[1].split(":")[0])
+    line = int(report.misconception.name.rpartition(" line ")[2].split(":")[0])
     assert code.split("(")[0] in inspect.getsource(inspect.getmodule(answer)).splitlines()[line - 1]
     assert report.misconception.name.endswith(f": {code}"[:62])
 
@@ -173,3 +233,16 @@ def test_arguments_that_nothing_reads_are_found():
 
     assert unused_arguments(source_of(ignores)) == ["dim"]
     assert unused_arguments(source_of(SuperForgotten)) == []
+
+
+class MadeAnew(nn.Module):
+    def forward(self, x):
+        return nn.ReLU()(nn.BatchNorm2d(x.shape[1])(x))
+
+
+def test_a_layer_with_parameters_that_is_made_in_every_call_is_found():
+    line, code = made_in_calls(source_of(MadeAnew))
+    assert code == "nn.BatchNorm2d(x.shape[1])"
+    assert "BatchNorm2d" in inspect.getsource(inspect.getmodule(MadeAnew)).splitlines()[line - 1]
+    assert made_in_calls(source_of(SuperForgotten)) is None
+    assert made_in_calls(source_of(printed)) is None

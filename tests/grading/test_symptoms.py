@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from attention_lab.grading.changes import KINDS
-from attention_lab.grading.observe import Problem
-from attention_lab.grading.symptoms import ERRORS, of_error, of_unused
+from attention_lab.grading.observe import Observation, Problem
+from attention_lab.grading.symptoms import ERRORS, of_error, of_layers, of_made_in_calls, of_unused
 
 
 def raised(call) -> Problem:
@@ -82,3 +82,48 @@ def test_an_error_that_is_not_known_is_not_explained():
 def test_an_argument_that_is_never_read_is_named():
     assert of_unused(["reduction"], "h = C / r").name == "reduction is never used"
     assert of_unused([], "h = C / r") is None
+
+
+# -- layers
+
+
+def observed(*layers: tuple[str, int]) -> Observation:
+    return Observation(layers=list(layers), parameters=sum(number for _, number in layers))
+
+
+RIGHT = observed(("Linear(32, 8)", 264), ("BatchNorm1d(8)", 16), ("Linear(8, 32)", 288))
+
+
+@pytest.mark.parametrize(
+    ("got", "name"),
+    [
+        (
+            observed(("Linear(32, 8)", 264), ("Linear(8, 32)", 288)),
+            "16 numbers are missing, as many as BatchNorm1d(8) has",
+        ),
+        (
+            observed(*RIGHT.layers, ("BatchNorm1d(32)", 64)),
+            "64 numbers are too many, as many as your BatchNorm1d(32) has",
+        ),
+        (
+            observed(("BatchNorm1d(32)", 64), ("Linear(32, 8)", 264), ("Linear(8, 32)", 288)),
+            "your BatchNorm1d(32) has 64 numbers, where a layer of 16 is expected",
+        ),
+    ],
+)
+def test_a_layer_that_is_missing_too_many_or_of_another_size_is_named(got, name):
+    assert of_layers(got, RIGHT).name == name
+
+
+def test_as_many_numbers_in_other_layers_are_no_mistake():
+    assert of_layers(observed(("Linear(32, 8)", 280), ("Linear(8, 32)", 288)), RIGHT) is None
+    assert of_layers(RIGHT, RIGHT) is None
+
+
+def test_several_other_layers_are_not_guessed_at():
+    assert of_layers(observed(("A", 1), ("B", 2)), RIGHT) is None
+
+
+def test_a_layer_made_in_every_call_is_told_with_its_line():
+    told = of_made_in_calls(7, "nn.BatchNorm2d(1)")
+    assert told.name == "a layer is made anew in every call, in line 7: nn.BatchNorm2d(1)" and "?" in told.question

@@ -152,3 +152,10 @@ def test_receptive_field_is_the_reach_of_the_gradient(layers):
 def test_bad_arguments_are_named(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("layer", "named"), [((0, 1, 1), "kernel"), ((3, 0, 1), "stride"), ((3, 1, 0), "dilation")])
+def test_a_layer_that_cannot_be_is_refused_by_name(layer, named):
+    with pytest.raises(ValueError, match=named):
+        receptive_field([layer])

@@ -308,3 +308,34 @@ def test_parameters_of_the_block(parameters, mlp_ratio):
 def test_bad_arguments_are_named(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("wrong", ["in_channels", "patch", "dim"])
+def test_patches_of_no_size_are_refused_by_name(wrong):
+    with pytest.raises(ValueError, match=wrong):
+        PatchEmbedding(**{"in_channels": 3, "patch": 4, "dim": 8} | {wrong: 0})
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("length", "dim", "named"), [(0, 8, "length"), (8, 0, "dim")])
+def test_positions_of_no_size_are_refused_by_name(length, dim, named):
+    with pytest.raises(ValueError, match=named):
+        sinusoidal_positions(length, dim)
+
+
+def test_positions_far_away_are_exact():
+    """In float32 all the way, the sine of 50,000 would be wrong in the third decimal."""
+    far = sinusoidal_positions(50_001, 6)[-1]
+    angles = [50_000 / 10_000 ** (2 * i / 6) for i in range(3)]
+    assert_close(
+        far.double(), torch.tensor([f(a) for a in angles for f in (math.sin, math.cos)]).double(), rtol=0, atol=1e-6
+    )
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_told_of_wrong_shapes_are_the_widths_and_the_names_of_the_axes(noise):
+    with pytest.raises(ValueError, match=r"as wide as q \(4\), got shape \(2, 5, 3\)"):
+        scaled_dot_product_attention(noise(2, 7, 4), noise(2, 5, 3), noise(2, 5, 2))
+    with pytest.raises(ValueError, match="N L dim"):
+        MultiHeadSelfAttention(8, 2)(noise(5, 8))

@@ -173,3 +173,25 @@ def test_in_half_precision_the_pixels_are_still_the_right_ones():
 def test_bad_arguments_are_named(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize(("height", "width", "named"), [(0, 4, "height"), (4, 0, "width")])
+def test_a_grid_of_no_size_is_refused_by_name(height, width, named):
+    with pytest.raises(ValueError, match=named):
+        affine_grid(identity, height, width)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_wrong_shapes_are_told_by_the_names_of_their_axes(noise):
+    with pytest.raises(ValueError, match=r"image must have shape \(N, C, H, W\)"):
+        bilinear_sample(noise(3, 4, 5), noise(1, 4, 5, 2))
+    with pytest.raises(ValueError, match=r"grid must have shape \(N, h, w, 2\)"):
+        bilinear_sample(noise(1, 3, 4, 5), noise(1, 4, 5, 3))
+
+
+def test_a_pose_is_given_in_the_kind_of_number_that_the_image_has(noise):
+    pose = SpatialTransformer(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 6)))
+    image = noise(2, 3, 4, 5)
+    pose.localisation.register_forward_hook(lambda module, inputs, output: output.float())
+    assert pose.double().weights(image).dtype == pose(image).dtype == torch.float64

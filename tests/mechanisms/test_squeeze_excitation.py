@@ -77,3 +77,7 @@ def test_the_residual_unit_gates_the_branch_and_not_the_skip(noise):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         SqueezeExcitation(**arguments)
+
+
+def test_a_hidden_layer_of_one_unit_is_the_smallest(noise):
+    assert SqueezeExcitation(8, reduction=8)(noise(1, 8, 2, 2).float()).shape == (1, 8, 2, 2)

@@ -134,3 +134,9 @@ def test_select_and_recalibrate_pass_gradcheck(noise):
     assert torch.autograd.gradcheck(select, (features, scores))
     x, logits = noise(2, 3, 2, 3).requires_grad_(), noise(2, 1, 2, 3, seed=1).requires_grad_()
     assert torch.autograd.gradcheck(recalibrate, (x, logits))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_wrong_shape_is_told_by_the_names_of_its_axes(noise):
+    with pytest.raises(ValueError, match=r"\(N, C, H, W\)"):
+        recalibrate(noise(3, 4, 5), noise(3, 4, 1))

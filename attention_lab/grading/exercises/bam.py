@@ -497,6 +497,14 @@ LAYERS = {
     "four different": [(3, 3, 1), (5, 1, 2), (2, 2, 3), (4, 1, 1)],
 }
 
+
+def side_times_stride(layers: list[tuple[int, int, int]]) -> int:
+    side = 1
+    for kernel, stride, dilation in reversed(layers):
+        side = side * stride + dilation * (kernel - 1)
+    return side
+
+
 RECEPTIVE_FIELD = Exercise(
     id="receptive-field",
     equation="side = 1 + sum_i d_i (k_i - 1) prod_{j < i} s_j",
@@ -577,6 +585,12 @@ RECEPTIVE_FIELD = Exercise(
             "only the largest layer counts in your result",
             "Does the second layer see only what the first layer saw?",
             instead(lambda layers: max(dilation * (kernel - 1) + 1 for kernel, _, dilation in layers)),
+        ),
+        mistake(
+            "side-times-stride",
+            "going back from the output, r positions are taken for r strides: they are r - 1 strides apart",
+            "Two neighbours on a map of stride 2: how many input positions lie from the first to the second?",
+            instead(side_times_stride),
         ),
         mistake(
             "from-the-end",

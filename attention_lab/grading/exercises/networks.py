@@ -56,6 +56,10 @@ def with_one_weight_twice(g: Generator) -> StandIn:
     return StandIn("tied", (("Linear", a, a), ("GELU",), ("Linear", a, a)))
 
 
+def with_a_parameter_of_its_own(g: Generator) -> StandIn:
+    return StandIn("scaled", (size(g), ("Linear", 4, size(g))))
+
+
 COUNT_PARAMETERS = Exercise(
     id="count-parameters",
     forms=(count_parameters,),
@@ -65,6 +69,7 @@ COUNT_PARAMETERS = Exercise(
         "partly frozen": Probe(lambda g: (partly_frozen(g),)),
         "repeated": Probe(lambda g: (with_itself_inside(g),)),
         "tied": Probe(lambda g: (with_one_weight_twice(g),)),
+        "own parameter": Probe(lambda g: (with_a_parameter_of_its_own(g),)),
     },
     checks={
         "network": Check(1, (values(on=("network",), name="number of a whole network"),)),
@@ -74,6 +79,7 @@ COUNT_PARAMETERS = Exercise(
                 values(on=("partly frozen",), name="number with a frozen layer"),
                 values(on=("repeated",), name="number with a layer used three times"),
                 values(on=("tied",), name="number with one weight in two layers"),
+                values(on=("own parameter",), name="number with a parameter that is neither weight nor bias"),
             ),
         ),
     },
@@ -117,6 +123,18 @@ COUNT_PARAMETERS = Exercise(
             "only the first axis of each parameter is counted",
             "What does len() of a matrix give?",
             instead(lambda model: sum(len(p) for p in model.parameters() if p.requires_grad)),
+        ),
+        mistake(
+            "by-name",
+            "only what is called weight or bias is counted",
+            "What is the class token of a vision transformer called?",
+            instead(
+                lambda model: sum(
+                    p.numel()
+                    for name, p in model.named_parameters()
+                    if p.requires_grad and name.endswith(("weight", "bias"))
+                )
+            ),
         ),
         mistake(
             "biases-left-out",
@@ -532,6 +550,7 @@ ATTENTION_BOTTLENECK = Exercise(
             "Can your branch lower a value of x?",
             steps(add=lambda self, x: self.shortcut(x) + self.gate(self.branch(x).relu())),
             steps(forward=lambda self, x: self.shortcut(x) + self.gate(self.branch(x).relu())),
+            steps(forward=lambda self, x: self.shortcut(x) + self.gate(self.branch(x)).relu()),
         ),
         mistake(
             "no-skip",

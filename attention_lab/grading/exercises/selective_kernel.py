@@ -106,6 +106,19 @@ BRANCH_SOFTMAX = Exercise(
             equation="exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take m = max_j s_j",
         ),
         mistake(
+            "mixed-by-reshape",
+            "a reshape does not move axes: numbers that lie side by side compete, not the branches of a channel",
+            "What does each axis of (N, M, C) count, and what after your reshape?",
+            instead(lambda logits: logits.reshape(len(logits), logits.shape[2], -1).softmax(-1).reshape(logits.shape)),
+            instead(lambda logits: logits.reshape(len(logits), logits.shape[2], -1).softmax(-1).mT),
+        ),
+        mistake(
+            "two-only",
+            "a sigmoid of the difference is the softmax of two: any further branch is lost",
+            "How many branches can the logits have?",
+            instead(lambda logits: torch.stack([(a := (logits[:, 0] - logits[:, 1]).sigmoid()), 1 - a], 1)),
+        ),
+        mistake(
             "uniform",
             "every branch has the weight 1/M, whatever the scores say",
             "What should a large score change?",
@@ -262,6 +275,12 @@ BLOCK_MISTAKES = (
         "How far does branch 2 see, and how far branch 1?",
         steps(reaches=lambda self, branches: [1] * branches),
         equation=SPLIT,
+    ),
+    mistake(
+        "doubled-dilations",
+        "the dilation doubles from branch to branch: 1, 2, 4, where 1, 2, 3 was asked for",
+        "Which dilation does branch 3 have in your code, and which in the statement?",
+        steps(reaches=lambda self, branches: [2**i for i in range(branches)]),
     ),
     mistake(
         "dilation-from-zero",

@@ -344,6 +344,11 @@ def viewed_back(self: Attention, x: Tensor) -> Tensor:
     return x.reshape(len(x), x.shape[2], -1)
 
 
+def three_by_view(self: Attention, x: Tensor) -> tuple[Tensor, ...]:
+    joined = torch.cat([layer(x) for layer in self.inner], -1)
+    return joined.view(len(x), 3, x.shape[1], self.heads, -1).transpose(2, 3).unbind(1)
+
+
 def not_exchanged(self: Attention, x: Tensor) -> Tensor:
     return x.unflatten(2, (self.heads, -1))
 
@@ -396,6 +401,12 @@ MULTI_HEAD = Exercise(
             steps(split=viewed, merge=viewed_back),
             steps(split=viewed),
             steps(merge=viewed_back),
+        ),
+        mistake(
+            "three-by-view",
+            "queries, keys and values are cut apart along the tokens: each of the three gets numbers of the others",
+            "Which axis of the joint projection holds the three? Which shape splits that axis and no other?",
+            steps(project=three_by_view),
         ),
         mistake(
             "heads-attend-to-heads",

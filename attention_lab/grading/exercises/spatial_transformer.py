@@ -273,6 +273,16 @@ def clipped(self: Sampler, at: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return at.floor().clamp(0, size - 1), (at.floor() + 1).clamp(0, size - 1)
 
 
+def black_rim(self: Sampler, at: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
+    inside = (at >= 0) & (at <= size - 1)
+    return [(corner, weight * inside) for corner, weight in Sampler.along(self, at, size)]
+
+
+def row_times_height(self: Sampler, images: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    places = (row * images.shape[2] + column).flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    return images.flatten(2).gather(2, places).unflatten(2, row.shape[1:])
+
+
 def channels_last(self: Sampler, images: Tensor, row: Tensor, column: Tensor) -> Tensor:
     return images[self.numbers(images), :, row, column]
 
@@ -324,6 +334,18 @@ BILINEAR_SAMPLE = Exercise(
             "Where does x = 1 land: on the last pixel's centre, or on its outer edge?",
             steps(pixels=lambda self, coordinate, size: (coordinate + 1) / 2 * (size - 1)),
             equation=PIXELS,
+        ),
+        mistake(
+            "row-times-height",
+            "in the flattened image a pixel's place is taken for row times height + column",
+            "How many pixels lie between a pixel and the one below it, if the rows stand behind one another?",
+            steps(look=row_times_height),
+        ),
+        mistake(
+            "black-rim",
+            "a point beyond the outermost centre is 0 as a whole; only its missing pixels count as 0",
+            "A point a quarter of a pixel beyond the last centre: which of its four pixels are there, and what is their share?",
+            steps(along=black_rim),
         ),
         mistake(
             "no-half-pixel",

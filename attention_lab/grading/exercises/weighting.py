@@ -179,7 +179,10 @@ class Select:
     """The right answer in steps, so that a mistake can replace one."""
 
     def __call__(self, features: Tensor, scores: Tensor) -> Tensor:
-        return self.combined(features, self.weights(scores)[:, None])
+        return self.combined(features, self.weights(self.scaled(scores, features))[:, None])
+
+    def scaled(self, scores: Tensor, features: Tensor) -> Tensor:
+        return scores
 
     def weights(self, scores: Tensor) -> Tensor:
         return scores.softmax(-1)
@@ -215,6 +218,13 @@ SELECT = Exercise(
             "a sigmoid gates each position; nothing is selected",
             "If one score rises, do the other weights fall?",
             steps(weights=lambda self, scores: scores.sigmoid()),
+        ),
+        mistake(
+            "scores-scaled",
+            "the scores are divided by a root first, as in a transformer; here they are taken as they are",
+            "What does the equation do to the scores before the softmax?",
+            steps(scaled=lambda self, scores, features: scores / features.shape[1] ** 0.5),
+            steps(scaled=lambda self, scores, features: scores / features.shape[2] ** 0.5),
         ),
         mistake(
             "mean-not-sum",
@@ -277,6 +287,8 @@ class Recalibrate:
         return gate * x
 
 
+MIDDLING = ("channels", "positions", "every value")
+
 RECALIBRATE = Exercise(
     id="recalibrate",
     equation="output = sigmoid(logits) x",
@@ -287,12 +299,18 @@ RECALIBRATE = Exercise(
         "every value": Probe(lambda g: (normal(g, 2, 3, 5, 7), normal(g, 2, 3, 5, 7))),
         "open": Probe(lambda g: (normal(g, 2, 3, 5, 7), 50 + normal(g, 2, 3, 1, 1))),
         "closed": Probe(lambda g: (normal(g, 2, 3, 5, 7), -50 + normal(g, 2, 1, 5, 7))),
+        "far open": Probe(lambda g: (normal(g, 2, 3, 5, 7), 1000 + normal(g, 2, 3, 1, 1))),
+        "far closed": Probe(lambda g: (normal(g, 2, 3, 5, 7), -1000 + normal(g, 2, 3, 1, 1))),
     },
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
-        "values": Check(2, (values(on=("channels", "positions", "every value")), gradients(), repeatable())),
+        "values": Check(2, (values(on=MIDDLING), gradients(on=(*MIDDLING, "open", "closed")), repeatable())),
         "open-and-closed": Check(
-            1, (values(on=("open", "closed"), name="an open gate keeps x, a closed one gives 0"),)
+            1,
+            (
+                values(on=("open", "closed"), name="an open gate keeps x, a closed one gives 0"),
+                values(on=("far open", "far closed"), name="so do gates of logits 1,000 and -1,000"),
+            ),
         ),
     },
     misconceptions=(
@@ -314,6 +332,13 @@ RECALIBRATE = Exercise(
             "x is multiplied by the raw logits",
             "Can your weights be negative, or above 1?",
             steps(gate=lambda self, logits: logits),
+        ),
+        mistake(
+            "unstable",
+            "the exponential of a large logit overflows, and inf / inf is nan",
+            "e^1000 is inf. Which way to write the sigmoid never needs it?",
+            steps(gate=lambda self, logits: logits.exp() / (1 + logits.exp())),
+            equation="e^l / (1 + e^l) = 1 / (1 + e^-l), and torch.sigmoid takes care of both ends",
         ),
         mistake(
             "softmax-not-sigmoid",

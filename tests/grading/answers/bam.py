@@ -686,6 +686,14 @@ def no_dilation(layers):
     return side
 
 
+@wrong("receptive-field", "side-times-stride", passes="dilation")
+def back_from_the_output(layers):
+    side = 1
+    for kernel, stride, dilation in layers[::-1]:
+        side = stride * side + (kernel - 1) * dilation
+    return side
+
+
 @wrong("receptive-field", "stride-ignored", passes="dilation")
 def no_stride(layers):
     return 1 + sum(d * (k - 1) for k, _, d in layers)

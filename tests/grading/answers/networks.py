@@ -66,6 +66,12 @@ def weights_only(model):
     return sum(p.numel() for n, p in model.named_parameters() if p.requires_grad and not n.endswith("bias"))
 
 
+@wrong("count-parameters", "by-name", passes="network")
+def by_their_usual_names(model):
+    known = ("weight", "bias")
+    return sum(p.numel() for name, p in model.named_parameters() if name.rsplit(".")[-1] in known and p.requires_grad)
+
+
 @wrong("count-parameters", "twice-for-shared", passes="network")
 def name_by_name(model):
     return sum(p.numel() for _, p in model.named_parameters(remove_duplicate=False) if p.requires_grad)
@@ -702,7 +708,7 @@ class NotExpanded(nn.Module):
         return F.relu(self.skip(x) + self.att(self.body(x)))
 
 
-@wrong("attention-bottleneck", None, passes="shapes gradients")
+@wrong("attention-bottleneck", "layers", passes="shapes gradients")
 class AThird1x1(BottleneckBase):
     def __init__(self, in_channels, width, stride=1, attention=None):
         super().__init__(in_channels, width, stride, attention)

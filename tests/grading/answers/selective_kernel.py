@@ -42,6 +42,18 @@ def flattened_first(logits):
     return logits.reshape(n, m * c).softmax(dim=1).reshape(n, m, c)
 
 
+@wrong("branch-softmax", "two-only")
+def sigmoid_of_the_difference(logits):
+    first = torch.sigmoid(logits[:, 0] - logits[:, 1])
+    return torch.stack((first, 1 - first), dim=1)
+
+
+@wrong("branch-softmax", "mixed-by-reshape", passes="shape")
+def reshaped_to_the_end(logits):
+    n, m, c = logits.shape
+    return F.softmax(logits.reshape(n, c, m), dim=2).reshape(n, m, c)
+
+
 @wrong("branch-softmax", "over-batch", passes="shape")
 def first_axis(logits):
     return torch.softmax(logits, 0)
@@ -286,6 +298,12 @@ class SixteenWrittenDown(Base):
 class SameDilation(Base):
     def branch(self, channels, i, groups):
         return super().branch(channels, 1, groups)
+
+
+@wrong("selective-kernel", "doubled-dilations", passes="shapes parameters gradients")
+class PowersOfTwo(Base):
+    def branch(self, channels, i, groups):
+        return super().branch(channels, 2 ** (i - 1), groups)
 
 
 @wrong("selective-kernel", "dilation-from-zero", passes="parameters")

@@ -568,6 +568,25 @@ class SplitByViewMergedWell(Heads):
         return t.reshape(n, self.heads, length, -1)
 
 
+@wrong("multi-head", "three-by-view", passes="shapes parameters gradients")
+class OneProjectionCutByView(nn.Module):
+    def __init__(self, dim, heads=8):
+        super().__init__()
+        self.heads = heads
+        self.to_qkv, self.to_out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def three(self, x):
+        n, length, dim = x.shape
+        return self.to_qkv(x).view(n, 3, length, self.heads, -1).transpose(2, 3).unbind(1)
+
+    def weights(self, x):
+        q, k, _ = self.three(x)
+        return (q @ k.mT / math.sqrt(q.shape[-1])).softmax(-1)
+
+    def forward(self, x):
+        return self.to_out((self.weights(x) @ self.three(x)[2]).transpose(1, 2).reshape(x.shape))
+
+
 @wrong("multi-head", "heads-attend-to-heads", passes="parameters gradients")
 class NeverExchanged(Heads):
     def split(self, t):
@@ -962,7 +981,7 @@ class WithAClassToken(Convolution):
         return torch.cat([self.cls.repeat(len(x), 1, 1), y], dim=1)
 
 
-@wrong("patch-embedding", None, passes="shape parameters")
+@wrong("patch-embedding", "relation", passes="shape parameters")
 class WithAReLU(Convolution):
     def forward(self, x):
         return torch.relu(super().forward(x))

@@ -254,6 +254,29 @@ def aligned_corners(image, grid):
     return sampled(image, grid, aligned=True)
 
 
+@wrong("bilinear-sample", "row-times-height")
+def flattened_with_the_height(image, grid):
+    n, c, h, w = image.shape
+    u, v = ((grid[..., 0] + 1) * w - 1) / 2, ((grid[..., 1] + 1) * h - 1) / 2
+    flat, out = image.flatten(2), 0
+    for row in (v.floor(), v.floor() + 1):
+        for column in (u.floor(), u.floor() + 1):
+            share = (1 - (v - row).abs()) * (1 - (u - column).abs())
+            share = share * ((row >= 0) & (row < h) & (column >= 0) & (column < w))
+            place = row.clamp(0, h - 1).long() * h + column.clamp(0, w - 1).long()
+            seen = flat.gather(2, place.reshape(n, 1, -1).expand(-1, c, -1)).reshape(n, c, *place.shape[1:])
+            out = out + share[:, None] * seen
+    return out
+
+
+@wrong("bilinear-sample", "black-rim", passes="shape gradients")
+def black_beyond_the_last_centres(image, grid):
+    height, width = image.shape[2:]
+    u, v = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
+    inside = (u >= 0) & (u <= width - 1) & (v >= 0) & (v <= height - 1)
+    return whole_equation(image, grid) * inside[:, None]
+
+
 @wrong("bilinear-sample", "no-half-pixel", passes="shape gradients")
 def scaled_by_width(image, grid):
     size = torch.tensor([image.shape[3], image.shape[2]])

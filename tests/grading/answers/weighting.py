@@ -134,6 +134,12 @@ def no_softmax(features, scores):
     return torch.einsum("ncl,nl->nc", features, scores)
 
 
+@wrong("select", "scores-scaled", passes="shape one-position")
+def as_in_a_transformer(features, scores):
+    weights = F.softmax(scores / math.sqrt(features.size(1)), dim=-1)
+    return torch.einsum("ncl,nl->nc", features, weights)
+
+
 @wrong("select", "sigmoid-not-softmax", passes="shape")
 def gated(features, scores):
     return (features * torch.sigmoid(scores)[:, None, :]).sum(2)
@@ -207,6 +213,12 @@ def added(x, logits):
 @wrong("recalibrate", "no-sigmoid", passes="shape")
 def raw_logits(x, logits):
     return x * logits
+
+
+@wrong("recalibrate", "unstable", passes="shape values")
+def sigmoid_by_hand(x, logits):
+    power = torch.exp(logits)
+    return x * power / (1 + power)
 
 
 @wrong("recalibrate", "softmax-not-sigmoid", passes="shape")
