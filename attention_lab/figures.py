@@ -319,7 +319,7 @@ def training_curves(comparison: Comparison) -> Picture:
     """How the loss of each model falls, and what error is left: every seed, not only the mean.
 
     Left: the mean loss of all seeds, averaged over a window of a thirtieth of the training; the band reaches from the
-    lowest to the highest seed. Right: the test error of each seed (dots), mean and standard deviation (bar).
+    lowest to the highest seed. Right: the test error of each seed (dots) and their mean (stroke).
     """
     figure, ((left, right),) = _figure(7.2, 3, columns=2)
     right.grid(False)
@@ -332,11 +332,11 @@ def training_curves(comparison: Comparison) -> Picture:
         steps = np.arange(window, comparison.steps + 1)
         left.fill_between(steps, smooth.min(0), smooth.max(0), color=colour, alpha=0.2, linewidth=0)
         left.plot(steps, smooth.mean(0), color=colour, marker=marker, markevery=max(1, len(steps) // 6), label=name)
-        spread = 0 if len(run.errors) == 1 else run.std
-        right.errorbar(run.mean, place, xerr=spread, color=colour, marker="|", markersize=12, capsize=4, linewidth=1.6)
+        right.plot(run.mean, place, color=colour, marker="|", markersize=18, markeredgewidth=2)
         apart = place + 0.25 * np.linspace(-1, 1, len(run.errors) + 2)[1:-1]
         right.scatter(run.errors, apart, color=colour, marker=marker, s=20, alpha=0.8)
-        words.append(f"{name} ends with an error of {run.mean:.1f} ± {spread:.1f} %")
+        seeds = f" (seeds {min(run.errors):.1f} to {max(run.errors):.1f})" * (len(run.errors) > 1)
+        words.append(f"{name} ends with an error of {run.mean:.1f} %{seeds}")
     left.set(xlabel="step", ylabel="training loss", ylim=(0, None))
     left.legend()
     right.margins(x=0.08)
