@@ -32,7 +32,7 @@ from tqdm.notebook import tqdm as NotebookBar
 
 from .mechanisms.arguments import require_positive
 from .networks.count import count_parameters
-from .recording import asked_seeds
+from .recording import Recording, asked_seeds
 from .table import Table
 from .threads import one_thread
 
@@ -209,6 +209,11 @@ class Comparison:
     steps: int
     reduced: bool
 
+    @property
+    def errors(self) -> dict[str, list[float]]:
+        """Test error of each seed in percent, by the model's name: what ``recorded`` takes."""
+        return {name: run.errors for name, run in self.runs.items()}
+
     def minus(self, name: str, other: str) -> Difference:
         """Test error of one model minus another's, seed by seed: below zero if the first is better."""
         return Difference.between(self.runs[name].errors, self.runs[other].errors)
@@ -279,6 +284,31 @@ def compare(
                 runs[name].errors.append(error(model, *test))
                 runs[name].models.append(model)
     return Comparison(runs, seeds, _budget(steps), fast())
+
+
+def with_more_seeds(comparison: Comparison, more: Recording, pairs: Sequence[tuple[str, str]]) -> Table:
+    """Differences of test errors from the seeds of a comparison, and beside them from those of a recording.
+
+    Args:
+        comparison: what was trained here.
+        more: test errors of the same models from more seeds, by the model's name.
+        pairs: names of two models each: the first one's error minus the second one's.
+    """
+    rows = []
+    for name, other in pairs:
+        cells = []
+        for errors in (comparison.errors, more.numbers):
+            apart = Difference.between(errors[name], errors[other])
+            cells += [str(apart), apart.in_words("better", "worse")]
+        rows.append([f"“{name}” minus “{other}”", *cells])
+    told = [f"seeds {seeds[0]}-{seeds[-1]}" for seeds in (comparison.seeds, more.seeds)]
+    caption = (
+        "Differences of the test error in %, mean ± standard error, and what the rule says: "
+        f"from the {len(comparison.seeds)} seeds trained here, and from {len(more.seeds)} recorded ones."
+    )
+    if comparison.reduced:
+        caption += " REDUCED RUN (ATTENTION_LAB_FAST=1): the numbers from here mean nothing."
+    return Table(caption, ["", f"here, {told[0]}", "so it is", f"recorded, {told[1]}", "so it is"], rows)
 
 
 def _train(

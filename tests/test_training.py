@@ -7,7 +7,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attention_lab.training import FAST_SEEDS, FAST_STEPS, Difference, compare, error, fast, train
+from attention_lab.recording import Recording
+from attention_lab.training import (
+    FAST_SEEDS,
+    FAST_STEPS,
+    Difference,
+    compare,
+    error,
+    fast,
+    train,
+    with_more_seeds,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -301,3 +311,18 @@ def test_what_cannot_be_trained_is_refused_by_name(change: dict, message: str):
 def test_a_comparison_needs_a_seed():
     with pytest.raises(ValueError, match="seeds"):
         compare({"linear": linear}, TRAIN, TEST, steps=3, seeds=[])
+
+
+def test_the_same_difference_is_shown_from_a_few_seeds_and_from_recorded_ones():
+    comparison = compare({"linear": linear, "blind": blind}, TRAIN, TEST, steps=2, seeds=[4, 5])
+    more = Recording([10, 11, 12], {"linear": [1.0, 2.0, 3.0], "blind": [50.0, 51.5, 51.5]}, "", {})
+    table = with_more_seeds(comparison, more, [("blind", "linear")])
+    here = comparison.minus("blind", "linear")
+    assert table.rows == [["“blind” minus “linear”", str(here), "undecided", "+49.0 ± 0.3", "worse"]]
+    assert table.header[1::2] == ["here, seeds 4-5", "recorded, seeds 10-12"]
+
+
+def test_differences_of_a_reduced_run_say_so(reduced):
+    comparison = compare({"linear": linear, "blind": blind}, TRAIN, TEST, steps=2, seeds=[4, 5])
+    more = Recording([10], {"linear": [1.0], "blind": [50.0]}, "", {})
+    assert "REDUCED RUN" in with_more_seeds(comparison, more, [("blind", "linear")]).caption
