@@ -10,7 +10,6 @@ from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import ask
 from attention_lab.grading.stand_ins import StandIn
 
-
 NOTHING_TO_LEARN = {"count-macs", "which-order", "recalibrate-logits"}
 """Exercises that answer with a count, a shape or a yes: there is no slope."""
 
