@@ -34,6 +34,7 @@ import sys
 import time
 import traceback
 import warnings
+from functools import cache
 
 import torch
 from torch import nn
@@ -490,19 +491,23 @@ class GateWithoutSqueeze(nn.Module):
         return x * torch.sigmoid(self.expand(torch.relu(self.reduce(x))))
 
 
-comparison = training.compare(
-    {
-        "plain": lambda: SmallCNN(width=8),
-        "no squeeze": lambda: SmallCNN(width=8, attention=lambda channels: GateWithoutSqueeze(channels, 4)),
-        "SE (yours)": lambda: SmallCNN(width=8, attention=lambda channels: SqueezeExcitation(channels, 4)),
-    },
-    train=(train_set.image, train_set.label),
-    test=(test_set.image, test_set.label),
-    steps=300,
-    seeds=(20, 21, 22),
-    lr=1e-2,
-)
-figures.training_curves(comparison)
+@cache  # trains when it is called first, then remembers
+def comparison():
+    return training.compare(
+        {
+            "plain": lambda: SmallCNN(width=8),
+            "no squeeze": lambda: SmallCNN(width=8, attention=lambda channels: GateWithoutSqueeze(channels, 4)),
+            "SE (yours)": lambda: SmallCNN(width=8, attention=lambda channels: SqueezeExcitation(channels, 4)),
+        },
+        train=(train_set.image, train_set.label),
+        test=(test_set.image, test_set.label),
+        steps=300,
+        seeds=(20, 21, 22),
+        lr=1e-2,
+    )
+
+
+figures.training_curves(comparison())
 
 # %% [markdown]
 # ### When are two models different?
@@ -524,7 +529,7 @@ figures.training_curves(comparison)
 # errors to either side. If the bar keeps away from the line at zero, the difference is decided.
 
 # %%
-errors = {name: torch.tensor(seen) for name, seen in comparison.errors.items()}
+errors = {name: torch.tensor(seen) for name, seen in comparison().errors.items()}
 for name in ("SE (yours)", "no squeeze"):
     apart = errors[name] - errors["plain"]
     mean, standard_error = apart.mean(), apart.std() / len(apart) ** 0.5
@@ -532,7 +537,7 @@ for name in ("SE (yours)", "no squeeze"):
     print(f"    mean {mean:+.1f}, two standard errors {2 * standard_error:.1f}")
 
 both = ("SE (yours)", "no squeeze")
-figures.differences({f"{name} minus plain": comparison.minus(name, "plain") for name in both})
+figures.differences({f"{name} minus plain": comparison().minus(name, "plain") for name in both})
 
 # %% [markdown]
 # **How often is the rule wrong?** Take two models that do not differ at all: their differences are luck alone. In how many
@@ -553,15 +558,15 @@ for seeds in (3, 10, 30):
 # and in the column *so it is* what the rule says.
 
 # %%
-comparison.table("plain")
+comparison().table("plain")
 
 # %% [markdown]
 # More seeds see more. We ran the cells above with ten other seeds beforehand; their numbers came with the course.
 
 # %% tags=["demo"]
-more = recorded("squeeze", comparison.seeds, comparison.errors)
+more = recorded("squeeze", comparison().seeds, comparison().errors)
 pairs = [("SE (yours)", "plain"), ("no squeeze", "plain"), ("SE (yours)", "no squeeze")]
-training.with_more_seeds(comparison, more, pairs)
+training.with_more_seeds(comparison(), more, pairs)
 
 # %% [markdown]
 # Compare with your guesses.

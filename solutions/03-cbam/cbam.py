@@ -30,6 +30,8 @@
 # %load_ext attention_lab.grading
 
 # %%
+from functools import cache
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -646,22 +648,26 @@ def network_with(block):
 # The next cell trains from three seeds: about one minute.
 
 # %% tags=["demo"]
-comparison = training.compare(
-    {
-        "plain": lambda: network_with(lambda channels: nn.Identity()),
-        "CBAM (yours)": lambda: network_with(cbam),
-        "CBAM, times 4": lambda: network_with(Times4),
-        "swapped": lambda: network_with(swapped),
-        "average only": lambda: network_with(lambda channels: OneSqueeze(channels, torch.mean)),
-        "maximum only": lambda: network_with(lambda channels: OneSqueeze(channels, torch.amax)),
-    },
-    train=(train_set.image, train_set.label),
-    test=(test_set.image, test_set.label),
-    steps=200,
-    seeds=(20, 21, 22),
-    lr=1e-2,
-)
-comparison.table("CBAM (yours)")
+@cache  # trains when it is called first, then remembers
+def comparison():
+    return training.compare(
+        {
+            "plain": lambda: network_with(lambda channels: nn.Identity()),
+            "CBAM (yours)": lambda: network_with(cbam),
+            "CBAM, times 4": lambda: network_with(Times4),
+            "swapped": lambda: network_with(swapped),
+            "average only": lambda: network_with(lambda channels: OneSqueeze(channels, torch.mean)),
+            "maximum only": lambda: network_with(lambda channels: OneSqueeze(channels, torch.amax)),
+        },
+        train=(train_set.image, train_set.label),
+        test=(test_set.image, test_set.label),
+        steps=200,
+        seeds=(20, 21, 22),
+        lr=1e-2,
+    )
+
+
+comparison().table("CBAM (yours)")
 
 # %% [markdown]
 # *So it is* follows the rule of lesson 02: better or worse if the mean difference is more than two standard errors from
@@ -669,10 +675,10 @@ comparison.table("CBAM (yours)")
 # the numbers came with the course. Here are both, for your five questions and one more.
 
 # %% tags=["demo"]
-more = recorded("cbam", comparison.seeds, comparison.errors)
+more = recorded("cbam", comparison().seeds, comparison().errors)
 pairs = [("CBAM (yours)", "plain"), ("CBAM, times 4", "CBAM (yours)"), ("CBAM, times 4", "plain")]
 pairs += [(name, "CBAM (yours)") for name in ("swapped", "average only", "maximum only")]
-training.with_more_seeds(comparison, more, pairs)
+training.with_more_seeds(comparison(), more, pairs)
 
 # %% [markdown]
 # Compare with what you wrote down. (These are the numbers of the course's solution; yours differ a little.)
@@ -703,9 +709,12 @@ def spatial_gates(model, images):
         return [block[1].weights(block[0](x)) for block, x in zip(model.attentions[1:], inputs)]
 
 
-models = comparison.runs["CBAM (yours)"].models
+def trained():
+    return comparison().runs["CBAM (yours)"].models
+
+
 shown = test_set.image[:5]
-picture = figures.spatial_map(shown, spatial_gates(models[0], shown)[-1], names)
+picture = figures.spatial_map(shown, spatial_gates(trained()[0], shown)[-1], names)
 outline = {"levels": [0.5], "colors": figures.COLOURS[3], "linewidths": 1.5}
 for place, axes in enumerate(picture.figure.axes[:10]):
     axes.contour(test_set.mask[place % 5, 0], **outline)
@@ -746,7 +755,7 @@ def gaussian_like(gate):
 
 
 measured = {}
-for seed, model in zip(comparison.seeds, models):
+for seed, model in zip(comparison().seeds, trained()):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         untrained = network_with(cbam).eval()
@@ -765,7 +774,7 @@ for name, seen in measured.items():
     means = [sum(one[part] for one in seen) / len(seen) for part in parts]
     excesses = [one["excess"] for one in seen]
     rows.append([name, *(f"{number:.2f}" for number in means + excesses)])
-header = ["gate", *parts, *(f"excess, seed {seed}" for seed in comparison.seeds)]
+header = ["gate", *parts, *(f"excess, seed {seed}" for seed in comparison().seeds)]
 display(Table("The last spatial gate: mean on three parts, and its excess.", header, rows))
 
 excess = {name: [one["excess"] for one in seen] for name, seen in measured.items()}

@@ -31,6 +31,7 @@
 
 # %%
 import traceback
+from functools import cache
 
 import torch
 from matplotlib.figure import Figure
@@ -555,34 +556,38 @@ def once(block):
 # The next cell trains from three seeds. It takes a bit more than a minute.
 
 # %% tags=["demo"]
-comparison = training.compare(
-    {
-        "plain": lambda: SmallCNN(width=8),
-        "spatial, dilation 1": lambda: once(lambda channels: SpatialOnly(channels, 1)),
-        "spatial, dilation 4": lambda: once(lambda channels: SpatialOnly(channels, 4)),
-        "SE": lambda: once(lambda channels: SqueezeExcitation(channels, 4)),
-        "BAM (yours)": lambda: once(lambda channels: BAM(channels, 4)),
-        "in sequence": lambda: once(InSequence),
-        "in sequence, two gates": lambda: once(TwoGates),
-    },
-    train=(train_set.image, train_set.label),
-    test=(test_set.image, test_set.label),
-    steps=200,
-    seeds=(20, 21, 22),
-    lr=1e-2,
-)
-display(comparison.table("plain"), figures.training_curves(comparison))
+@cache  # trains when it is called first, then remembers
+def comparison():
+    return training.compare(
+        {
+            "plain": lambda: SmallCNN(width=8),
+            "spatial, dilation 1": lambda: once(lambda channels: SpatialOnly(channels, 1)),
+            "spatial, dilation 4": lambda: once(lambda channels: SpatialOnly(channels, 4)),
+            "SE": lambda: once(lambda channels: SqueezeExcitation(channels, 4)),
+            "BAM (yours)": lambda: once(lambda channels: BAM(channels, 4)),
+            "in sequence": lambda: once(InSequence),
+            "in sequence, two gates": lambda: once(TwoGates),
+        },
+        train=(train_set.image, train_set.label),
+        test=(test_set.image, test_set.label),
+        steps=200,
+        seeds=(20, 21, 22),
+        lr=1e-2,
+    )
+
+
+display(comparison().table("plain"), figures.training_curves(comparison()))
 
 # %% [markdown]
 # The table compares every row with plain. For the other questions, here are the differences that matter, from these
 # seeds and from ten more that were trained beforehand by this very cell.
 
 # %% tags=["demo"]
-more = recorded("bam", comparison.seeds, comparison.errors)
+more = recorded("bam", comparison().seeds, comparison().errors)
 pairs = [("spatial, dilation 1", "plain"), ("spatial, dilation 4", "spatial, dilation 1")]
 pairs += [("SE", "spatial, dilation 4"), ("BAM (yours)", "SE")]
 pairs += [("in sequence", "BAM (yours)"), ("in sequence, two gates", "BAM (yours)")]
-display(training.with_more_seeds(comparison, more, pairs))
+display(training.with_more_seeds(comparison(), more, pairs))
 for name in ("SE", "BAM (yours)"):
     print(f"{name:12} recorded, sorted: " + ", ".join(f"{one:.0f}" for one in sorted(more.numbers[name])))
 
@@ -623,14 +628,14 @@ def change_of(model):
 rows = []
 for dilation in (1, 4):
     untrained = once(lambda channels: SpatialOnly(channels, dilation)).eval()
-    runs = comparison.runs[f"spatial, dilation {dilation}"]
-    for name, model in zip([*map(str, comparison.seeds), "untrained"], [*runs.models, untrained]):
+    runs = comparison().runs[f"spatial, dilation {dilation}"]
+    for name, model in zip([*map(str, comparison().seeds), "untrained"], [*runs.models, untrained]):
         means = [part.mean() for part in change_of(model).split((5, 6, 5), dim=2)]
         rows.append([f"{dilation}", name, *(f"{mean:.3f}" for mean in means)])
 header = ["dilation", "seed", "rows 1 to 5", "rows 6 to 11", "rows 12 to 16"]
 measured = Table("Mean change of the spatial gate when the bar is switched.", header, rows)
 
-maps = [change_of(comparison.runs[f"spatial, dilation {d}"].models[-1])[:2] for d in (1, 4)]
+maps = [change_of(comparison().runs[f"spatial, dilation {d}"].models[-1])[:2] for d in (1, 4)]
 names = [f"dilation {d}, image {image}" for d in (1, 4) for image in (1, 2)]
 picture = figures.spatial_map(with_bar[:2].repeat(2, 1, 1, 1), torch.cat(maps), names)
 *axes, bar = picture.figure.axes
