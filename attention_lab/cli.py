@@ -111,6 +111,37 @@ def release(lesson: str | None, force: bool, keep_outputs: bool, check: bool) ->
 
 
 @main.command()
+@click.argument("lesson")
+@click.option("--seeds", default="10-19", show_default=True, help="First and last seed, such as 10-19.")
+@click.option("--to", type=click.Path(file_okay=False, path_type=Path), help="Folder; the package's own by default.")
+def experiments(lesson: str, seeds: str, to: Path | None) -> None:
+    """Train a lesson's networks from many seeds, and keep the numbers that the lesson shows beside its own.
+
+    LESSON is a name or number, such as 08. This takes minutes to an hour.
+    """
+    root = course_root()
+    from .course.experiments import record
+    from .course.source import ReleaseError, lessons
+    from .recording import FOLDER
+
+    found = [name for name in lessons(root) if name.startswith(lesson)]
+    if len(found) != 1:
+        raise CourseError(f"there is no one lesson {lesson}; the lessons are {', '.join(lessons(root))}.")
+    try:
+        first, last = map(int, seeds.split("-"))
+    except ValueError:
+        raise CourseError(f"--seeds takes a first and a last seed, such as 10-19, not {seeds}.") from None
+    try:
+        kept = record(
+            root, found[0], range(first, last + 1), to or FOLDER, f"attention-lab experiments {lesson} --seeds {seeds}"
+        )
+    except ReleaseError as error:
+        raise CourseError(str(error)) from error
+    for name, recording in kept.items():
+        click.echo(f"{name}: {len(recording.numbers)} numbers for each of {len(recording.seeds)} seeds")
+
+
+@main.command()
 def demo() -> None:
     """Grade a sample class of lesson 02 with nbgrader and show what an instructor gets."""
     root = course_root()

@@ -30,7 +30,7 @@ from .mechanism_table import MECHANISMS as MECHANISMS
 from .mechanism_table import mechanism_table as mechanism_table
 from .mechanisms.arguments import require_shape
 from .mechanisms.spatial_transformer import bilinear_sample
-from .training import Comparison
+from .training import Comparison, Difference
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -319,7 +319,7 @@ def training_curves(comparison: Comparison) -> Picture:
     """How the loss of each model falls, and what error is left: every seed, not only the mean.
 
     Left: the mean loss of all seeds, averaged over a window of a thirtieth of the training; the band reaches from the
-    lowest to the highest seed. Right: the test error of each seed (dots), mean and standard deviation (bar).
+    lowest to the highest seed. Right: the test error of each seed (dots) and their mean (stroke).
     """
     figure, ((left, right),) = _figure(7.2, 3, columns=2)
     right.grid(False)
@@ -332,11 +332,11 @@ def training_curves(comparison: Comparison) -> Picture:
         steps = np.arange(window, comparison.steps + 1)
         left.fill_between(steps, smooth.min(0), smooth.max(0), color=colour, alpha=0.2, linewidth=0)
         left.plot(steps, smooth.mean(0), color=colour, marker=marker, markevery=max(1, len(steps) // 6), label=name)
-        spread = 0 if len(run.errors) == 1 else run.std
-        right.errorbar(run.mean, place, xerr=spread, color=colour, marker="|", markersize=12, capsize=4, linewidth=1.6)
+        right.plot(run.mean, place, color=colour, marker="|", markersize=18, markeredgewidth=2)
         apart = place + 0.25 * np.linspace(-1, 1, len(run.errors) + 2)[1:-1]
         right.scatter(run.errors, apart, color=colour, marker=marker, s=20, alpha=0.8)
-        words.append(f"{name} ends with an error of {run.mean:.1f} ± {spread:.1f} %")
+        seeds = f" (seeds {min(run.errors):.1f} to {max(run.errors):.1f})" * (len(run.errors) > 1)
+        words.append(f"{name} ends with an error of {run.mean:.1f} %{seeds}")
     left.set(xlabel="step", ylabel="training loss", ylim=(0, None))
     left.legend()
     right.margins(x=0.08)
@@ -349,6 +349,36 @@ def training_curves(comparison: Comparison) -> Picture:
     if comparison.reduced:
         figure.suptitle("reduced run: these numbers mean nothing")
     return Picture(figure, f"{reduced}Training over {comparison.steps} steps and {seeds}: " + "; ".join(words) + ".")
+
+
+@in_style
+def differences(apart: dict[str, Difference]) -> Picture:
+    """Paired differences, and whether they are decided: a row each.
+
+    A dot is a seed, the stroke their mean, the bar reaches two standard errors to either side. The difference is decided
+    if there are enough seeds and the bar does not touch the line at zero.
+
+    Raises: ValueError if there is nothing to draw.
+    """
+    if not apart:
+        raise ValueError("apart must hold at least one difference")
+    figure, ((axes,),) = _figure(6, 0.6 + 0.55 * len(apart))
+    axes.grid(False)
+    axes.use_sticky_edges = False  # a bar keeps away from the edge
+    axes.axvline(0, color="black", linewidth=1)
+    words = []
+    for place, (name, one) in enumerate(apart.items()):
+        colour = COLOURS[place % len(COLOURS)]
+        reach = 2 * one.standard_error
+        if math.isfinite(reach):
+            axes.barh(place, 2 * reach, left=one.mean - reach, height=0.5, color=colour, alpha=0.25)
+        axes.plot(one.mean, place, color=colour, marker="|", markersize=18, markeredgewidth=2)
+        axes.scatter(one.values, [place] * len(one.values), color=colour, s=16, zorder=3)
+        verdict = "decided" if one.decided else "undecided"
+        words.append(f"{name}: {one.mean:+.1f}, two standard errors {reach:.1f}, {verdict}")
+    axes.set(xlabel="difference of the test error in %", yticks=range(len(apart)), yticklabels=apart)
+    axes.set_ylim(len(apart) - 0.5, -0.5)
+    return Picture(figure, "Differences seed by seed. " + "; ".join(words) + ".")
 
 
 @in_style
@@ -425,16 +455,17 @@ def gallery(images: Float[Tensor, "N C H W"], titles: Sequence[str]) -> Picture:
 def bars(rows: dict[str, Float[Tensor, " L"]]) -> Picture:
     """Vectors as bars, one small plot each with its name as title and its numbers on the bars.
 
+    Every plot has an axis of its own, which reaches from 0 to 1 at least: weights are not squeezed by large scores.
+
     Raises: ValueError if there is nothing to draw.
     """
     if not rows:
         raise ValueError("rows must hold at least one vector")
     figure, axes = _figure(2.3 * len(rows), 1.9, 1, len(rows))
-    top = max(1, max(float(row.max()) for row in rows.values())) * 1.15
-    low = min(0, min(float(row.min()) for row in rows.values())) * 1.25
     for place, (name, row) in zip(axes.flat, rows.items()):
         drawn = place.bar(range(len(row)), _numbers(row), color=COLOURS[0])
         place.bar_label(drawn, fmt="%.2f", fontsize=7, padding=1)
+        top, low = max(1, float(row.max())) * 1.15, min(0, float(row.min())) * 1.25
         place.set(title=name, xticks=range(len(row)), ylim=(low, top))
         place.axhline(0, color=GREY, linewidth=0.8)
     words = "; ".join(f"{name}: " + ", ".join(f"{value:.2f}" for value in row.tolist()) for name, row in rows.items())

@@ -3,13 +3,19 @@
 The length of a training is given in **steps** (optimiser updates), not in epochs: two models trained for as many steps
 have had as many updates and have seen as many images, whatever the size of the pool the batches are drawn from.
 
+**When are two models different?** One rule, for the whole course: ``Difference``. It looks at the two seed by seed, and
+asks whether the mean of what lies between them is more than two of its standard errors away from zero.
+
 Everything runs on one thread, because the tensors of these experiments are so small that a second one costs more than
 it brings; the number of threads is put back afterwards. No function here changes torch's global random state.
+
+**More seeds**: ``recording.recorded`` gives the numbers of many seeds that a lesson measured beforehand with its own code.
 
 **Reduced mode**: with the environment variable ``ATTENTION_LAB_FAST=1`` every training stops after 20 steps and every
 comparison after 2 seeds. It shows that the code runs; its numbers mean nothing, and its records and tables say so.
 """
 
+import math
 import os
 import statistics
 import time
@@ -26,11 +32,13 @@ from tqdm.notebook import tqdm as NotebookBar
 
 from .mechanisms.arguments import require_positive
 from .networks.count import count_parameters
+from .recording import Recording, asked_seeds
 from .table import Table
 from .threads import one_thread
 
 FAST_STEPS = 20
 FAST_SEEDS = 2
+LEAST_SEEDS = 3
 
 
 def fast() -> bool:
@@ -123,14 +131,67 @@ class Runs:
         return statistics.mean(self.errors)
 
     @property
-    def std(self) -> float:
-        """Standard deviation of the test error between seeds (n - 1 in the denominator); not a number for one seed."""
-        return statistics.stdev(self.errors) if len(self.errors) > 1 else float("nan")
-
-    @property
     def seconds(self) -> float:
         """Mean duration of a training."""
         return statistics.mean(record.seconds for record in self.records)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """What one model measured minus what another did, seed by seed.
+
+    Two models that are trained from the same seed see the same batches, so a seed that is hard for one is often hard for
+    both: their difference varies less than they do. The **standard error** says how far the mean of so many differences
+    may lie from the mean of very many, by the luck of the seeds. It shrinks as the root of their number.
+
+    *The rule*: the two differ if the mean is more than two standard errors away from zero, and there are at least 3
+    seeds. Else the difference is **undecided**. That does not say that the two are equal: a difference of up to about
+    two standard errors would not have been seen. More seeds see smaller ones.
+
+    values: for each seed, one number minus the other.
+    """
+
+    values: Sequence[float]
+
+    @classmethod
+    def between(cls, a: Sequence[float], b: Sequence[float]) -> "Difference":
+        """Of the numbers ``a`` and ``b``, one a seed, in the same order.
+
+        Raises: ValueError if they are not as many, or fewer than one.
+        """
+        if len(a) != len(b) or len(a) == 0:
+            raise ValueError(f"both must hold one number a seed, got {len(a)} and {len(b)}")
+        return cls([float(x) - float(y) for x, y in zip(a, b)])
+
+    @property
+    def mean(self) -> float:
+        """The mean over the seeds."""
+        return statistics.mean(self.values)
+
+    @property
+    def standard_error(self) -> float:
+        """The standard deviation over the seeds (n - 1) by the root of their number; not a number for one seed."""
+        seeds = len(self.values)
+        return statistics.stdev(self.values) / math.sqrt(seeds) if seeds > 1 else math.nan
+
+    @property
+    def decided(self) -> bool:
+        """Whether the two differ, by the rule."""
+        return len(self.values) >= LEAST_SEEDS and abs(self.mean) > 2 * self.standard_error
+
+    def __format__(self, spec: str) -> str:
+        """The mean and its standard error: ``f"{difference:.2f}"`` shows two decimals."""
+        mean = format(self.mean, f"+{spec}")
+        return mean if len(self.values) == 1 else f"{mean} ± {self.standard_error:{spec}}"
+
+    def __str__(self) -> str:
+        return f"{self:.1f}"
+
+    def in_words(self, low: str, high: str) -> str:
+        """``low`` if it is decided and below zero, ``high`` if above, else "undecided"."""
+        if not self.decided:
+            return "undecided"
+        return low if self.mean < 0 else high
 
 
 @dataclass(frozen=True)
@@ -148,27 +209,36 @@ class Comparison:
     steps: int
     reduced: bool
 
-    def table(self) -> Table:
-        """One row a model: parameters, mean error and its spread, the error of each seed, seconds a training."""
-        several = len(self.seeds) > 1
-        caption = "Test error in %" + f", mean ± standard deviation over {len(self.seeds)} seeds" * several
-        caption += f", after {self.steps} steps."
+    @property
+    def errors(self) -> dict[str, list[float]]:
+        """Test error of each seed in percent, by the model's name: what ``recorded`` takes."""
+        return {name: run.errors for name, run in self.runs.items()}
+
+    def minus(self, name: str, other: str) -> Difference:
+        """Test error of one model minus another's, seed by seed: below zero if the first is better."""
+        return Difference.between(self.runs[name].errors, self.runs[other].errors)
+
+    def table(self, other: str | None = None) -> Table:
+        """One row a model: parameters, mean error, difference from ``other``'s, each seed's error, seconds a training.
+
+        other: the model that the others are compared with; the first one by default.
+        """
+        other = next(iter(self.runs)) if other is None else other
+        several = len(self.runs) > 1
+        caption = f"Test error in % after {self.steps} steps"
+        if several:
+            caption += f"; error minus that of “{other}”, seed by seed: mean ± standard error, and what the rule says"
         if self.reduced:
-            caption += " REDUCED RUN (ATTENTION_LAB_FAST=1): its numbers mean nothing."
-        return Table(
-            caption,
-            ["model", "parameters", "error", *(f"seed {seed}" for seed in self.seeds), "seconds a seed"],
-            [
-                [
-                    name,
-                    f"{run.parameters:,}",
-                    f"{run.mean:.1f}" + f" ± {run.std:.1f}" * several,
-                    *(f"{error:.1f}" for error in run.errors),
-                    f"about {run.seconds:.0f}",
-                ]
-                for name, run in self.runs.items()
-            ],
-        )
+            caption += ". REDUCED RUN (ATTENTION_LAB_FAST=1): its numbers mean nothing"
+        header = ["model", "parameters", "mean error"] + [f"minus “{other}”", "so it is"] * several
+        rows = []
+        for name, run in self.runs.items():
+            row = [name, f"{run.parameters:,}", f"{run.mean:.1f}"]
+            if several:
+                apart = self.minus(name, other)
+                row += ["–", "–"] if name == other else [str(apart), apart.in_words("better", "worse")]
+            rows.append([*row, *(f"{error:.1f}" for error in run.errors), f"about {run.seconds:.0f}"])
+        return Table(f"{caption}.", header + [f"seed {seed}" for seed in self.seeds] + ["seconds a seed"], rows)
 
     def __repr__(self) -> str:
         return repr(self.table())
@@ -187,22 +257,21 @@ def compare(
 ) -> Comparison:
     """Train every model from every seed with the same budget, and measure its error on the test images.
 
-    A seed decides the initial parameters and the batches, and all models see the same batches. A difference between two
-    models says something if it is larger than the spread between seeds.
+    A seed decides the initial parameters and the batches, and all models see the same batches: see ``Difference``.
 
     Args:
         models: a name, and a function without arguments that builds the model with fresh parameters.
         train: images and labels to train on.
         test: images and labels to measure the error on.
         steps: number of updates of each training.
-        seeds: one training of each model for each of them.
+        seeds: one training of each model for each of them. In a recording run, those that were asked for.
         lr: highest learning rate, the same for all.
 
     Raises: ValueError as ``train`` does, or if there is no seed.
     """
     if not seeds:
         raise ValueError("seeds must hold at least one seed")
-    seeds = list(seeds[:FAST_SEEDS] if fast() else seeds)
+    seeds = asked_seeds() or list(seeds[:FAST_SEEDS] if fast() else seeds)
     runs = {name: Runs([], [], []) for name in models}
     with _progress(_budget(steps) * len(seeds) * len(models)) as bar:
         for name, build in models.items():
@@ -215,6 +284,31 @@ def compare(
                 runs[name].errors.append(error(model, *test))
                 runs[name].models.append(model)
     return Comparison(runs, seeds, _budget(steps), fast())
+
+
+def with_more_seeds(comparison: Comparison, more: Recording, pairs: Sequence[tuple[str, str]]) -> Table:
+    """Differences of test errors from the seeds of a comparison, and beside them from those of a recording.
+
+    Args:
+        comparison: what was trained here.
+        more: test errors of the same models from more seeds, by the model's name.
+        pairs: names of two models each: the first one's error minus the second one's.
+    """
+    rows = []
+    for name, other in pairs:
+        cells = []
+        for errors in (comparison.errors, more.numbers):
+            apart = Difference.between(errors[name], errors[other])
+            cells += [str(apart), apart.in_words("better", "worse")]
+        rows.append([f"“{name}” minus “{other}”", *cells])
+    told = [f"seeds {seeds[0]}-{seeds[-1]}" for seeds in (comparison.seeds, more.seeds)]
+    caption = (
+        "Differences of the test error in %, mean ± standard error, and what the rule says: "
+        f"from the {len(comparison.seeds)} seeds trained here, and from {len(more.seeds)} recorded ones."
+    )
+    if comparison.reduced:
+        caption += " REDUCED RUN (ATTENTION_LAB_FAST=1): the numbers from here mean nothing."
+    return Table(caption, ["", f"here, {told[0]}", "so it is", f"recorded, {told[1]}", "so it is"], rows)
 
 
 def _train(

@@ -20,10 +20,10 @@
 #
 # | lesson | what is weighted | minutes | builds on | points |
 # | --- | --- | --- | --- | --- |
-# | [01 Attention as weighting](01-attention-as-weighting/attention-as-weighting.ipynb) | anything: the frame of the course | 70 | PyTorch's basics | <!-- points: 01-attention-as-weighting --> |
-# | [02 Squeeze-and-excitation](02-squeeze-excitation/squeeze-excitation.ipynb) | channels | 75 | 01 | <!-- points: 02-squeeze-excitation --> |
-# | [03 CBAM](03-cbam/cbam.ipynb) | channels, then positions | 85 | 02 | <!-- points: 03-cbam --> |
-# | [04 BAM](04-bam/bam.ipynb) | channels and positions at once | 90 | 03 | <!-- points: 04-bam --> |
+# | [01 Attention as weighting](01-attention-as-weighting/attention-as-weighting.ipynb) | anything: the frame of the course | 75 | PyTorch's basics | <!-- points: 01-attention-as-weighting --> |
+# | [02 Squeeze-and-excitation](02-squeeze-excitation/squeeze-excitation.ipynb) | channels | 85 | 01 | <!-- points: 02-squeeze-excitation --> |
+# | [03 CBAM](03-cbam/cbam.ipynb) | channels, then positions | 110 | 02 | <!-- points: 03-cbam --> |
+# | [04 BAM](04-bam/bam.ipynb) | channels and positions at once | 130 | 03 | <!-- points: 04-bam --> |
 # | [05 Selective kernels](05-selective-kernel/selective-kernel.ipynb) | branches of different size | 75 | 01, 02 | <!-- points: 05-selective-kernel --> |
 # | [06 Self-attention](06-self-attention/self-attention.ipynb) | every patch, for every patch | 90 | 01 | <!-- points: 06-self-attention --> |
 # | [07 Spatial transformers](07-spatial-transformer/spatial-transformer.ipynb) | where to look | 80 | 01 | <!-- points: 07-spatial-transformer --> |

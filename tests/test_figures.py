@@ -25,7 +25,7 @@ from attention_lab.mechanisms import (
     SqueezeExcitation,
     affine_grid,
 )
-from attention_lab.training import Comparison, Record, Runs
+from attention_lab.training import Comparison, Difference, Record, Runs
 
 CHANNELS, SIDE = 32, 24
 
@@ -312,6 +312,17 @@ def test_curves_of_a_reduced_run_say_so():
     assert "educed" not in figures.training_curves(comparison()).alt
 
 
+def test_a_difference_shows_its_seeds_and_whether_its_bar_reaches_zero():
+    picture = figures.differences({"far": Difference([2.0, 2.1, 1.9]), "near": Difference([2.0, -2.0, 0.3])})
+    assert "far: +2.0, two standard errors 0.1, decided; near: +0.1, two standard errors 2.3, undecided" in picture.alt
+    far, near = (bar.get_x() for bar in picture.figure.axes[0].patches)
+    assert near < 0 < far
+
+
+def test_a_difference_of_one_seed_has_no_bar():
+    assert not figures.differences({"one": Difference([2.0])}).figure.axes[0].patches
+
+
 def test_layers_that_gate_all_images_alike_have_no_spread():
     alike, different = torch.rand(1, 6).expand(3, -1), torch.tensor([[0.2], [0.5], [0.8]]).expand(-1, 6)
     picture = figures.gates_by_layer({"early": alike, "late": different}, ["cat", "cup", "tower"])
@@ -324,6 +335,12 @@ def test_a_gallery_shows_every_image_with_its_title():
     shown = [place for place in axes if place.images]
     assert [place.get_title() for place in shown] == [f"image {i}" for i in range(12)]
     assert np.allclose(shown[11].images[0].get_array(), pictures[11].permute(1, 2, 0))
+
+
+def test_every_plot_of_bars_has_an_axis_of_its_own():
+    picture = figures.bars({"scores": torch.tensor([3.0, -2.0]), "weights": torch.tensor([0.3, 0.05])})
+    scores, weights = (axes.get_ylim() for axes in picture.figure.axes)
+    assert weights == (0, pytest.approx(1.15)) and scores[0] < -2 and scores[1] > 3
 
 
 def test_a_plot_of_bars_shows_every_number_of_every_vector():
@@ -349,6 +366,7 @@ def test_a_plot_of_bars_shows_every_number_of_every_vector():
         (lambda: figures.gates_by_layer({"a": torch.rand(1, 4)}, ["cat"]), "at least 2"),
         (lambda: figures.gallery(images(2), ["cat"]), "names must be 2"),
         (lambda: figures.bars({}), "at least one"),
+        (lambda: figures.differences({}), "at least one"),
         (lambda: figures.gates_by_layer({"a": torch.rand(2, 4), "b": torch.rand(3, 4)}, ["a", "b"]), "names must be 3"),
     ],
 )

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "attention_lab"
 FLOORS = (
     {"mechanisms", "table", "threads"},
     {"data", "baselines", "mechanism_table"},
-    {"networks"},
+    {"networks", "recording"},
     {"training", "papers", "bench"},
     {"figures", "grading"},
     {"course"},

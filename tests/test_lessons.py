@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 POINTS = {
     "01-attention-as-weighting": {"temperature-softmax": 4, "select": 4, "recalibrate": 4, "which-weighting": 3},
     "02-squeeze-excitation": {"squeeze": 2, "squeeze-excitation": 8, "se-residual": 3, "debug-se": 5},
-    "03-cbam": {"channel-attention": 8, "spatial-attention": 8, "cbam": 4, "debug-cbam": 6},
+    "03-cbam": {"channel-attention": 7, "spatial-attention": 7, "cbam": 2, "which-order": 4, "debug-cbam": 6},
     "04-bam": {"channel-gate": 6, "spatial-gate": 6, "bam": 5, "receptive-field": 3, "debug-bam": 6},
     "05-selective-kernel": {"branch-softmax": 3, "selective-kernel": 10, "debug-sk": 5},
     "06-self-attention": {

@@ -7,7 +7,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attention_lab.training import FAST_SEEDS, FAST_STEPS, compare, error, fast, train
+from attention_lab.recording import Recording
+from attention_lab.training import (
+    FAST_SEEDS,
+    FAST_STEPS,
+    Difference,
+    compare,
+    error,
+    fast,
+    train,
+    with_more_seeds,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -153,7 +163,9 @@ def test_a_comparison_keeps_everything_of_every_seed():
     assert [len(record.losses) for record in run.records] == [100] * 3
     assert [error(model, *TEST) for model in run.models] == run.errors
     assert run.mean == pytest.approx(sum(run.errors) / 3)
-    assert run.std == pytest.approx(torch.tensor(run.errors).std().item())
+    assert result.minus("linear", "blind").values == [
+        a - b for a, b in zip(run.errors, result.runs["blind"].errors, strict=True)
+    ]
     assert run.mean < 15 and result.runs["blind"].mean > 35
 
 
@@ -166,21 +178,77 @@ def test_a_seed_of_a_comparison_decides_the_initial_parameters_too():
     assert torch.allclose(built(linear, 1)[1].weight, other.models[0][1].weight, atol=0.01)
 
 
-def test_the_table_shows_mean_spread_and_every_seed():
-    result = compare({"a <b>": linear}, TRAIN, TEST, steps=50, seeds=[0, 1, 2])
-    run = result.runs["a <b>"]
+def test_the_table_shows_each_seed_by_its_number_and_what_the_rule_says():
+    result = compare({"a <b>": blind, "linear": linear}, TRAIN, TEST, steps=50, seeds=[5, 7, 8])
     html = result._repr_html_()
     for text in (repr(result), html):
-        assert "34" in text and "3 seeds" in text and "50 steps" in text
-        assert f"{run.mean:.1f} ± {run.std:.1f}" in text
-        assert all(f"{error:.1f}" in text for error in run.errors)
+        assert "34" in text and "50 steps" in text
+        assert all(f"seed {seed}" in text for seed in (5, 7, 8)) and "seed 0" not in text
+        assert all(f"{error:.1f}" in text for run in result.runs.values() for error in run.errors)
+        assert str(result.minus("linear", "a <b>")) in text
+        assert "better" in text and "worse" not in text
         assert "REDUCED" not in text
+    assert "worse" in repr(result.table("linear"))
     assert "a &lt;b&gt;" in html and "<b>" not in html
 
 
-def test_one_seed_has_no_spread_to_show():
-    text = repr(compare({"linear": linear}, TRAIN, TEST, steps=5, seeds=[0]))
-    assert "±" not in text and "nan" not in text
+def test_one_seed_has_no_standard_error_to_show():
+    text = repr(compare({"linear": linear, "blind": blind}, TRAIN, TEST, steps=5, seeds=[0]))
+    assert "± " not in text.split("\n", 1)[1] and "nan" not in text and "undecided" in text
+
+
+def test_one_model_is_compared_with_none():
+    assert "minus" not in repr(compare({"linear": linear}, TRAIN, TEST, steps=5, seeds=[0]))
+
+
+def test_a_recording_run_takes_the_seeds_that_it_is_asked_for(monkeypatch):
+    monkeypatch.setenv("ATTENTION_LAB_SEEDS", "11,12")
+    assert compare({"linear": linear}, TRAIN, TEST, steps=2, seeds=range(5)).seeds == [11, 12]
+
+
+# -- one rule for "different"
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "mean", "standard_error", "word"),
+    [
+        ([1.0, 2.0, 3.0], [5.0, 6.0, 7.0], -4, 0, "better"),
+        ([5.0, 6.0, 7.0], [1.0, 2.0, 3.0], 4, 0, "worse"),
+        ([1.0, 2.0, 3.0], [0.0, 0.0, 0.0], 2, 3**-0.5, "worse"),
+        ([0.0, 2.0, 3.0], [0.0, 0.0, 0.0], 5 / 3, 0.8819171, "undecided"),  # 1.9 standard errors
+        ([1.0, 2.0], [5.0, 6.0], -4, 0, "undecided"),  # two seeds never decide
+        ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], 0, 0, "undecided"),
+    ],
+)
+def test_two_standard_errors_of_the_paired_differences_decide(a, b, mean, standard_error, word):
+    apart = Difference.between(a, b)
+    assert apart.mean == pytest.approx(mean)
+    assert apart.standard_error == pytest.approx(standard_error, abs=1e-6)
+    assert apart.in_words("better", "worse") == word
+    assert apart.decided == (word != "undecided")
+
+
+def test_what_is_common_to_a_seed_does_not_count():
+    hard = [0.0, 30.0, 10.0, 20.0]
+    assert Difference.between([h + 1 for h in hard], [h + d for h, d in zip(hard, [0, 0.1, -0.1, 0])]).decided
+
+
+def test_the_standard_error_shrinks_as_the_root_of_the_number_of_seeds():
+    few, many = ([1.0, 3.0] * n for n in (50, 200))
+    error = [Difference(values).standard_error for values in (few, many)]
+    assert error[0] / error[1] == pytest.approx(2, rel=0.01)
+
+
+def test_a_difference_is_shown_with_its_standard_error_and_as_many_decimals_as_asked():
+    apart = Difference([1.0, 2.0, 3.0])
+    assert str(apart) == "+2.0 ± 0.6" and f"{apart:.3f}" == "+2.000 ± 0.577"
+    assert str(Difference([-1.0])) == "-1.0"
+
+
+@pytest.mark.parametrize(("a", "b"), [([1.0], [1.0, 2.0]), ([], [])])
+def test_what_is_not_paired_has_no_difference(a, b):
+    with pytest.raises(ValueError, match="one number a seed"):
+        Difference.between(a, b)
 
 
 @pytest.mark.usefixtures("reduced")
@@ -243,3 +311,18 @@ def test_what_cannot_be_trained_is_refused_by_name(change: dict, message: str):
 def test_a_comparison_needs_a_seed():
     with pytest.raises(ValueError, match="seeds"):
         compare({"linear": linear}, TRAIN, TEST, steps=3, seeds=[])
+
+
+def test_the_same_difference_is_shown_from_a_few_seeds_and_from_recorded_ones():
+    comparison = compare({"linear": linear, "blind": blind}, TRAIN, TEST, steps=2, seeds=[4, 5])
+    more = Recording([10, 11, 12], {"linear": [1.0, 2.0, 3.0], "blind": [50.0, 51.5, 51.5]}, "", {})
+    table = with_more_seeds(comparison, more, [("blind", "linear")])
+    here = comparison.minus("blind", "linear")
+    assert table.rows == [["“blind” minus “linear”", str(here), "undecided", "+49.0 ± 0.3", "worse"]]
+    assert table.header[1::2] == ["here, seeds 4-5", "recorded, seeds 10-12"]
+
+
+def test_differences_of_a_reduced_run_say_so(reduced):
+    comparison = compare({"linear": linear, "blind": blind}, TRAIN, TEST, steps=2, seeds=[4, 5])
+    more = Recording([10], {"linear": [1.0], "blind": [50.0]}, "", {})
+    assert "REDUCED RUN" in with_more_seeds(comparison, more, [("blind", "linear")]).caption

@@ -20,16 +20,16 @@ from nbgrader.utils import determine_grade, is_grade
 
 from .source import NOTEBOOK_METADATA, ReleaseError
 
-SECONDS_PER_CELL = 600
+SECONDS_PER_CELL = 3600  # a recording run trains many seeds
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PACKAGE = Path(__file__).parents[1]
 SHOWN_IN_NO_LESSON = {"grading", "course", "cli.py", "__main__.py", "bench.py", "baselines.py"}
 
 
-def execute(source: Path, notebook: NotebookNode) -> NotebookNode:
+def execute(source: Path, notebook: NotebookNode, **variables: str) -> NotebookNode:
     """Run the notebook of a source and keep its outputs, without what differs from run to run (timings, widget ids).
 
-    The trainings are run in full, also where ATTENTION_LAB_FAST is set.
+    The trainings are run in full, also where ATTENTION_LAB_FAST is set. The environment gets ``variables``.
 
     Raises ReleaseError if a cell fails, or if the solution does not get full points from its own test cells.
     """
@@ -46,7 +46,7 @@ def execute(source: Path, notebook: NotebookNode) -> NotebookNode:
     environment = {name: value for name, value in os.environ.items() if name != "ATTENTION_LAB_FAST"}
     try:
         # a kernel manager that is handed in would keep its kernel running
-        client.execute(cleanup_kc=True, env=environment)
+        client.execute(cleanup_kc=True, env=environment | variables)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise ReleaseError(f"{source}: {error}") from error
 

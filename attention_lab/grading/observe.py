@@ -391,7 +391,8 @@ def item(result: Any, index: int, records: tuple[str, ...]) -> Tensor:
     if len(records) > 1:
         if not isinstance(result, tuple) or len(result) != len(records):
             missing = ": is a return missing?" if result is None else ""
-            raise NotAnAnswer(f"a tuple ({', '.join(records)}) was expected, not {describe(result)}{missing}")
+            found = f"a tuple of {len(result)}" if isinstance(result, tuple) else describe(result)
+            raise NotAnAnswer(f"a tuple ({', '.join(records)}) was expected, not {found}{missing}")
         result = result[index]
     if isinstance(result, numbers.Real):
         return torch.tensor(int(result) if isinstance(result, numbers.Integral) else float(result))

@@ -60,6 +60,44 @@ class Gate(nn.Module):
         return x * self.weights(x)
 
 
+class TwoGates(nn.Module):
+    """A channel gate and a spatial gate one after the other, as in CBAM, in one order or the other.
+
+    Either gate is of the average, of the maximum or of both; what it does with them is random. A sine never saturates as
+    a ReLU or a sigmoid of large scores does, so the second gate always shows what the first one did.
+    """
+
+    def __init__(self, first: str, statistics: str, channels: int, size: int):
+        super().__init__()
+        self.positions_first = first == "positions"
+        self.statistics = statistics
+        maps = 2 if statistics == "both" else 1
+        self.reduce, self.expand = nn.Linear(channels, 4 * channels), nn.Linear(4 * channels, channels)
+        self.convolution = nn.Conv2d(maps, 1, size, padding=size // 2, bias=False)
+        with torch.no_grad():
+            for p in self.parameters():
+                p.copy_(torch.randn(p.shape) * 2 / max(1, p[0].numel()) ** 0.5)
+
+    def pooled(self, x: Tensor, axes: tuple[int, ...]) -> list[Tensor]:
+        both = {"average": x.mean(axes, keepdim=True), "maximum": x.amax(axes, keepdim=True)}
+        return [pooled for name, pooled in both.items() if self.statistics in (name, "both")]
+
+    def channels_gated(self, x: Tensor) -> Tensor:
+        scores = sum(self.expand(self.reduce(pooled.flatten(1)).sin()) for pooled in self.pooled(x, (2, 3)))
+        return x * self.gate(scores)[:, :, None, None]
+
+    def positions_gated(self, x: Tensor) -> Tensor:
+        return x * self.gate(self.convolution(torch.cat(self.pooled(x, (1,)), 1)))
+
+    def gate(self, scores: Tensor) -> Tensor:
+        return (2 * scores.sin()).sigmoid()
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.positions_first:
+            return self.channels_gated(self.positions_gated(x))
+        return self.positions_gated(self.channels_gated(x))
+
+
 def convolution(channels: int) -> nn.Module:
     """A 3x3 convolution that keeps the shape."""
     return nn.Conv2d(channels, channels, 3, padding=1)
@@ -133,6 +171,7 @@ BUILDERS = {
     "convolution": convolution,
     "gate": Gate,
     "Gate": lambda: Gate,
+    "two gates": TwoGates,
     "stack": stack,
     "frozen": frozen,
     "repeated": repeated,

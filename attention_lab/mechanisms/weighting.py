@@ -5,7 +5,7 @@ A **sigmoid** judges every weight alone: each lies between 0 and 1 whatever the 
 Every mechanism of this package is one of the two, applied to channels, positions, branches or tokens.
 
 Softmax with a temperature: G. Hinton, O. Vinyals and J. Dean, "Distilling the Knowledge in a Neural Network",
-NIPS Deep Learning Workshop 2014, section 2, equation 1.
+2015, arXiv:1503.02531, section 2, equation 1.
 """
 
 import torch

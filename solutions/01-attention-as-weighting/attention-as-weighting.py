@@ -24,7 +24,7 @@
 # | | |
 # | --- | --- |
 # | **After this lesson you can** | turn scores into weights in two ways, combine them with features, and say which way fits a problem |
-# | **Time** | about 70 minutes |
+# | **Time** | about 75 minutes, without reading the papers |
 # | **You need** | tensors, broadcasting and `nn.Module` in PyTorch; nothing about attention |
 # | **Points** | <!-- points --> |
 #
@@ -35,6 +35,8 @@
 # %load_ext attention_lab.grading
 
 # %%
+from functools import cache
+
 import ipywidgets
 import torch
 from torch import nn
@@ -54,9 +56,8 @@ from attention_lab.grading import check, hint, points
 # is that largest weight.
 
 # %% tags=["demo"]
-figures.attention_heads(
-    data.photo("astronaut", 448), data.dinov2_attention("astronaut")[[10, 11]], ["layer 11", "layer 12"]
-)
+weights = data.dinov2_attention("astronaut")[[10, 11]]
+figures.attention_heads(data.photo("astronaut", 448), weights, ["layer 11", "layer 12"])
 
 # %% [markdown]
 # Look at the last layer. Some heads weigh the hair, some the collar, one the background. Nobody marked these parts for the
@@ -84,17 +85,21 @@ figures.attention_heads(
 #
 # Where do the scores come from? Usually from a small layer that looks at the features. In this lesson they are given.
 #
-# There are two normalisers, and you should always know which one you have. Take five positions with a score each:
+# There are two normalisers, and you should always know which one you have. Take five parts with a score each:
 #
 # - **softmax selects.** The weights sum to 1. If one rises, the others fall.
 # - **sigmoid gates.** Each weight is between 0 and 1, whatever the others do.
+#
+# Strictly, only the softmax gives a *distribution*: weights that sum to 1. The weights of a sigmoid have any sum. When
+# we say "a distribution of weights", we mean both: how weight is spread over the parts.
 
 # %%
 scores = torch.tensor([2.0, 1.0, 0.5, -1.0, 2.0])
 figures.bars({"scores": scores, "softmax": scores.softmax(0), "sigmoid": scores.sigmoid()})
 
 # %% [markdown]
-# Two positions have the highest score, 2. The softmax lets them share, so neither comes near 1. The sigmoid opens both.
+# (Mind the axes: scores can be negative, weights cannot.) Two parts have the highest score, 2. The softmax lets them
+# share, so neither comes near 1. The sigmoid opens both.
 
 # %%
 print(f"softmax: {scores.softmax(0).max():.2f} for the best, sum {scores.softmax(0).sum():.2f}")
@@ -142,18 +147,23 @@ check("temperature-softmax-stable", softmax)
 # cannot run the notebook.)
 
 # %% tags=["demo", "nbval-ignore-output"]
+def weights_at(*temperatures):
+    return {f"T = {T:.3g}": softmax(scores, temperature=T) for T in temperatures}
+
+
 ipywidgets.interact(
-    lambda temperature: figures.bars({f"T = {temperature:.2f}": softmax(scores, temperature=temperature)}),
+    lambda temperature: figures.bars(weights_at(temperature)),
     temperature=ipywidgets.FloatLogSlider(value=1, base=10, min=-1, max=1, description="T"),
 );
 
 # %%
-figures.bars({f"T = {temperature}": softmax(scores, temperature=temperature) for temperature in (0.1, 0.5, 1.0, 10.0)})
+figures.bars(weights_at(0.1, 0.5, 1, 10))
 
 # %% [markdown]
 # ## 4. Exercise: select
 #
-# **What and why.** Weights alone do nothing. To *select* means: average the features over positions, with the weights.
+# **What and why.** Weights alone do nothing. A **position** is one place of an image, or one of several parts in a row.
+# To *select* means: average the features over the positions, with the weights.
 # This one line is the core of every transformer. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: select --> points**
 #
 # $$y_c = \sum_{l=1}^{L} w_l\, f_{c,l}\qquad w = \mathrm{softmax}(s)$$
@@ -185,28 +195,47 @@ check("select-one-position", select)
 # ## 5. Exercise: recalibrate
 #
 # **What and why.** To *gate* means: multiply every feature by its own weight. The map keeps its shape; parts of it become
-# quieter. The next three lessons all end with this line. **Difficulty** ●○○○ · **10 minutes** · **<!-- points: recalibrate --> points**
+# quieter. The next three lessons all end with this line. **Difficulty** ●○○○ · **15 minutes** · **<!-- points: recalibrate --> points**
 #
 # $$y = \sigma(\ell)\, x$$
 #
-# `recalibrate(x, logits)`: `x` is `(N, C, H, W)`. The **logits** $\ell$ are scores before a sigmoid. Their shape says
-# *what* is weighted. $\sigma(\ell) = 1 / (1 + e^{-\ell})$ is the sigmoid.
+# `x` is a **feature map** `(N, C, H, W)`: `N` images, `C` channels, each with a number at every one of `H` × `W`
+# positions. The **logits** $\ell$ are scores before a sigmoid, and $\sigma(\ell) = 1 / (1 + e^{-\ell})$ is the sigmoid.
+# To **recalibrate** is to gate a map.
 #
-# | shape of `logits` | what is weighted | you meet it in |
+# The formula is one line. What decides *what is weighted* is the **shape of the logits**: on an axis of size 1, one
+# weight is shared by all. So there are two functions to write.
+#
+# - `logits_shape(x, what)`: the shape that the logits for `x` must have, a tuple of four numbers. `what` is a word of
+#   this table. Every image has weights of its own.
+# - `recalibrate(x, logits)`: `x` and logits of such a shape → `(N, C, H, W)`.
+#
+# | `what` | what is weighted | you meet it in |
 # | --- | --- | --- |
-# | `(N, C, 1, 1)` | channels | squeeze-and-excitation (SE), lesson 02 |
-# | `(N, 1, H, W)` | positions | convolutional block attention (CBAM), lesson 03 |
-# | `(N, C, H, W)` | every value | bottleneck attention (BAM), lesson 04 |
+# | `"channels"` | a channel, alike at all positions | squeeze-and-excitation (SE), lesson 02 |
+# | `"positions"` | a position, alike in all channels | convolutional block attention (CBAM), lesson 03 |
+# | `"values"` | every value by itself | bottleneck attention (BAM), lesson 04 |
 #
 # <!-- hints: recalibrate -->
 
 # %% exercise="recalibrate"
+def logits_shape(x, what):
+    """The shape of the logits that weigh the "channels", "positions" or "values" of x."""
+    ### BEGIN SOLUTION
+    n, c, h, w = x.shape
+    return {"channels": (n, c, 1, 1), "positions": (n, 1, h, w), "values": (n, c, h, w)}[what]
+    ### END SOLUTION
+
+
 def recalibrate(x, logits):
     """(N, C, H, W) times the sigmoid of logits that broadcast to it -> (N, C, H, W)."""
     ### BEGIN SOLUTION
     return x * torch.sigmoid(logits)
     ### END SOLUTION
 
+
+# %%
+check("recalibrate-logits-shapes", logits_shape)
 
 # %%
 check("recalibrate-shape", recalibrate)
@@ -229,8 +258,8 @@ height, width = photo.shape[2:]
 rows = torch.linspace(-1, 1, height)[:, None]
 columns = torch.linspace(-1, 1, width)[None, :]
 
-channel_logits = torch.tensor([4.0, -1.0, -4.0]).view(1, 3, 1, 1)
-position_logits = (4 - 16 * (rows**2 + columns**2)).view(1, 1, height, width)
+channel_logits = torch.tensor([4.0, -1.0, -4.0]).view(logits_shape(photo, "channels"))
+position_logits = (4 - 16 * (rows**2 + columns**2)).view(logits_shape(photo, "positions"))
 figures.gallery(
     torch.cat([photo, recalibrate(photo, channel_logits), recalibrate(photo, position_logits)]),
     ["x", "gated by channel", "gated by position"],
@@ -244,7 +273,7 @@ figures.gallery(
 
 # %% tags=["demo"]
 def bags(split, number, size=25, seed=0):
-    """Bags of garments, one of them inverted: images (number, size, 28, 28) and the class of the inverted one."""
+    """Images (number, size, 28, 28), one of each bag inverted; its class; its place."""
     generator = torch.Generator().manual_seed(seed)
     images, labels = data.fashion(split)
     chosen = torch.randint(len(images), (number, size), generator=generator)
@@ -252,32 +281,42 @@ def bags(split, number, size=25, seed=0):
     every = torch.arange(number)
     bag = images[chosen][:, :, 0]
     bag[every, odd] = 1 - bag[every, odd]
-    return bag, labels[chosen[every, odd]]
+    return bag, labels[chosen[every, odd]], odd
 
 
 number = 500 if training.fast() else 4000
-train_bags, train_labels = bags("train", number, seed=1)
-test_bags, test_labels = bags("test", number // 4, seed=2)
+train_bags, train_labels, _ = bags("train", number, seed=1)
+test_bags, test_labels, test_odd = bags("test", number // 4, seed=2)
 figures.gallery(test_bags[0][:, None], [""] * 25)
 
 # %% [markdown]
-# Every garment becomes a feature vector. Then three networks combine the 25 vectors into one. They differ in this step
-# alone:
+# A small network turns every garment into 64 numbers, its features, and into one score. Then the 25 feature vectors are
+# combined into one. Five networks differ in this step alone. It has two parts, which are easily confused:
 #
-# - **average**: every garment counts the same;
-# - **gate**: each garment gets a sigmoid weight, then the average;
-# - **select**: your `select`.
+# | | the weighted features are **averaged** (divided by 25) | they are **summed** |
+# | --- | --- | --- |
+# | **no weights** | average | |
+# | **sigmoid** | gate, then average | gate, then sum |
+# | **softmax** | select, then divided by 25 | select (yours) |
 #
-# Each is trained from three seeds. A **seed** fixes the random start and the order of the images, so the spread between
-# seeds tells how much of a difference is luck.
+# Whoever compares *gate, then average* with *select* changes two things at once: the **normaliser** and the
+# **combination**. With all five rows you can see which of them matters.
+#
+# **Before you run.** Guessing one of ten classes gives 90 % errors. What will the plain average reach? Which will be
+# nearer to *select*: the softmax divided by 25, or the sigmoid with a sum? Write down an order of the five rows.
+#
+# The next cell takes about a minute. A **seed** fixes the random start and the order of the images. Each network is
+# trained from five seeds, and two networks count as different only if their difference, seed by seed, is clearly larger
+# than the luck of the seeds. (Lesson 02 explains the rule behind the column *so it is*.)
 
 # %% tags=["demo"]
 class Bag(nn.Module):
-    """Classify a bag (N, L, 28, 28): features for each image, a score for each image, a combination, a class."""
+    """Classify a bag (N, L, 28, 28): features and a score for each image, combined, then a class."""
 
     def __init__(self, combine):
         super().__init__()
-        self.features = nn.Sequential(nn.Flatten(2), nn.Linear(28 * 28, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU())
+        hidden = nn.Sequential(nn.Linear(28 * 28, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU())
+        self.features = nn.Sequential(nn.Flatten(2), hidden)
         self.scores = nn.Linear(64, 1)
         self.classes = nn.Linear(64, 10)
         self.combine = combine
@@ -290,29 +329,78 @@ class Bag(nn.Module):
         return self.classes(self.combine(*self.weigh(bag)))
 
 
-comparison = training.compare(
-    {
-        "average": lambda: Bag(lambda features, scores: features.mean(-1)),
-        "gate": lambda: Bag(lambda features, scores: (features * scores.sigmoid()[:, None]).mean(-1)),
-        "select (yours)": lambda: Bag(select),
-    },
-    train=(train_bags, train_labels),
-    test=(test_bags, test_labels),
-    steps=300,
-)
-model = comparison.runs["select (yours)"].models[0]
-with torch.no_grad():
-    weights = softmax(model.weigh(test_bags[:1])[1])[0]
-display(comparison, figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for weight in weights]))
+def gated(features, scores):
+    return features * scores.sigmoid()[:, None]
+
+
+@cache  # trains when it is called first, then remembers
+def comparison():
+    return training.compare(
+        {
+            "average": lambda: Bag(lambda features, scores: features.mean(-1)),
+            "gate, then average": lambda: Bag(lambda *both: gated(*both).mean(-1)),
+            "gate, then sum": lambda: Bag(lambda *both: gated(*both).sum(-1)),
+            "select, divided by 25": lambda: Bag(lambda *both: select(*both) / 25),
+            "select (yours)": lambda: Bag(select),
+        },
+        train=(train_bags, train_labels),
+        test=(test_bags, test_labels),
+        steps=300,
+        seeds=(20, 21, 22, 23, 24),
+    )
+
+
+comparison().table("select (yours)")
 
 # %% [markdown]
-# The pictures show where one of the trained selections looks: above each garment of a test bag stands its weight. The
-# network never saw a mark on the negative garment, only the class of the whole bag.
+# Compare with your order. *Select* is the best row, and the rule calls every other one worse. But look *how much* worse.
+# The sigmoid with a **sum** comes within about a point. The rows that **divide by 25** are several points behind,
+# whichever normaliser they have; one of them even failed in one seed, which makes its ± so large.
 #
-# **What this shows.** Compare the rows with the spread between seeds. In the average, the garment that matters is 1/25 of
-# the vector, mixed with 24 others. The selection learns to weigh it alone, and the rest of the network then sees one clean
-# vector. The gate could learn to close 24 of 25 gates, but the average that follows still divides by 25, so what is left is
-# small. That is a likely reason why it gains little here; we did not test it further.
+# Now compare with the gate that is averaged. What happens when nothing is changed but the division?
+
+# %% tags=["demo"]
+comparison().table("gate, then average")
+
+# %% [markdown]
+# Take the division away, and the gate is nearly where *select* is. So most of the gap between *gate, then average* and
+# *select* is not sigmoid against softmax. It is the **combination**: the part that matters is divided by 25. An earlier
+# version of this lesson had only the first, second and last row, and gave the credit to the softmax.
+#
+# **Why is the plain average so far below 90 % errors?** It has no weights at all, yet it must find the odd garment
+# somehow. Look at its *features*: how long is the feature vector of the odd garment, and how long are the others?
+
+# %% tags=["demo"]
+def lengths(model):
+    """Mean length of the feature vector of the odd garment, and of the 24 others."""
+    with torch.no_grad():
+        length = model.features(test_bags).norm(dim=-1)  # (N, 25)
+    odd = torch.zeros_like(length).scatter(1, test_odd[:, None], 1).bool()
+    return float(length[odd].mean()), float(length[~odd].mean())
+
+
+for seed, model in zip(comparison().seeds, comparison().runs["average"].models):
+    odd, other = lengths(model)
+    print(f"seed {seed}: odd garment {odd:.1f}, another {other:.1f}, ratio {odd / other:.1f}")
+
+# %% [markdown]
+# Some thirty times as long. The layers *before* the average have learned to be loud for a negative and nearly silent for
+# all others. So the average is one loud vector and 24 quiet ones: **a weighting hidden in the features**. Attention gives
+# such a weighting a place of its own, where you can see it and where the size of the features is left alone.
+#
+# **Where does the selection look?** Above each garment of a test bag stands its weight in one trained selection. The
+# network never saw a mark on the negative garment, only the class of the whole bag.
+
+# %% tags=["demo"]
+model = comparison().runs["select (yours)"].models[0]
+with torch.no_grad():
+    weights = softmax(model.weigh(test_bags[:1])[1])[0]
+figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for weight in weights])
+
+# %% [markdown]
+# **What this shows.** A network that may weigh its parts finds the one that matters, from the class of the whole bag
+# alone; and whether the weighted parts are summed or averaged can matter more than whether they compete. (Even with
+# all weight on the right garment it names some wrongly. To look at the right part is not yet to know it.)
 #
 # **What it does not show.** That selecting is better in general. Here exactly one part mattered, which is what a softmax
 # is made for. If five garments mattered, they would have to share the weight.

@@ -18,8 +18,8 @@
 #
 # | | |
 # | --- | --- |
-# | **After this lesson you can** | build an SE block, put it into a residual network, count its cost, and say when it helps |
-# | **Time** | about 75 minutes |
+# | **After this lesson you can** | build an SE block, put it into a network, count and time its cost, say when it helps, and when two models count as different |
+# | **Time** | about 85 minutes, without reading the paper |
 # | **You need** | lesson 01 (gates and selections); convolutions, `nn.Module` and `nn.Linear` in PyTorch |
 # | **Points** | <!-- points --> |
 #
@@ -31,7 +31,10 @@
 
 # %%
 import sys
+import time
 import traceback
+import warnings
+from functools import cache
 
 import torch
 from torch import nn
@@ -42,6 +45,9 @@ from attention_lab.grading import check, hint, points
 from attention_lab.networks import count_macs, create
 from attention_lab.networks.selfie import SelfieSegmentation
 from attention_lab.networks.small import SmallCNN
+from attention_lab.recording import recorded
+from attention_lab.table import Table
+from attention_lab.threads import one_thread
 
 # %% [markdown]
 # ## 1. A picture first
@@ -190,41 +196,113 @@ print(f"gates of a fresh block: {gate.min():.2f} to {gate.max():.2f}, mean {gate
 # 3×3 convolution of the same width, $9C^2$.
 
 # %%
-print(f"{'C':>5} {'one 3x3 convolution':>20} {'your SE block':>14} {'2 C^2 / r':>10} {'share':>7}")
+rows = []
 for channels in (64, 256, 512, 1024, 2048):
     yours = sum(p.numel() for p in SqueezeExcitation(channels).parameters())
-    convolution = 9 * channels**2
-    print(f"{channels:>5} {convolution:>20,} {yours:>14,} {2 * channels**2 // 16:>10,} {yours / convolution:>7.2%}")
+    convolution, formula = 9 * channels**2, 2 * channels**2 // 16
+    numbers = [f"{number:,}" for number in (channels, convolution, yours, formula)]
+    rows.append([*numbers, f"{yours / convolution:.2%}"])
+header = ["C", "one 3x3 convolution", "your SE block", "2 C^2 / r", "block / convolution"]
+Table("Parameters.", header, rows)
 
 # %% [markdown]
-# Now the whole network, as in the paper. These lines build ResNet-50 with and without SE blocks and count.
+# **What does the reduction do?** It sets how many units the hidden layer has, $C/r$, rounded down. So it sets how much
+# the channels can tell each other. Before you run: what happens with a reduction larger than $C$?
+
+# %%
+def change_between_images(block, channels):
+    """Standard deviation of a gate between 50 random images, mean of all gates."""
+    try:
+        with torch.no_grad():
+            return f"{block.weights(3 * torch.randn(50, channels, 4, 4)).std(0).mean():.3f}"
+    except RuntimeError:
+        return "it crashes"  # so do 1x1 convolutions without channels; linear layers do not
+
+
+rows = []
+for channels, reduction in ((64, 1), (64, 4), (64, 16), (64, 64), (64, 128), (8, 16)):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch warns of a layer without units
+        block = SqueezeExcitation(channels, reduction)
+    numbers = f"{sum(p.numel() for p in block.parameters()):,}"
+    change = change_between_images(block, channels)
+    rows.append([f"{channels}", f"{reduction}", f"{channels // reduction}", numbers, change])
+header = ["C", "reduction", "hidden units", "parameters", "change between images"]
+Table("Fresh blocks, and the standard deviation of a gate between 50 random images.", header, rows)
+
+# %% [markdown]
+# - $r = 1$: as many hidden units as channels. The block can use everything it saw, and costs $2C^2$.
+# - A larger $r$: fewer parameters, and all gates of an image are made from $C/r$ numbers only.
+# - $r > C$: **no hidden unit at all**. Nothing is learned about the image, the gates are the same for every image. Torch
+#   prints a warning about a layer without elements, and goes on. `SqueezeExcitation(8)` with the default 16 is such a
+#   block.
+#
+# The paper takes 16 because its layers have 256 to 2048 channels. Our small network of section 9 has 8 and 16: there we
+# take $r = 4$, which leaves 2 and 4 hidden units.
+#
+# Now the whole network, as in the paper. These lines build ResNet-50 with and without SE blocks and count. (On torch's
+# *meta* device a network has shapes, but no numbers: that is enough for counting, and takes no memory.)
 
 # %%
 with torch.device("meta"):
-    sizes = {name: sum(p.numel() for p in create(name).parameters()) for name in ("resnet50", "se_resnet50")}
+    networks = {name: create(name) for name in ("resnet50", "se_resnet50")}
+sizes = {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
 for name, size in sizes.items():
     print(f"{name:12} {size:>11,} parameters")
 more = sizes["se_resnet50"] - sizes["resnet50"]
 print(f"SE adds      {more:>11,}, that is {more / sizes['resnet50']:.1%}")
 
 # %% [markdown]
-# The paper prints 25.6M and 28.1M. Where does the addition sit, and what does it cost in time? A **multiply-add** is one
-# multiplication and one addition; convolutions and linear layers are little else.
+# The paper prints 25.6M and 28.1M. Where does the addition sit? A ResNet has four **stages**: groups of blocks on maps of
+# one size; from one stage to the next the map shrinks and $C$ grows.
 
 # %%
-with torch.device("meta"):
-    image = torch.empty(1, 3, 224, 224)
-    networks = {name: create(name) for name in ("resnet50", "se_resnet50")}
-costs = {name: count_macs(network, image) for name, network in networks.items()}
-for name, cost in costs.items():
-    print(f"{name:12} {cost / 1e9:.3f} billion multiply-adds for one image")
 for number, stages in enumerate(zip(*(network.stages for network in networks.values())), 1):
     plain, gated = (sum(p.numel() for p in stage.parameters()) for stage in stages)
-    print(f"stage {number}: SE adds {gated - plain:>9,} parameters, {(gated - plain) / more:.0%} of all")
+    added = gated - plain
+    print(f"stage {number}: SE adds {added:>9,} parameters, {added / more:.0%} of all")
 
 # %% [markdown]
-# The last stage takes the most, because there $C = 2048$ and the cost grows with $C^2$. The multiply-adds hardly change: the
-# two layers run once per image, not once per pixel.
+# The last stage takes the most, because there $C = 2048$ and the cost grows with $C^2$.
+#
+# **And in computing?** Papers count **multiply-adds**: one multiplication and one addition. Convolutions and linear layers
+# are little else. But nobody waits for multiply-adds. So we also measure **time**, of a training step of the small network
+# of section 9, with and without your block. The two take turns, and of many turns the fastest counts, because another
+# program can only make a turn slower. Only the ratio is worth printing: seconds depend on the machine. This takes a few
+# seconds.
+
+# %%
+def step(network, images):
+    start = time.process_time()  # what this program computed, not what it waited for
+    network(images).sum().backward()
+    return time.process_time() - start
+
+
+small = {
+    "plain": SmallCNN(width=8),
+    "SE": SmallCNN(width=8, attention=lambda channels: SqueezeExcitation(channels, reduction=4)),
+}
+images = torch.rand(64, 1, 32, 32)
+with one_thread():
+    turns = [[step(network, images) for network in small.values()] for _ in range(60)]
+plain, se = (min(seconds) for seconds in zip(*turns))
+
+
+def multiply_adds(pair, image):
+    without, gated = (count_macs(network, image) for network in pair.values())
+    return f"{gated / without:.3f} times the multiply-adds"
+
+
+photograph = torch.empty(1, 3, 224, 224, device="meta")
+print(f"ResNet-50, SE / plain:       {multiply_adds(networks, photograph)}")
+print(f"small network, SE / plain:   {multiply_adds(small, images[:1])}")
+print(f"small network, SE / plain:   {se / plain:.2f} times the time of a step")
+
+# %% [markdown]
+# **Time is not multiply-adds.** The two layers run once per image, not once per position, so they add almost no
+# multiply-adds. But the squeeze reads the whole map once more, the scaling reads and writes it, and in training there is
+# the way back, too. None of this is a multiply-add, and all of it takes time. When somebody writes "at almost no cost",
+# ask which cost was counted.
 
 # %% [markdown]
 # ## 6. Exercise: where the block sits
@@ -261,8 +339,9 @@ check("se-residual-values", se_residual)
 
 # %% [markdown]
 # **May I add SE to a pretrained network?** You may, but not for free. A fresh block multiplies the branch by about 0.5,
-# so the layers after it see other numbers than they were trained on. Fine-tune, or start the last layer with a large
-# positive bias so that the gates start near 1. This cell shows both starts.
+# so the layers after it see other numbers than they were trained on. Train the whole network some more (this is called
+# *fine-tuning*), or start the last layer with a large positive bias so that the gates start near 1. This cell shows both
+# starts.
 
 # %%
 _ = torch.manual_seed(0)
@@ -275,7 +354,8 @@ for start in (0.0, 4.0):
     for bias in biases:
         nn.init.constant_(bias, start)
     change = (se_residual(x, branch, se) - plain).norm() / branch(x).norm()
-    print(f"bias {start:.0f}: the branch changes by {change:.0%}" + ("" if biases else "  (your block has no biases)"))
+    note = "" if biases else "  (your block has no biases)"
+    print(f"bias {start:.0f}: the branch changes by {change:.0%}{note}")
 
 # %% [markdown]
 # ## 7. See what you built: gates in a real network
@@ -301,8 +381,9 @@ figures.gates_by_layer(all_gates, all_names)
 # %% [markdown]
 # ## 8. Exercise: debug it
 #
-# **What and why.** This block comes from a tutorial on the web. It has five mistakes. One of them throws the squeeze away,
-# and the error appears only on a later line. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: debug-se --> points**
+# **What and why.** This block comes from a tutorial on the web. The first line of `forward` is wrong in two ways. And then
+# three lines read `x` where `y` is meant: each throws away what the line above it has computed, the squeeze too. The
+# error appears only on a later line. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: debug-se --> points**
 
 # %%
 class BrokenSEAttentionModule(nn.Module):
@@ -386,13 +467,16 @@ figures.gallery(train_set.image[:8], [data.FASHION_CLASSES[label] for label in t
 
 # %% [markdown]
 # The small network below has four 3×3 convolutions. A unit of its last one sees a window of 19 of the 32 rows, so near the
-# bottom of the image it cannot see the bar at the top. We train three versions of the network, from three seeds each:
+# bottom of the image it cannot see the bar at the top. We train three versions of the network:
 #
 # - **plain**: no attention;
 # - **no squeeze**: a gate with the same two layers, computed at every position alone (1×1 convolutions, no pooling);
 # - **SE**: your block.
 #
 # A gate stands after each of the four convolutions. The only difference between the second and the third is the squeeze.
+#
+# **Before you run.** Name the best row. And will *no squeeze* be better than *plain*, worse, or will three seeds not
+# tell? It has more parameters and more gates than SE. The next cell takes about 45 seconds.
 
 # %% tags=["demo"]
 class GateWithoutSqueeze(nn.Module):
@@ -407,23 +491,91 @@ class GateWithoutSqueeze(nn.Module):
         return x * torch.sigmoid(self.expand(torch.relu(self.reduce(x))))
 
 
-comparison = training.compare(
-    {
-        "plain": lambda: SmallCNN(width=8),
-        "no squeeze": lambda: SmallCNN(width=8, attention=lambda channels: GateWithoutSqueeze(channels, reduction=4)),
-        "SE (yours)": lambda: SmallCNN(width=8, attention=lambda channels: SqueezeExcitation(channels, reduction=4)),
-    },
-    train=(train_set.image, train_set.label),
-    test=(test_set.image, test_set.label),
-    steps=300,
-    lr=1e-2,
-)
-display(comparison, figures.training_curves(comparison))
+@cache  # trains when it is called first, then remembers
+def comparison():
+    return training.compare(
+        {
+            "plain": lambda: SmallCNN(width=8),
+            "no squeeze": lambda: SmallCNN(width=8, attention=lambda channels: GateWithoutSqueeze(channels, 4)),
+            "SE (yours)": lambda: SmallCNN(width=8, attention=lambda channels: SqueezeExcitation(channels, 4)),
+        },
+        train=(train_set.image, train_set.label),
+        test=(test_set.image, test_set.label),
+        steps=300,
+        seeds=(20, 21, 22),
+        lr=1e-2,
+    )
+
+
+figures.training_curves(comparison())
 
 # %% [markdown]
-# Compare the rows with the spread between seeds. With the squeeze, every position learns about the bar, through its
-# gates. Without it, the network has as many parameters and even more gates (one for each position), but no news from the top
-# edge.
+# ### When are two models different?
+#
+# This rule holds for the whole course. Take the errors of two models, and ask: would the same one win with other seeds?
+#
+# 1. **Pairs.** A seed fixes the random start and the batches. Both models saw the same batches, so a hard seed is hard
+#    for both. So subtract *seed by seed*: what a seed does to both falls away.
+# 2. **Mean and standard error.** The differences still vary. Their mean is our result. How far may it be off, only
+#    because we took these seeds and not others? The **standard error** says it: the standard deviation of the
+#    differences, divided by the root of their number. Four times as many seeds make it half as large.
+# 3. **The rule.** The models differ if the mean is more than **two standard errors** away from zero. How often luck alone
+#    gets that far, you see below.
+# 4. **At least three seeds.** From one there is no standard error. From two it is a guess of its own.
+# 5. **Undecided is not equal.** It says that these seeds cannot tell. There may be a difference of up to about two
+#    standard errors. More seeds see smaller differences.
+#
+# Here it is by hand, for two pairs. In the picture a dot is a seed, the stroke the mean, and the bar reaches two standard
+# errors to either side. If the bar keeps away from the line at zero, the difference is decided.
+
+# %%
+errors = {name: torch.tensor(seen) for name, seen in comparison().errors.items()}
+for name in ("SE (yours)", "no squeeze"):
+    apart = errors[name] - errors["plain"]
+    mean, standard_error = apart.mean(), apart.std() / len(apart) ** 0.5
+    print(f"{name} minus plain, seed by seed: " + ", ".join(f"{value:+.1f}" for value in apart))
+    print(f"    mean {mean:+.1f}, two standard errors {2 * standard_error:.1f}")
+
+both = ("SE (yours)", "no squeeze")
+figures.differences({f"{name} minus plain": comparison().minus(name, "plain") for name in both})
+
+# %% [markdown]
+# **How often is the rule wrong?** Take two models that do not differ at all: their differences are luck alone. In how many
+# experiments does the rule call them different?
+
+# %%
+luck = torch.randn(20_000, 30, generator=torch.Generator().manual_seed(0))  # 20,000 experiments
+for seeds in (3, 10, 30):
+    some = luck[:, :seeds]
+    decided = some.mean(1).abs() > 2 * some.std(1) / seeds**0.5
+    print(f"{seeds:2} seeds: luck is called a difference in {decided.float().mean():.0%} of the experiments")
+
+# %% [markdown]
+# So a verdict of three seeds is a *hint*: the standard error itself is a poor guess from three numbers. Where it matters,
+# the lessons show ten more seeds beside yours.
+#
+# In all lessons `Difference` of `attention_lab.training` does this, and every table prints it: mean ± standard error,
+# and in the column *so it is* what the rule says.
+
+# %%
+comparison().table("plain")
+
+# %% [markdown]
+# More seeds see more. We ran the cells above with ten other seeds beforehand; their numbers came with the course.
+
+# %% tags=["demo"]
+more = recorded("squeeze", comparison().seeds, comparison().errors)
+pairs = [("SE (yours)", "plain"), ("no squeeze", "plain"), ("SE (yours)", "no squeeze")]
+training.with_more_seeds(comparison(), more, pairs)
+
+# %% [markdown]
+# Compare with your guesses.
+#
+# - **SE against plain**: decided, and far beyond any doubt. With the squeeze, every position learns about the bar, through
+#   its gates.
+# - **No squeeze against plain**: undecided, even with ten seeds. It has as many parameters as SE and far more gates (one
+#   for each position), but no news from the top edge: nothing is gained that ten seeds could see. Three seeds that we had
+#   looked at before made it look *worse* than plain. The ten fresh ones do not bear that out. So much for three seeds.
 #
 # **What this shows:** global information through channel gates can decide a task. **What it does not show:** that SE
 # makes any network better. We built this task so that the squeeze is needed. Lesson 08 compares the mechanisms on images
@@ -465,6 +617,7 @@ figures.mechanism_table("softmax pooling", "SE")
 # **What commonly goes wrong**
 #
 # - The pooling is written and then not used: the gate has shape `(N, C, H, W)`. Look at shapes, always.
+# - `reduction` is larger than the number of channels: no hidden unit is left, and the gates never depend on the image.
 # - `reduction` is taken for the hidden width. At $C = 256$, $r = 16$ both are 16, so nobody notices. Test with another $C$.
 # - The gate stands after the addition: then it scales the skip connection too.
 

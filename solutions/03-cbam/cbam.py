@@ -18,8 +18,8 @@
 #
 # | | |
 # | --- | --- |
-# | **After this lesson you can** | build a channel gate and a spatial gate, put them one after the other, find a bug that never crashes, and measure where a network looks |
-# | **Time** | about 85 minutes, without reading the paper |
+# | **After this lesson you can** | build a channel gate and a spatial gate, put them one after the other, write a test that tells two orders apart, find a bug that never crashes, and measure how much of a map follows the image |
+# | **Time** | about 110 minutes, without reading the paper: two sittings of 65 and 45 minutes |
 # | **You need** | lesson 02 (squeeze-and-excitation) |
 # | **Points** | <!-- points --> |
 #
@@ -30,6 +30,8 @@
 # %load_ext attention_lab.grading
 
 # %%
+from functools import cache
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -37,16 +39,18 @@ from torch.nn import functional as F
 from attention_lab import data, figures, training
 from attention_lab.grading import check, hint, points
 from attention_lab.mechanisms import SqueezeExcitation
-from attention_lab.networks import create
+from attention_lab.networks import count_macs, create
 from attention_lab.networks.selfie import SelfieSegmentation
 from attention_lab.networks.small import SmallCNN
+from attention_lab.recording import recorded
 from attention_lab.table import Table
 
 # %% [markdown]
 # ## 1. A picture first
 #
-# In lesson 02 a whole channel was opened or shut. Now we also ask **where** in the image. A gate for every *position*
-# needs a short description of every position.
+# In lesson 02 a whole channel was opened or shut. Now we also ask **where** in the image. A **position** is one place
+# (row, column) of the feature map; it holds one number of every channel. A gate for every position needs a short
+# description of every position.
 #
 # CBAM takes two numbers: the **average** over all channels at this position, and the **maximum**. Here they are for two
 # photographs, in the first block of a real network (the video-call network of lesson 02, 16 channels). Bright is large.
@@ -71,7 +75,7 @@ figures.gallery(rows, ["photograph", "average", "maximum"] * 2)
 # %% [markdown]
 # The two maps differ. The average says how much *all* channels see at a position. The maximum says how strongly the
 # *one* most excited channel responds: a thin bright rim is enough. CBAM uses both, because each knows something that
-# the other has lost. Whether that helps is another question: we measure it in section 8.
+# the other has lost. Whether that helps is another question: we measure it in section 9.
 #
 # ## 2. The mechanism
 #
@@ -307,7 +311,8 @@ check("cbam-parameters", CBAM)
 check("cbam-values", CBAM)
 
 # %% [markdown]
-# **Surprise.** A fresh SE block lets half of the signal through. Your CBAM has two gates in a row. What is left?
+# **Surprise.** A fresh SE block lets half of the signal through. Your CBAM has two gates in a row. What is left? Say a
+# number before you run the cell.
 
 # %%
 _ = torch.manual_seed(0)
@@ -321,24 +326,92 @@ print(f"a fresh CBAM lets {left:.0%} of the signal through")
 # Like SE, the block stands at the end of a residual branch, **before** the addition (`se_residual` of lesson 02).
 # There, a branch that starts small is easy to train: the skip connection carries $x$ around it.
 #
-# ## 6. What does it cost?
+# ## 6. Exercise: a test that tells two orders apart
 #
-# The channel part costs what SE costs: its MLP is shared, so the second squeeze is free. The spatial part adds almost
-# nothing. These lines count your modules, and ResNet-50 without and with each block. The paper prints 25.56M, 28.09M
-# and 28.09M.
+# **What and why.** Somebody hands you a trained block. It is a channel gate and a spatial gate, one after the other. In
+# which order? You may not look inside. You may only **call** it. Find a change of $x$ that one of the two orders cannot
+# notice. Such a test is worth more than a look at the code: it says what the block *does*.
+# **Difficulty** ●●●○ · **15 minutes** · **<!-- points: which-order --> points**
+#
+# `channel_first(block, x)`: `block` is a module, `(N, C, H, W)` → `(N, C, H, W)`; `x` is a map for it, without zeros.
+# Return `True` if the channel gate comes first, `False` if the spatial gate does.
+#
+# - The channel gate looks at the average and the maximum of each channel (or at one of them), as in CBAM.
+# - The spatial gate looks at the average and the maximum of each position (or at one of them), through a kernel that is
+#   larger than 1×1.
+# - What the gates make of these numbers, you do not know. Each block has other parameters.
+#
+# Computers round, so two numbers that should be equal differ a little: `torch.allclose` helps.
+#
+# <!-- hints: which-order -->
+
+# %% exercise="which-order"
+def channel_first(block, x):
+    """True if the block gates channels first, then positions; False in the other order."""
+    ### BEGIN SOLUTION
+
+    def channel_gates(x):
+        gate = block(x) / x  # of channel c at position p: M_c(c) times M_s(p)
+        return gate / gate[:, :1]  # M_c(c) / M_c(0): the spatial gate is gone
+
+    moved = x.flip(-1)  # the average and the maximum of every channel stay
+    return torch.allclose(channel_gates(x), channel_gates(moved), rtol=1e-3)
+    ### END SOLUTION
+
+
+# %%
+check("which-order-cbam", channel_first)
+
+# %%
+check("which-order-other-gates", channel_first)
+
+# %% [markdown]
+# Ask your test about your own two parts, in both orders:
+
+# %%
+_ = torch.manual_seed(0)
+x = torch.randn(2, 64, 14, 14)
+parts = ChannelAttention(64), SpatialAttention()
+print("channels first: ", channel_first(nn.Sequential(*parts).eval(), x))
+print("positions first:", channel_first(nn.Sequential(*parts[::-1]).eval(), x))
+
+# %% [markdown]
+# So the two orders are different functions. Whether one of them is *better* is another question. You can now tell
+# which one you have; section 9 measures both.
+#
+# ---
+#
+# **The first sitting ends here: 65 minutes.** The second one starts with what the block costs. If you come back in a
+# new kernel, run the cells above again (*Run* → *Run All Above Selected Cell*).
+#
+# ---
+
+# %% [markdown]
+# ## 7. What does it cost?
+#
+# The channel part has as many parameters as SE: its MLP is shared, so the second squeeze brings no new ones. But the
+# MLP runs **twice**. So count both: parameters, and multiply-adds for one map of 14×14 positions.
 
 # %%
 def count(module):
     return sum(p.numel() for p in module.parameters())
 
 
-print(f"{'C':>5} {'SE':>10} {'channel attention':>18} {'spatial attention':>18}")
+rows = []
 for channels in (64, 256, 1024):
-    modules = SqueezeExcitation(channels), ChannelAttention(channels), SpatialAttention()
-    print("{:>5} {:>10,} {:>18,} {:>18,}".format(channels, *map(count, modules)))
+    kinds = {"SE": SqueezeExcitation(channels), "channel attention": ChannelAttention(channels)}
+    for name, module in (kinds | {"spatial attention": SpatialAttention()}).items():
+        multiply_adds = count_macs(module, torch.randn(1, channels, 14, 14))
+        rows.append([f"{channels}", name, f"{count(module):,}", f"{multiply_adds:,}"])
+Table("What a block costs on a map of 14 x 14.", ["C", "block", "parameters", "multiply-adds"], rows)
 
 # %% [markdown]
-# If you left the biases out, your channel attention is a little smaller than this SE block, which has them.
+# The second squeeze is free in parameters, and costs the MLP's multiply-adds once more. Neither number is large beside
+# a convolution's. (If you left the biases out, your channel attention is a little smaller than this SE block, which has
+# them. And multiply-adds are not time: lesson 02.)
+#
+# The whole ResNet-50, without and with each block; the paper prints 25.56M, 28.09M and 28.09M. On torch's *meta* device
+# a network has shapes but no numbers, so that it costs no memory to count it.
 
 # %%
 with torch.device("meta"):
@@ -349,7 +422,7 @@ difference = sizes["cbam_resnet50"] - sizes["se_resnet50"]
 print(f"the spatial gates of all 16 blocks: {difference:,} parameters")
 
 # %% [markdown]
-# ## 7. Exercise: debug it
+# ## 8. Exercise: debug it
 #
 # **What and why.** These two modules come from a tutorial on the web. They return the **gate**, and do not multiply it
 # with `x`. They follow the paper's equation: **no batch normalisation**. One mistake stops the program at once. One
@@ -494,7 +567,7 @@ for name, gate in gates.items():
     print(f"{name:17} the gates move by up to {(gate(lower) - gate(x)).abs().max():.2f}")
 
 # %% [markdown]
-# ## 8. See what you built, and measure it: does the gate find the garment?
+# ## 9. See what you built, and measure it: does the gate find the garment?
 #
 # Pictures of attention maps are pretty, and easy to believe. We measure. Each image below holds one garment, and pieces
 # of other garments as clutter. We know the **true mask** of the garment. The network is trained on the class alone; it
@@ -512,8 +585,8 @@ figures.gallery(torch.cat([framed, test_set.mask[:5]], 2), names)
 # %% [markdown]
 # Above the image, below its mask.
 #
-# **First question: does CBAM make the network better?** We train six networks, from three seeds each. All have the same
-# four convolutions. The last three convolutions are followed by a block:
+# **First question: does CBAM make the network better?** We train six networks. All have the same four convolutions.
+# The last three convolutions are followed by a block:
 #
 # - **plain**: none;
 # - **CBAM (yours)**: your channel attention, then your spatial attention;
@@ -565,51 +638,68 @@ def network_with(block):
 
 
 # %% [markdown]
-# The next cell trains all of them. It takes about one minute.
+# **Before you run.** Write down what you expect, *better*, *worse* or *undecided*, for these five:
+#
+# 1. CBAM against plain;
+# 2. times 4 against CBAM, which differ in their start only;
+# 3. swapped against CBAM: does the order matter?
+# 4. average only against CBAM, and 5. maximum only against CBAM: does the second squeeze pay?
+#
+# The next cell trains from three seeds: about one minute.
 
 # %% tags=["demo"]
-comparison = training.compare(
-    {
-        "plain": lambda: network_with(lambda channels: nn.Identity()),
-        "CBAM (yours)": lambda: network_with(cbam),
-        "CBAM, times 4": lambda: network_with(Times4),
-        "swapped": lambda: network_with(swapped),
-        "average only": lambda: network_with(lambda channels: OneSqueeze(channels, torch.mean)),
-        "maximum only": lambda: network_with(lambda channels: OneSqueeze(channels, torch.amax)),
-    },
-    train=(train_set.image, train_set.label),
-    test=(test_set.image, test_set.label),
-    steps=200,
-    lr=1e-2,
-)
-errors = comparison.table()
-picture = figures.training_curves(comparison)
-picture.figure.axes[0].remove()  # six curves on top of each other; the dots say more
-display(Table(errors.caption, errors.header[:-1], [row[:-1] for row in errors.rows]), picture)
+@cache  # trains when it is called first, then remembers
+def comparison():
+    return training.compare(
+        {
+            "plain": lambda: network_with(lambda channels: nn.Identity()),
+            "CBAM (yours)": lambda: network_with(cbam),
+            "CBAM, times 4": lambda: network_with(Times4),
+            "swapped": lambda: network_with(swapped),
+            "average only": lambda: network_with(lambda channels: OneSqueeze(channels, torch.mean)),
+            "maximum only": lambda: network_with(lambda channels: OneSqueeze(channels, torch.amax)),
+        },
+        train=(train_set.image, train_set.label),
+        test=(test_set.image, test_set.label),
+        steps=200,
+        seeds=(20, 21, 22),
+        lr=1e-2,
+    )
+
+
+comparison().table("CBAM (yours)")
 
 # %% [markdown]
-# **Read the table against its spread.** The dots are the seeds, the bar is the ±. A difference that is not clearly
-# larger than the ± is luck. Which row would you call better than which? Decide first, then unfold.
+# *So it is* follows the rule of lesson 02: better or worse if the mean difference is more than two standard errors from
+# zero, else undecided. Three seeds leave much undecided. So we ran this very cell with ten more seeds beforehand, and
+# the numbers came with the course. Here are both, for your five questions and one more.
+
+# %% tags=["demo"]
+more = recorded("cbam", comparison().seeds, comparison().errors)
+pairs = [("CBAM (yours)", "plain"), ("CBAM, times 4", "CBAM (yours)"), ("CBAM, times 4", "plain")]
+pairs += [(name, "CBAM (yours)") for name in ("swapped", "average only", "maximum only")]
+training.with_more_seeds(comparison(), more, pairs)
+
+# %% [markdown]
+# Compare with what you wrote down. (These are the numbers of the course's solution; yours differ a little.)
 #
-# <details><summary><b>How we read it (with the course's solution; your numbers differ a little)</b></summary>
-#
-# - **Plain and CBAM** overlap: the worst seed of plain is as bad as CBAM. Nobody wins, and CBAM certainly does not.
-# - **CBAM, times 4** beats CBAM in every seed, by more than the ±, with the same parameters. So a good part of CBAM's
-#   trouble is its start: a fresh CBAM dims the signal, and a short training has to undo that. But times 4 overlaps
-#   with plain, so this is no gain over plain either.
-# - **Average only** is ahead of CBAM in every seed, though it is half the mechanism. Three seeds are a hint, not a
-#   proof. On this task the second squeeze buys nothing.
-# - **Swapped** and CBAM overlap. Here the order does not matter.
-#
-# </details>
+# - **CBAM against plain**: three seeds cannot tell. Ten can: on this task, CBAM makes the network **worse**.
+# - **Times 4 against CBAM**: better, with the same parameters. So a good part of the trouble is the start: a fresh CBAM
+#   dims the signal, and a short training has to undo that. Against **plain** it is undecided even with ten seeds. With
+#   its start mended, CBAM costs nothing here, and brings nothing that ten seeds could see.
+# - **Swapped**: undecided, with three seeds and with ten. That does not say that the order does not matter. It says: if
+#   it matters, then by no more than about two standard errors beyond the mean. The last column but one tells how much.
+# - **Average only**: look at both columns. Three seeds call it better, ten do not. A verdict of three seeds is easily
+#   luck. Neither **average only** nor **maximum only** can be told from CBAM: the second squeeze does not show here.
 #
 # The most frequent question about CBAM on the web is *why is my accuracy flat, or lower?* Here is a part of the answer:
 # it often is, the start matters, and one seed proves nothing.
 #
 # **Second question: does the spatial gate find the garment?** Or does it only find bright pixels? We split each test
 # image into three parts: the **garment** (the true mask), the **clutter** (bright pixels that do not belong to it) and
-# the **empty** ground. A gate that follows brightness is as open on the clutter as on the garment. As a control we
-# measure the same in a network that was never trained.
+# the **empty** background. A gate that follows brightness is as open on the clutter as on the garment. First the
+# picture: the last spatial gate of one seed for five test images. Yellow is open, the outline is the true mask. This
+# gate has only 7×7 positions, so it is blocky.
 
 # %% tags=["demo"]
 def spatial_gates(model, images):
@@ -619,45 +709,102 @@ def spatial_gates(model, images):
         return [block[1].weights(block[0](x)) for block, x in zip(model.attentions[1:], inputs)]
 
 
-untrained = network_with(cbam).eval()
-models = dict(zip(map(str, comparison.seeds), comparison.runs["CBAM (yours)"].models))
+def trained():
+    return comparison().runs["CBAM (yours)"].models
+
+
+shown = test_set.image[:5]
+picture = figures.spatial_map(shown, spatial_gates(trained()[0], shown)[-1], names)
+outline = {"levels": [0.5], "colors": figures.COLOURS[3], "linewidths": 1.5}
+for place, axes in enumerate(picture.figure.axes[:10]):
+    axes.contour(test_set.mask[place % 5, 0], **outline)
+picture
+
+# %% [markdown]
+# It looks convincing: the yellow lies on the garments. **But where else could it lie?** A garment is large and wholly
+# inside the image, so it nearly always covers the middle. A gate with a fixed bright spot in the middle would look
+# convincing, too. A picture cannot tell the two apart. Controls can. On the same three parts of the same images we
+# measure:
+#
+# - **its own gate**: computed from this image;
+# - **another image's gate**: computed from the next test image. It knows nothing of this one;
+# - **the average gate**: the mean over all test images, one fixed map;
+# - **a blind Gaussian**: a round spot in the middle, which no network made, between the same lowest and highest value;
+# - **untrained**: the gate of a network that was never trained.
+#
+# **Before you run.** The *excess* is the mean gate on the garment minus that on all the rest. How much of the excess of
+# its own gate will be left for another image's gate: nothing, a part, or all of it?
+
+# %% tags=["demo"]
 garment = test_set.mask
 clutter = ((test_set.image > 0.1) & (garment == 0)).float()
-empty = 1 - garment - clutter
+parts = {"garment": garment, "clutter": clutter, "empty": 1 - garment - clutter}
+
+
+def mean_on(gate, part):
+    part = F.adaptive_avg_pool2d(part, gate.shape[-2:])
+    return float((gate * part).sum() / part.sum())
+
+
+def gaussian_like(gate):
+    """A round spot in the middle, from the lowest to the highest value of a map."""
+    row, column = (torch.linspace(-1, 1, size) for size in gate.shape[-2:])
+    spot = torch.exp(-2 * (row[:, None] ** 2 + column**2))
+    low, high = gate.min(), gate.max()
+    return low + (high - low) * (spot - spot.min()) / (spot.max() - spot.min())
+
+
+measured = {}
+for seed, model in zip(comparison().seeds, trained()):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        untrained = network_with(cbam).eval()
+    own = spatial_gates(model, test_set.image)[-1]
+    average = own.mean(0, keepdim=True).expand_as(own)
+    gates = {"its own": own, "another image's": own.roll(1, dims=0), "the average gate": average}
+    gates["a blind Gaussian"] = gaussian_like(average[0]).expand_as(own)
+    gates["untrained"] = spatial_gates(untrained, test_set.image)[-1]
+    for name, gate in gates.items():
+        on = {part: mean_on(gate, where) for part, where in parts.items()}
+        on["excess"] = on["garment"] - mean_on(gate, 1 - garment)
+        measured.setdefault(name, []).append(on)
 
 rows = []
-for name, model in (models | {"untrained": untrained}).items():
-    for layer, gate in enumerate(spatial_gates(model, test_set.image), 2):
-        parts = [F.adaptive_avg_pool2d(part, gate.shape[-2:]) for part in (garment, clutter, empty)]
-        means = [f"{(gate * part).sum() / part.sum():.2f}" for part in parts]
-        mass = (gate * parts[0]).sum((1, 2, 3)) / gate.sum((1, 2, 3))
-        rows.append([name, f"{layer}", *means, f"{mass.mean():.0%}", f"{parts[0].mean():.0%}"])
-header = ["seed", "convolution", "garment", "clutter", "empty"]
-header += ["gate mass on garment", "area of garment"]
-measured = Table("Mean spatial gate of your CBAM on three parts of the test images.", header, rows)
+for name, seen in measured.items():
+    means = [sum(one[part] for one in seen) / len(seen) for part in parts]
+    excesses = [one["excess"] for one in seen]
+    rows.append([name, *(f"{number:.2f}" for number in means + excesses)])
+header = ["gate", *parts, *(f"excess, seed {seed}" for seed in comparison().seeds)]
+display(Table("The last spatial gate: mean on three parts, and its excess.", header, rows))
 
-last = spatial_gates(models["0"], test_set.image[:5])[-1]
-picture = figures.spatial_map(test_set.image[:5], last, names)
-for place, axes in enumerate(picture.figure.axes[:10]):
-    axes.contour(garment[place % 5, 0], levels=[0.5], colors=figures.COLOURS[3], linewidths=1.5)
-display(measured, picture)
+excess = {name: [one["excess"] for one in seen] for name, seen in measured.items()}
+follows = training.Difference.between(excess["its own"], excess["another image's"])
+verdict = follows.in_words("closer to other garments", "follows its image")
+fixed = sum(excess["another image's"]) / sum(excess["its own"])
+print(f"its own minus another image's excess: {follows:.2f}: {verdict}")
+print(f"of its own excess, {fixed:.0%} is left when the gate belongs to another image")
 
 # %% [markdown]
-# **Look at the picture.** It shows the last spatial gate of seed 0 for five test images. Yellow is open, the outline is
-# the true mask. This gate has only 7×7 positions, so it is blocky. Does it open on the clutter too?
+# **What this shows.**
 #
-# **Now the table.** Compare *garment*, *clutter* and *empty* in the rows of convolution 4, in every seed. Then do the
-# same for the earlier convolutions. *Gate mass on garment* is the share of all gate values that falls on the garment.
-# If the gate looked nowhere in particular, it would equal the *area of garment*.
+# - Another image's gate keeps about **two thirds** of the excess. The average gate, one fixed map, keeps as much. So
+#   most of what the picture shows is a fixed bright spot, where garments lie on average.
+# - Even the blind Gaussian, which has seen no image at all, has an excess not far from the gate's own. To look
+#   convincing is easy.
+# - The rest does follow the image, in every seed, and the difference is decided: without ever seeing a mask, the gate
+#   opens more on *this* garment than another image's gate does. It does not only follow brightness: on the clutter it is
+#   far less open than on the garment.
+# - The untrained gates do nothing of the kind.
 #
-# **What this shows:** without ever seeing a mask, the last spatial gate opens more on the garment than on anything
-# else, in every seed. It does not only follow brightness: on the clutter it is nearly as closed as on the empty ground.
-# The untrained gates do nothing of the kind. Earlier gates need not find the garment: some are even more open beside
-# it. **What it does not show:** that the gate makes the network better (the first table), or that the map explains the
-# decision. And the mass on the garment stays far from 100%: a sigmoid gate dims the rest, it does not cut it out.
+# So the honest sentence is: *about a third of the excess follows the image*. Without the control we would have claimed
+# all of it. Whenever you see a map over an image, ask: **what would the map of another image look like here?** Lesson 08
+# asks it of Grad-CAM.
+#
+# **What it does not show:** that the gate makes the network better (the first table says no), or that the map explains the
+# decision. And the gate never shuts the rest off: a sigmoid gate dims it.
 
 # %% [markdown]
-# ## 9. The paper, guided
+# ## 10. The paper, guided
 #
 # Read sections 3 and 4.1 of the paper. Then answer for yourself before you unfold.
 #
@@ -666,7 +813,7 @@ display(measured, picture)
 # No. A channel that responds weakly everywhere and one that responds strongly at a single place can have the same
 # average. The maximum tells them apart. And two channels with the same maximum can have different averages. The paper
 # uses both. When you read its ablations, ask how large the differences are, and whether a spread between seeds is
-# printed beside them. On our small task the ± was as large as most of the differences.
+# printed beside them. On our small task ten seeds could not tell CBAM from its halves.
 #
 # </details>
 #
@@ -674,8 +821,8 @@ display(measured, picture)
 #
 # The spatial gate describes a position by the average and the maximum *over channels*. After the channel gate, useless
 # channels count less in both numbers. The paper decides for channels first; look up how large the difference is on
-# which it decides. On our task you saw none. The equation, at any rate, is not symmetric: the second gate depends on
-# the first.
+# which it decides. On our task ten seeds could not tell which order is better. They are different functions, at any
+# rate: your test of section 6 tells them apart.
 #
 # </details>
 #
@@ -697,6 +844,7 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM")
 #
 # - Both pooling layers are maxima (or one result is never used). Nothing crashes. Test that the gate notices each
 #   statistic.
+# - A map is believed because it looks right. Put another image's map in its place, and look again.
 # - The average over `dim=1` drops an axis. With two images per batch, two wrongs give something that runs. Use
 #   `keepdim=True`, and test with 1, 2 and 3 images.
 # - The MLP is written twice. Then it is not shared, and the parameter count tells you.
@@ -713,7 +861,7 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM")
 #
 # <details><summary><b>May I put CBAM into a pretrained network?</b></summary>
 #
-# Yes, but a fresh block dims its branch, as you saw. Fine-tune, or start the last layers with a large positive bias, so
+# Yes, but a fresh block dims its branch, as you saw. Train the whole network some more (*fine-tune*), or start the last layers with a large positive bias, so
 # that both gates start near 1 (lesson 02). The authors' own ResNet starts the normalisation of the spatial gate with
 # weight 0. Then this gate is exactly 0.5 everywhere at first: a constant, easy to learn around, but not open.
 #

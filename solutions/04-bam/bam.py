@@ -18,8 +18,8 @@
 #
 # | | |
 # | --- | --- |
-# | **After this lesson you can** | add two kinds of scores into one gate, see further with dilated convolutions, compute and *see* a receptive field, and repair a module crash by crash |
-# | **Time** | about 90 minutes, without reading the paper |
+# | **After this lesson you can** | add two kinds of scores into one gate, measure what parallel and sequence make of them, see further with dilated convolutions, compute and *see* a receptive field, and repair a module crash by crash |
+# | **Time** | about 130 minutes, without reading the paper: two sittings of 70 and 60 minutes |
 # | **You need** | lesson 02 (squeeze-and-excitation); lesson 03 (CBAM) helps |
 # | **Points** | <!-- points --> |
 #
@@ -31,6 +31,7 @@
 
 # %%
 import traceback
+from functools import cache
 
 import torch
 from matplotlib.figure import Figure
@@ -43,6 +44,7 @@ from attention_lab.grading import check, hint, points
 from attention_lab.mechanisms import SqueezeExcitation
 from attention_lab.networks import create
 from attention_lab.networks.small import SmallCNN
+from attention_lab.recording import recorded
 from attention_lab.table import Table
 
 # %% [markdown]
@@ -117,25 +119,33 @@ figures.Picture(figure, words)
 #   and $f_3$ is a 1×1 convolution to one channel. $r$ is the reduction, 16 in the paper.
 # - $f_0$, $f_1$ and $f_2$ are each followed by BN and ReLU. $W_1$ and $f_3$ are plain.
 #
-# Two things are new.
+# Three things are new.
 #
+# - **Parallel, not in sequence.** In CBAM the spatial gate looks at the map that the channel gate has already gated. Here
+#   both branches look at the same $x$, side by side. Section 9 measures whether it matters.
 # - **One gate.** In CBAM each value meets two gates, one after the other, and either of them can close it. Here two
-#   *scores* are **added**, and there is one sigmoid. A strong *yes* of one branch can outvote a *no* of the other.
+#   *scores* are **added**, and there is one sigmoid. A strong *yes* of one branch can outvote a weak *no* of the other.
 # - **Nothing is shut off.** $M$ may close to 0. But $x$ is multiplied by $1 + M$, which lies between 1 and 2. BAM can
 #   strengthen a value, never weaken it.
 #
-# This small table has 12 gates, made from only 3 channel scores and 4 position scores.
+# Who outvotes whom? The channel branch says yes or no, and so does the spatial branch: four cases. Here the channel
+# speaks loudly (a score of 3 or −3) and the position softly (1 or −1). Cover the output and guess: in which cases is the
+# gate more than half open?
 
 # %%
-channel_scores, position_scores = (2.0, 0.0, -2.0), (-3.0, -1.0, 1.0, 3.0)
-print("gate M          position " + "".join(f"{score:8.0f}" for score in position_scores))
-for channel in channel_scores:
-    gates = (channel + torch.tensor(position_scores)).sigmoid()
-    print(f"channel {channel:4.0f}             " + "".join(f"{gate:8.2f}" for gate in gates))
+rows = []
+for mc, ms in ((3.0, 1.0), (3.0, -1.0), (-3.0, 1.0), (-3.0, -1.0)):
+    channel, position = torch.tensor([mc, ms]).sigmoid()
+    one = torch.tensor(mc + ms).sigmoid()
+    said = ["yes" if score > 0 else "no" for score in (mc, ms)]
+    told = [f"{gate:.2f}, {'open' if gate > 0.5 else 'shut'}" for gate in (one, channel * position)]
+    rows.append([f"{said[0]} ({mc:+.0f})", f"{said[1]} ({ms:+.0f})", *told])
+header = ["channel Mc", "position Ms", "one gate: sigmoid(Mc + Ms)", "two gates: sigmoid(Mc) × sigmoid(Ms)"]
+Table("Four cases: what BAM and what CBAM's two gates make of the same scores.", header, rows)
 
 # %% [markdown]
-# Look at the first row, second column. The channel says +2, the position says −1, and the gate is more than half open:
-# the channel has outvoted the position.
+# With one gate, the louder branch wins: a loud yes outvotes a soft no (second row), and a loud no outvotes a soft yes
+# (third). With two gates there is no vote: one *no* is enough to shut the value.
 
 # %% [markdown]
 # ## 3. Exercise: channel gate
@@ -310,8 +320,8 @@ for seed in range(3):
 # %% [markdown]
 # Its gates start near one half, so $1 + M$ starts near 1.5.
 #
-# **Why add the scores and not multiply them?** The authors' published code multiplies. The paper adds. This small table
-# shows what the difference is.
+# **Why add the scores and not multiply them?** The authors' published code multiplies the two *scores*. The paper adds
+# them. This small table shows what the difference is.
 
 # %%
 print("  Mc    Ms   sigmoid(Mc + Ms)   sigmoid(Mc × Ms)")
@@ -413,11 +423,19 @@ display(
 # A dilated kernel looks *far*, not *closely*. In a network this does less harm: each of those positions is already a
 # summary of its neighbourhood, made by the layers before.
 #
+# ---
+#
+# **The first sitting ends here: 70 minutes.** The second one starts with what BAM costs. If you come back in a new kernel,
+# run the cells above again (*Run* → *Run All Above Selected Cell*).
+#
+# ---
+
+# %% [markdown]
 # ## 8. Where it stands, and what it costs
 #
 # SE and CBAM stand inside **every** residual unit. BAM stands **between the stages** of the network: only three times,
-# at the bottlenecks, where the map is about to shrink. These lines count ResNet-50 with each mechanism. The paper
-# prints 25.92M for BAM.
+# where the map is about to shrink. (A **stage** is a group of units on maps of one size.) These lines count ResNet-50 with
+# each mechanism, on torch's *meta* device: shapes without numbers. The paper prints 25.92M for BAM.
 
 # %%
 with torch.device("meta"):
@@ -443,7 +461,8 @@ print(f"{'sum':>5}{total:>39,}")
 with torch.device("meta"):
     plain, se, bam = (count(create(name)) for name in ("resnet50", "se_resnet50", "bam_resnet50"))
 print(f"\nbam_resnet50 − resnet50: {bam - plain:>9,}")
-print(f"se_resnet50 − resnet50:  {se - plain:>9,}, {(se - plain) / (bam - plain):.1f} times as much")
+times = (se - plain) / (bam - plain)
+print(f"se_resnet50 − resnet50:  {se - plain:>9,}, {times:.1f} times as much")
 
 # %% [markdown]
 # The sum of the three is the whole difference (without biases yours is a little smaller). Three blocks, none of them at
@@ -469,15 +488,16 @@ test_set = data.cue_scenes(number // 4, split="test", seed=2)
 figures.gallery(test_set.image[:8], [data.FASHION_CLASSES[label] for label in test_set.label[:8]])
 
 # %% [markdown]
-# We train six networks from three seeds each. All have the same four convolutions on 32×32 pixels. The first one halves
-# the map to 16×16, the third one halves it again. So the end of the second convolution is the end of a **stage**: there
-# stands the gate.
+# We train seven networks. All have the same four convolutions on 32×32 pixels. The first one halves the map to 16×16, the
+# third one halves it again. So the end of the second convolution is the end of a stage: there stands the gate.
 #
 # - **plain**: no gate;
 # - **spatial, dilation 1** and **spatial, dilation 4**: $(1 + \sigma(M_s))\,x$ with your spatial gate alone;
 # - **SE**: the block of lesson 02, a squeeze and no spatial gate;
-# - **BAM (yours)**: both branches;
-# - **BAM everywhere**: your BAM after every convolution, as SE and CBAM would stand. All others stand once.
+# - **BAM (yours)**: both branches look at $x$;
+# - **in sequence**: the same two branches and the same sum, but the spatial branch looks at $(1 + \sigma(M_c))\,x$, the map
+#   after the channel gate. This is the *only* difference to BAM;
+# - **in sequence, two gates**: as CBAM does it: also two sigmoids, $(1 + \sigma(M_s))(1 + \sigma(M_c))\,x$.
 
 # %%
 class SpatialOnly(nn.Module):
@@ -494,6 +514,31 @@ class SpatialOnly(nn.Module):
         return (1 + self.weights(x)) * x
 
 
+class InSequence(nn.Module):
+    """The branches of BAM, but the spatial one looks at the map after the channel gate."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.channel = ChannelGate(channels, 4)
+        self.spatial = SpatialGate(channels, 4)
+
+    def logits(self, x):
+        channel = self.channel(x)
+        return channel, self.spatial((1 + torch.sigmoid(channel)) * x)
+
+    def forward(self, x):
+        channel, spatial = self.logits(x)
+        return (1 + torch.sigmoid(channel + spatial)) * x
+
+
+class TwoGates(InSequence):
+    """And two gates, one after the other."""
+
+    def forward(self, x):
+        channel, spatial = self.logits(x)
+        return (1 + torch.sigmoid(spatial)) * (1 + torch.sigmoid(channel)) * x
+
+
 def once(block):
     """A network with the block after the second of its four convolutions only."""
     places = iter((1, 2, 3, 4))  # SmallCNN asks four times for a block, in order
@@ -505,34 +550,60 @@ def once(block):
 
 
 # %% [markdown]
-# The next cell trains all of them. It takes one to two minutes.
+# **Before you run.** Write down your guesses: which rows will be no better than plain? Is dilation 4 enough to reach SE? And
+# the three rows with both branches: will the rule of lesson 02 tell them apart?
+#
+# The next cell trains from three seeds. It takes a bit more than a minute.
 
 # %% tags=["demo"]
-comparison = training.compare(
-    {
-        "plain": lambda: SmallCNN(width=8),
-        "spatial, dilation 1": lambda: once(lambda channels: SpatialOnly(channels, 1)),
-        "spatial, dilation 4": lambda: once(lambda channels: SpatialOnly(channels, 4)),
-        "SE": lambda: once(lambda channels: SqueezeExcitation(channels, 4)),
-        "BAM (yours)": lambda: once(lambda channels: BAM(channels, 4)),
-        "BAM everywhere": lambda: SmallCNN(width=8, attention=lambda channels: BAM(channels, 4)),
-    },
-    train=(train_set.image, train_set.label),
-    test=(test_set.image, test_set.label),
-    steps=200,
-    lr=1e-2,
-)
-display(comparison, figures.training_curves(comparison))
+@cache  # trains when it is called first, then remembers
+def comparison():
+    return training.compare(
+        {
+            "plain": lambda: SmallCNN(width=8),
+            "spatial, dilation 1": lambda: once(lambda channels: SpatialOnly(channels, 1)),
+            "spatial, dilation 4": lambda: once(lambda channels: SpatialOnly(channels, 4)),
+            "SE": lambda: once(lambda channels: SqueezeExcitation(channels, 4)),
+            "BAM (yours)": lambda: once(lambda channels: BAM(channels, 4)),
+            "in sequence": lambda: once(InSequence),
+            "in sequence, two gates": lambda: once(TwoGates),
+        },
+        train=(train_set.image, train_set.label),
+        test=(test_set.image, test_set.label),
+        steps=200,
+        seeds=(20, 21, 22),
+        lr=1e-2,
+    )
+
+
+display(comparison().table("plain"), figures.training_curves(comparison()))
 
 # %% [markdown]
-# **Compare the rows with the ±.**
+# The table compares every row with plain. For the other questions, here are the differences that matter, from these
+# seeds and from ten more that were trained beforehand by this very cell.
+
+# %% tags=["demo"]
+more = recorded("bam", comparison().seeds, comparison().errors)
+pairs = [("spatial, dilation 1", "plain"), ("spatial, dilation 4", "spatial, dilation 1")]
+pairs += [("SE", "spatial, dilation 4"), ("BAM (yours)", "SE")]
+pairs += [("in sequence", "BAM (yours)"), ("in sequence, two gates", "BAM (yours)")]
+display(training.with_more_seeds(comparison(), more, pairs))
+for name in ("SE", "BAM (yours)"):
+    print(f"{name:12} recorded, sorted: " + ", ".join(f"{one:.0f}" for one in sorted(more.numbers[name])))
+
+# %% [markdown]
+# Compare with your guesses.
 #
-# - **Dilation 1** brings nothing: the error is that of plain. From a garment the bar is out of sight.
-# - **Dilation 4** has the *same number of weights*, and the error falls by much more than the spread.
-# - **SE** does even better, with fewer parameters. The bar is in the average of the whole map, however far away it is.
-# - **BAM** has both branches, and is no better than SE alone. On this task the squeeze does the work.
-# - **Once or everywhere?** BAM everywhere is better than BAM once, by more than the ±. It costs about a fifth more
-#   parameters and about twice the time. Whether that is worth it, you decide.
+# - **Dilation 1** cannot be told from plain, even with ten seeds. From a garment the bar is out of sight.
+# - **Dilation 4** has the *same number of weights*, and the error falls by far more than luck could do.
+# - **SE against BAM** is a surprise. Look at the sorted errors: in most seeds SE is about as good as BAM, with fewer
+#   parameters. The bar is in the average of the whole map, however far away it is. But in some seeds SE has not found
+#   the bar when the training ends. So the mean difference is large, its standard error too, and the rule says
+#   *undecided*. BAM found the bar in every seed. Whoever prints means only would have told you another story.
+# - **Parallel or in sequence?** The three rows differ in what the spatial branch sees, and in one gate or two. Even ten
+#   seeds cannot tell them apart from BAM, and the ± is small here: two standard errors beyond the mean are two points
+#   at most. That BAM works side by side and CBAM in sequence is a difference of design. On this task it is not what
+#   counts: whether the news of the bar arrives is.
 #
 # **Why does dilation 4 help?** Does the gate notice the bar? We take every test image once with the bar and once
 # without, and measure how much the spatial gate changes. It has 16 rows. The bar itself touches rows 1 to 3 of the map
@@ -557,14 +628,14 @@ def change_of(model):
 rows = []
 for dilation in (1, 4):
     untrained = once(lambda channels: SpatialOnly(channels, dilation)).eval()
-    runs = comparison.runs[f"spatial, dilation {dilation}"]
-    for name, model in zip([*map(str, comparison.seeds), "untrained"], [*runs.models, untrained]):
+    runs = comparison().runs[f"spatial, dilation {dilation}"]
+    for name, model in zip([*map(str, comparison().seeds), "untrained"], [*runs.models, untrained]):
         means = [part.mean() for part in change_of(model).split((5, 6, 5), dim=2)]
         rows.append([f"{dilation}", name, *(f"{mean:.3f}" for mean in means)])
 header = ["dilation", "seed", "rows 1 to 5", "rows 6 to 11", "rows 12 to 16"]
 measured = Table("Mean change of the spatial gate when the bar is switched.", header, rows)
 
-maps = [change_of(comparison.runs[f"spatial, dilation {d}"].models[-1])[:2] for d in (1, 4)]
+maps = [change_of(comparison().runs[f"spatial, dilation {d}"].models[-1])[:2] for d in (1, 4)]
 names = [f"dilation {d}, image {image}" for d in (1, 4) for image in (1, 2)]
 picture = figures.spatial_map(with_bar[:2].repeat(2, 1, 1, 1), torch.cat(maps), names)
 *axes, bar = picture.figure.axes
@@ -585,16 +656,16 @@ display(measured, picture)
 # the seeds of dilation 4 in both tables.
 #
 # **What this shows:** reach can decide a task, and dilation buys reach at no cost in weights. **What it does not
-# show:** that a spatial gate is the best way to get it (SE is better here), or that a larger dilation is better in
-# general. We built this task so that the answer lies far away. On images without such a cue, gains of attention blocks
-# are often smaller than the spread between seeds (lesson 03).
+# show:** that a spatial gate is the best way to get it (SE is about as good in most seeds, with fewer parameters), or that a
+# larger dilation is better in general. We built this task so that the answer lies far away. On images without such a
+# cue, attention blocks often gain less than ten seeds can see, or nothing at all (lesson 03).
 
 # %% [markdown]
 # ## 10. Exercise: debug it, crash by crash
 #
 # **What and why.** These three classes come from a tutorial on the web, and hardly a line of them runs. This is the
 # normal state of found code. Work on **one class at a time**: build it, call it, read the **last line** of the error
-# and the line of code it came from, repair it, and go on. Repair `BAM` last: it builds the other two, and their errors
+# and the line of code it came from, repair it, and go on. Repair the `BAM` last: it builds the other two, and their errors
 # appear in it. When nothing crashes any more, you are not done: think about which values the logits can have.
 # **Difficulty** ●●●○ · **25 minutes** · **<!-- points: debug-bam --> points**
 
@@ -676,25 +747,18 @@ attempt("BAM", lambda: BrokenBAM(64))
 # %% [markdown]
 # Write the three repaired classes here:
 #
-# - `ChannelGate(in_channels, ratio=16)` and `SpatialGate(in_channels, ratio=16)`: `(N, C, H, W)` → logits that
-#   broadcast to `x`, with dilation 4. As in your own gates, hidden layers have BN and ReLU, and the **last layer is
+# - `TutorialChannelGate(in_channels, ratio=16)` and `TutorialSpatialGate(in_channels, ratio=16)`: `(N, C, H, W)` → logits
+#   that broadcast to `x`, with dilation 4. As in your own gates, hidden layers have BN and ReLU, and the **last layer is
 #   plain**.
-# - `BAM(in_channels)`: `(N, C, H, W)` → `(N, C, H, W)`, $(1 + \sigma(M_c + M_s))\,x$
+# - `TutorialBAM(in_channels)`: `(N, C, H, W)` → `(N, C, H, W)`, $(1 + \sigma(M_c + M_s))\,x$. It builds the two repaired
+#   classes.
 #
-# They have the names that the tutorial gave them, which are also the names of your own classes from sections 3 to 5.
-# So the next cell takes your own classes away: the checks below shall see the repaired ones. **To go back to sections 3
-# to 9, run the cells of your own three classes again.**
+# They have names of their own, so that your classes from sections 3 to 5 stay as they are.
 #
 # <!-- hints: debug-bam -->
 
-# %% nbgrader={"grade": false, "grade_id": "debug-bam-names", "locked": true, "schema_version": 3, "solution": false, "task": false}
-# Your own classes step aside for the repaired ones.
-# To have them back, run their cells in sections 3 to 5 again.
-for name in ("ChannelGate", "SpatialGate", "BAM"):
-    globals().pop(name, None)
-
 # %% exercise="debug-bam"
-class ChannelGate(nn.Module):
+class TutorialChannelGate(nn.Module):
     def __init__(self, in_channels, ratio=16):
         super().__init__()
         ### BEGIN SOLUTION
@@ -716,7 +780,7 @@ class ChannelGate(nn.Module):
         ### END SOLUTION
 
 
-class SpatialGate(nn.Module):
+class TutorialSpatialGate(nn.Module):
     def __init__(self, in_channels, ratio=16):
         super().__init__()
         ### BEGIN SOLUTION
@@ -746,12 +810,12 @@ class SpatialGate(nn.Module):
         ### END SOLUTION
 
 
-class BAM(nn.Module):
+class TutorialBAM(nn.Module):
     def __init__(self, in_channels):
         super().__init__()
         ### BEGIN SOLUTION
-        self.channel_attention = ChannelGate(in_channels)
-        self.spatial_attention = SpatialGate(in_channels)
+        self.channel_attention = TutorialChannelGate(in_channels)
+        self.spatial_attention = TutorialSpatialGate(in_channels)
         ### END SOLUTION
 
     def forward(self, x):
@@ -763,22 +827,22 @@ class BAM(nn.Module):
 
 
 # %%
-check("debug-bam-channel-runs", ChannelGate)
+check("debug-bam-channel-runs", TutorialChannelGate)
 
 # %%
-check("debug-bam-channel-values", ChannelGate)
+check("debug-bam-channel-values", TutorialChannelGate)
 
 # %%
-check("debug-bam-spatial-runs", SpatialGate)
+check("debug-bam-spatial-runs", TutorialSpatialGate)
 
 # %%
-check("debug-bam-spatial-values", SpatialGate)
+check("debug-bam-spatial-values", TutorialSpatialGate)
 
 # %%
-check("debug-bam-bam-runs", BAM)
+check("debug-bam-bam-runs", TutorialBAM)
 
 # %%
-check("debug-bam-bam-values", BAM)
+check("debug-bam-bam-values", TutorialBAM)
 
 # %% [markdown]
 # **The bug that does not crash** is the ReLU at the end of the channel gate. Its logits are never negative. And with BN

@@ -17,6 +17,7 @@ ARGUMENTS = {
     "tied": (("Conv2d", 3, 3, 1), ("ReLU",), ("Conv2d", 3, 3, 1)),
     "one-sided": (("Linear", 3, 4), ("ReLU",), ("Linear", 4, 2)),
     "loud": (("Linear", 3, 4), ("ReLU",), ("Linear", 4, 2)),
+    "two gates": ("channels", "both", 3, 5),
 }
 
 
@@ -63,3 +64,17 @@ def test_a_gate_has_weights_between_zero_and_one_that_scale_its_input():
     weights = gate.weights(x)
     assert weights.shape == (2, 3, 1, 1) and (0 < weights).all() and (weights < 1).all()
     torch.testing.assert_close(gate(x), x * weights)
+
+
+@pytest.mark.parametrize("statistics", ["average", "maximum", "both"])
+@pytest.mark.parametrize("order", ["channels", "positions"])
+def test_a_first_channel_gate_does_not_notice_that_positions_move(order, statistics):
+    for seed in range(20):
+        block = StandIn("two gates", (order, statistics, 8, 5), seed).build().double()
+        x = torch.randn(2, 8, 9, 11, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        with torch.no_grad():
+            gates = [block(moved) / moved for moved in (x, x.flip(-1))]
+        assert all(0 < float(gate.min()) and float(gate.max()) < 1 for gate in gates)
+        before, after = (gate / gate[:, :1] for gate in gates)
+        apart = float(((before - after) / before).abs().max())
+        assert apart < 1e-12 if order == "channels" else apart > 5e-3

@@ -220,7 +220,7 @@ SPATIAL_GATE = Exercise(
         mistake(
             "padding",
             "the padding does not fit the dilation: the map shrinks or grows",
-            "How far apart are the outer taps of a 3x3 kernel with dilation d? Which padding makes up for that?",
+            "How far apart are the outer weights of a 3x3 kernel with dilation d? Which padding makes up for that?",
             steps(padding=lambda self, dilation: 1),
             steps(padding=lambda self, dilation: 4),
             steps(padding=lambda self, dilation: 0),
@@ -522,7 +522,7 @@ RECEPTIVE_FIELD = Exercise(
         mistake(
             "dilation-ignored",
             "dilation is never used",
-            "How far apart are the outer taps of a 3-wide kernel with dilation 4?",
+            "How far apart are the outer weights of a 3-wide kernel with dilation 4?",
             steps(growth=lambda self, kernel, stride, dilation, step: (kernel - 1) * step),
         ),
         mistake(
@@ -790,7 +790,7 @@ DEBUG_BAM = Exercise(
             "the two gates need a ratio, and nobody gives them one",
             "Which arguments have no default, and who passes them?",
             steps(channel_gate=lambda self, channels, reduction: NeedsARatio(channels)),
-            equation="ChannelGate(in_channels, ratio=16)",
+            equation="TutorialChannelGate(in_channels, ratio=16)",
         ),
         mistake(
             "in-tensor-unknown",

@@ -1,12 +1,13 @@
-"""Lesson 03, CBAM: channel-attention, spatial-attention, cbam, debug-cbam (channel and spatial)."""
+"""Lesson 03, CBAM: channel-attention, spatial-attention, cbam, which-order, debug-cbam (channel and spatial)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from ...mechanisms import CBAM, ChannelAttention, SpatialAttention
-from ..exercise import Check, Exercise, Probe, mistake, named, normal, steps
+from ..exercise import Check, Exercise, Failure, Probe, Property, instead, mistake, named, normal, steps
+from ..observe import Observation, Question
 from ..properties import (
     between,
     gradients,
@@ -17,6 +18,7 @@ from ..properties import (
     shape,
     values,
 )
+from ..stand_ins import StandIn
 from . import gates
 from .gates import as_map
 
@@ -33,7 +35,7 @@ def uneven(generator: torch.Generator, n: int, c: int, h: int, w: int) -> Tensor
 CHECKS = {
     "shapes": Check(1, (shape("weights"), shape("output"), leaves_input_alone())),
     "parameters": Check(2, (parameters(),)),
-    "values": Check(4, (between(0, 1, "weights"), values("weights"), values("output"), images_apart(), repeatable())),
+    "values": Check(3, (between(0, 1, "weights"), values("weights"), values("output"), images_apart(), repeatable())),
     "gradients": Check(1, (gradients(),)),
 }
 
@@ -323,9 +325,13 @@ SPATIAL_ATTENTION = Exercise(
         gates.relu_before_sigmoid("position"),
         mistake(
             "no-norm",
-            "the batch normalisation between convolution and sigmoid is missing",
+            "this is equation 3 word by word: the batch normalisation between convolution and sigmoid is missing",
             "Equation 3 leaves it out, the authors' code has it. Which one does the exercise follow?",
             steps(batch_norm=nn.Identity),
+            steps(
+                batch_norm=nn.Identity,
+                convolution=lambda self, inputs, size: nn.Conv2d(inputs, 1, size, padding=size // 2),
+            ),
         ),
         mistake(
             "conv-bias",
@@ -418,7 +424,7 @@ CBAM_EXERCISE = Exercise(
     },
     checks={
         "parameters": Check(1, (parameters(),)),
-        "values": Check(3, (shape(), values(), images_apart(), gradients(), leaves_input_alone())),
+        "values": Check(1, (shape(), values(), images_apart(), gradients(), leaves_input_alone())),
     },
     misconceptions=(
         mistake(
@@ -500,6 +506,115 @@ CBAM_EXERCISE = Exercise(
                   a spatial attention with kernel_size
         forward:  refined = channel attention of x
                   return spatial attention of refined
+        ```
+        """,
+    ),
+)
+
+# Which order
+
+
+class ChannelFirst:
+    """The right answer in steps: what a first channel gate cannot notice leaves it as it is."""
+
+    def __call__(self, block: Callable, x: Tensor) -> bool:
+        return self.verdict(self.quantity(block, x), self.quantity(block, self.changed(x)))
+
+    def changed(self, x: Tensor) -> Tensor:
+        return x.flip(-1)
+
+    def quantity(self, block: Callable, x: Tensor) -> Tensor:
+        gate = block(x) / x
+        return gate / gate[:, :1]
+
+    def verdict(self, before: Tensor, after: Tensor) -> bool:
+        return torch.allclose(before, after, rtol=1e-3)
+
+
+def two_gates(order: str, statistics: str, n: int = 2) -> Probe:
+    """A block of two gates in an order, with random numbers in both, and a map without zeros."""
+
+    def inputs(g: Generator) -> tuple[StandIn, Tensor]:
+        seed = int(torch.randint(2**31, (), generator=g))
+        return StandIn("two gates", (order, statistics, 8, 5), seed), uneven(g, n, 8, 9, 11)
+
+    return Probe(inputs)
+
+
+ORDER_PROBES = {
+    f"{order} first, {statistics}{', one image' if n == 1 else ''}": two_gates(order, statistics, n)
+    for statistics, n in (("both", 2), ("both", 1), ("average", 2), ("maximum", 2))
+    for order in ("channels", "positions")
+}
+
+
+def tells_orders_apart(*statistics: str) -> Property:
+    def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
+        said, right = got.values["output"], bool(expected.values["output"])
+        if said.ndim:
+            return Failure(f"shape {tuple(said.shape)}", "one answer: True or False")
+        if bool(said) == right:
+            return None
+        return Failure(f"{bool(said)} for a block that gates {question.name.split()[0]} first", f"{right}")
+
+    on = tuple(name for name in ORDER_PROBES if name.split(", ")[1] in statistics)
+    return Property("the order of a block of two gates", failure, on=on)
+
+
+WHICH_ORDER = Exercise(
+    id="which-order",
+    equation="gate(c, p) = M_c(c) M_s(p): the ratio of two channels' gates is that of M_c alone, at every position p",
+    forms=(ChannelFirst(),),
+    probes=ORDER_PROBES,
+    checks={
+        "cbam": Check(2, (tells_orders_apart("both"), leaves_input_alone())),
+        "other-gates": Check(2, (tells_orders_apart("average", "maximum"), leaves_input_alone())),
+    },
+    misconceptions=(
+        mistake(
+            "never-true",
+            "the answer is False for every block: what you compare changes in both orders",
+            "Both gates are in the output. Which part of it is the channel gate alone? And is rounding a change?",
+            instead(lambda block, x: False),
+        ),
+        mistake(
+            "never-false",
+            "the answer is True for every block: what you compare changes in neither order",
+            "Does your change of x disturb a spatial gate that comes first?",
+            instead(lambda block, x: True),
+        ),
+        mistake(
+            "the-other-way-round",
+            "the two orders are told apart, but True and False are exchanged",
+            "Which gate did your change of x leave alone? If this gate moved, was it the first or the second?",
+            steps(verdict=lambda self, before, after: not torch.allclose(before, after, rtol=1e-3)),
+        ),
+        mistake(
+            "one-for-each-image",
+            "there is an answer for each image; the order is one fact about the block",
+            "How do you make one answer of several?",
+            steps(
+                verdict=lambda self, before, after: torch.isclose(before, after, rtol=1e-3).flatten(1).all(1),
+            ),
+        ),
+    ),
+    hints=(
+        """
+        Look for a change of x that the *first* gate cannot notice. A channel gate pools over the positions. What may
+        happen to the positions without changing an average or a maximum?
+        """,
+        r"""
+        Move the positions of x (`x.flip(-1)`, say). Average and maximum of every channel stay. So $M_c$ stays **if it
+        looks at x itself**. If a spatial gate came before, $M_c$ looks at another map, and moves.
+        How do you see $M_c$? $\mathrm{block}(x) / x$ is $M_c(c)\,M_s(p)$. Divide it by its channel 0: $M_s(p)$ is gone.
+        """,
+        """
+        ```
+        channel gates of x: gate = block of x, divided by x
+                            return gate divided by its first channel (axis kept)
+        before = channel gates of x
+        after  = channel gates of x with its columns in reverse order
+        return whether the two are close
         ```
         """,
     ),
@@ -648,4 +763,4 @@ DEBUG_SPATIAL = Exercise(
     hints=DEBUG_HINTS,
 )
 
-EXERCISES = (CHANNEL_ATTENTION, SPATIAL_ATTENTION, CBAM_EXERCISE, DEBUG_CHANNEL, DEBUG_SPATIAL)
+EXERCISES = (CHANNEL_ATTENTION, SPATIAL_ATTENTION, CBAM_EXERCISE, WHICH_ORDER, DEBUG_CHANNEL, DEBUG_SPATIAL)

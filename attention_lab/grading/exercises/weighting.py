@@ -1,10 +1,11 @@
-"""Lesson 01, attention as weighting: temperature-softmax, select, recalibrate."""
+"""Lesson 01, attention as weighting: temperature-softmax, select, recalibrate (and the shapes of its logits)."""
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..exercise import Check, Exercise, Probe, instead, mistake, normal, steps
+from ..exercise import Check, Exercise, Failure, Probe, Property, instead, mistake, normal, steps
+from ..observe import Observation, Question
 from ..properties import (
     gradients,
     images_apart,
@@ -41,7 +42,7 @@ MODERATE = ("plain", "middle axis", "first axis")
 
 TEMPERATURE_SOFTMAX = Exercise(
     id="temperature-softmax",
-    equation="weights_i = exp(s_i / T) / sum_j exp(s_j / T) (Hinton et al. 2014, equation 1)",
+    equation="weights_i = exp(s_i / T) / sum_j exp(s_j / T) (Hinton et al. 2015, equation 1)",
     forms=(TemperatureSoftmax(),),
     forbidden=("softmax", "log_softmax"),
     probes={
@@ -288,6 +289,26 @@ class Recalibrate:
 
 
 MIDDLING = ("channels", "positions", "every value")
+RECALIBRATE_HINTS = (
+    """
+    Shapes: on which axes must every index have a weight of its own, and on which is one weight shared? Gate: which
+    function turns any real number into one between 0 and 1? What should a weight of 1 do to `x`, and a weight of 0?
+    """,
+    r"""
+    A shared axis has size 1. The images share nothing. $y = \sigma(\ell)\, x$ with $\sigma(\ell) = 1 / (1 + e^{-\ell})$:
+    a gate with axes of size 1 times `x` of shape `(N, C, H, W)` has shape `(N, C, H, W)`.
+    """,
+    """
+    ```
+    logits_shape: N, C, H, W = shape of x
+                  channels:  one weight for each image and channel, 1 on the other two axes
+                  positions: one weight for each image, row and column, 1 on the other axis
+                  values:    one weight for each number
+    recalibrate:  gate = sigmoid of logits
+                  return x times gate
+    ```
+    """,
+)
 
 RECALIBRATE = Exercise(
     id="recalibrate",
@@ -304,7 +325,7 @@ RECALIBRATE = Exercise(
     },
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
-        "values": Check(2, (values(on=MIDDLING), gradients(on=(*MIDDLING, "open", "closed")), repeatable())),
+        "values": Check(1, (values(on=MIDDLING), gradients(on=(*MIDDLING, "open", "closed")), repeatable())),
         "open-and-closed": Check(
             1,
             (
@@ -359,22 +380,69 @@ RECALIBRATE = Exercise(
             steps(gate=lambda self, logits: logits.sigmoid().sigmoid()),
         ),
     ),
-    hints=(
-        """
-        Which function turns any real number into one between 0 and 1? What should a weight of 1 do to `x`, and a weight
-        of 0?
-        """,
-        r"""
-        $y = \sigma(\ell)\, x$ with $\sigma(\ell) = 1 / (1 + e^{-\ell})$.
-        A gate of shape `(N, C, 1, 1)` times `x` of shape `(N, C, H, W)` has shape `(N, C, H, W)`.
-        """,
-        """
-        ```
-        gate = sigmoid of logits
-        return x times gate
-        ```
-        """,
-    ),
+    hints=RECALIBRATE_HINTS,
 )
 
-EXERCISES = (TEMPERATURE_SOFTMAX, SELECT, RECALIBRATE)
+
+class LogitsShape:
+    """The right answer in steps, so that a mistake can replace one."""
+
+    def __call__(self, x: Tensor, what: str) -> tuple[int, int, int, int]:
+        return self.shape(*x.shape, what)
+
+    def shape(self, n: int, c: int, h: int, w: int, what: str) -> tuple[int, int, int, int]:
+        return {"channels": (n, c, 1, 1), "positions": (n, 1, h, w), "values": (n, c, h, w)}[what]
+
+
+AXES = ("output", "channels", "rows", "columns")
+
+
+def shapes_named() -> Property:
+    def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
+        shapes = [tuple(float(seen.values[axis]) for axis in AXES) for seen in (got, expected)]
+        if shapes[0] == shapes[1]:
+            return None
+        told = [f"({', '.join(f'{size:g}' for size in shape)})" for shape in shapes]
+        return Failure(f"{told[0]} for {question.inputs[1]}, x {tuple(question.inputs[0].shape)}", told[1])
+
+    return Property("shape of the logits", failure, record=AXES[-1])
+
+
+LOGITS_SHAPE = Exercise(
+    id="recalibrate",
+    part="logits",
+    records=AXES,
+    equation="a weight is shared along every axis on which its shape is 1",
+    forms=(LogitsShape(),),
+    probes={
+        f"{what}, {sizes[0]} images": Probe(lambda g, sizes=sizes, what=what: (normal(g, *sizes), what))
+        for sizes in ((2, 3, 5, 7), (4, 6, 8, 3))
+        for what in ("channels", "positions", "values")
+    },
+    checks={"shapes": Check(1, (shapes_named(),))},
+    misconceptions=(
+        mistake(
+            "channels-and-positions-exchanged",
+            "the shapes for channels and positions are exchanged",
+            "In (N, C, 1, 1), how many different weights has one image, and what do they belong to?",
+            steps(
+                shape=lambda self, n, c, h, w, what: {
+                    "channels": (n, 1, h, w),
+                    "positions": (n, c, 1, 1),
+                    "values": (n, c, h, w),
+                }[what]
+            ),
+        ),
+        mistake(
+            "images-share-their-weights",
+            "the first axis is 1: all images would share their weights",
+            "Should image 2 be gated with the weights of image 1?",
+            steps(
+                shape=lambda self, n, c, h, w, what: (1, *LogitsShape.shape(self, n, c, h, w, what)[1:]),
+            ),
+        ),
+    ),
+    hints=RECALIBRATE_HINTS,
+)
+
+EXERCISES = (TEMPERATURE_SOFTMAX, SELECT, LOGITS_SHAPE, RECALIBRATE)

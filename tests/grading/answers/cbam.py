@@ -461,6 +461,20 @@ class BothAverage(Spatial):
         return x.mean(1, keepdim=True).repeat(1, 2, 1, 1)
 
 
+@wrong("spatial-attention", "no-norm", passes="shapes gradients")
+class ThePapersEquation(nn.Module):
+    def __init__(self, kernel_size=7):
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2)
+
+    def weights(self, x):
+        maps = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)
+        return torch.sigmoid(self.conv(maps))
+
+    def forward(self, x):
+        return x * self.weights(x)
+
+
 @wrong("spatial-attention", "average-only", passes="shapes gradients")
 class AverageOnly(Spatial):
     def __init__(self, kernel_size=7):
@@ -762,6 +776,99 @@ class ReductionForgotten(nn.Module):
 
     def forward(self, x):
         return self.sa(self.ca(x))
+
+
+# which-order
+
+
+@right("which-order")
+def columns_reversed(block, x):
+    def channel_gates(x):
+        gate = block(x) / x
+        return gate / gate[:, :1]
+
+    return torch.allclose(channel_gates(x), channel_gates(x.flip(-1)), rtol=1e-4)
+
+
+@right("which-order")
+def positions_shuffled(block, x):
+    places = torch.randperm(x.shape[2] * x.shape[3])
+    shuffled = x.flatten(2)[:, :, places].view_as(x)
+    profiles = []
+    for maps in (x, shuffled):
+        gate = (block(maps) / maps).flatten(2)
+        profiles.append(gate[:, :, 0] / gate[:, :, 0].norm(dim=1, keepdim=True))
+    return bool((profiles[0] - profiles[1]).abs().max() < 1e-5)
+
+
+@right("which-order")
+def channels_shuffled(block, x):
+    """The other way round: a first spatial gate does not notice in which order the channels stand."""
+
+    def spatial_gates(x):
+        gate = block(x) / x
+        return gate / gate[:, :, :1, :1]
+
+    reversed_channels = spatial_gates(x.flip(1)).flip(1)
+    return not torch.allclose(spatial_gates(x)[:, 0], reversed_channels[:, 0], rtol=1e-4)
+
+
+@right("which-order")
+def logarithms_rolled(block, x):
+    with torch.no_grad():
+        a = torch.log(block(x) / x)
+        rolled = x.roll(3, dims=2)
+        b = torch.log(block(rolled) / rolled)
+    a, b = (z - z.mean(1, keepdim=True) for z in (a, b))
+    return (a - b).abs().amax() < 1e-6
+
+
+@wrong("which-order", "never-true")
+def compares_the_whole_output(block, x):
+    return torch.allclose(block(x).flip(-1), block(x.flip(-1)))
+
+
+@wrong("which-order", "never-true")
+def compares_the_whole_gate(block, x):
+    moved = x.flip(-1)
+    return torch.allclose(block(x) / x, block(moved) / moved, rtol=1e-4)
+
+
+@wrong("which-order", "never-true")
+def asks_for_the_same_bits(block, x):
+    def channel_gates(x):
+        gate = block(x) / x
+        return gate / gate[:, :1]
+
+    return torch.equal(channel_gates(x), channel_gates(x.roll(1, -1)))
+
+
+@wrong("which-order", "never-false")
+def changes_nothing(block, x):
+    def channel_gates(x):
+        gate = block(x) / x
+        return gate / gate[:, :1]
+
+    return torch.allclose(channel_gates(x), channel_gates(x.flip(-1).flip(-1)))
+
+
+@wrong("which-order", "never-false")
+def hopes(block, x):
+    return True
+
+
+@wrong("which-order", "the-other-way-round")
+def reads_it_the_other_way_round(block, x):
+    return not columns_reversed(block, x)
+
+
+@wrong("which-order", "one-for-each-image")
+def answers_for_each_image(block, x):
+    def channel_gates(x):
+        gate = block(x) / x
+        return gate / gate[:, :1]
+
+    return torch.isclose(channel_gates(x), channel_gates(x.flip(-1)), rtol=1e-4).flatten(1).all(dim=1)
 
 
 # debug-cbam, channel

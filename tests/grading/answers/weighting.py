@@ -262,3 +262,44 @@ def sigmoid_of_the_product(x, logits):
 @wrong("select", "axis-lost", passes="one-position")
 def squeezed_too_much(features, scores):
     return torch.bmm(features, scores.softmax(-1)[:, :, None]).squeeze()
+
+
+# recalibrate, the shapes of the logits
+
+
+@right("recalibrate-logits")
+def a_branch_each(x, what):
+    n, c, h, w = x.shape
+    if what == "channels":
+        return (n, c, 1, 1)
+    if what == "positions":
+        return (n, 1, h, w)
+    return (n, c, h, w)
+
+
+@right("recalibrate-logits")
+def of_a_pooled_map(x, what):
+    if what == "channels":
+        return x.mean((2, 3), keepdim=True).shape
+    return x.shape if what == "values" else x.mean(1, keepdim=True).shape
+
+
+@wrong("recalibrate-logits", "channels-and-positions-exchanged")
+def exchanged(x, what):
+    return a_branch_each(x, {"channels": "positions", "positions": "channels"}.get(what, what))
+
+
+@wrong("recalibrate-logits", "images-share-their-weights")
+def one_for_all_images(x, what):
+    return (1, *a_branch_each(x, what)[1:])
+
+
+@wrong("recalibrate-logits", None)
+def axes_left_out(x, what):
+    n, c, h, w = x.shape
+    return {"channels": (n, c), "positions": (n, h, w), "values": (n, c, h, w)}[what]
+
+
+@wrong("recalibrate-logits", None)
+def everything_for_every_value(x, what):
+    return tuple(x.shape)

@@ -1,0 +1,68 @@
+"""A recording run trains a lesson's own networks from the seeds that were asked for, and keeps what it measured."""
+
+import pytest
+import torch
+from click.testing import CliRunner
+from edit import change
+
+from attention_lab import recording
+from attention_lab.cli import main
+from attention_lab.course.experiments import record
+from attention_lab.recording import Recording
+from attention_lab.training import compare
+
+EXPERIMENT = """
+import torch
+from attention_lab.recording import recorded
+from attention_lab.training import compare
+
+images, labels = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), torch.arange(50) % 2
+comparison = compare({"linear": lambda: torch.nn.Linear(2, 2)}, (images, labels), (images, labels), steps=30)
+shown = recorded("doubling", comparison.seeds, {name: run.errors for name, run in comparison.runs.items()})
+"""
+
+
+@pytest.fixture
+def lesson(course, source, monkeypatch):
+    change(source, 'print("demonstrated")', EXPERIMENT)
+    monkeypatch.chdir(course)
+    return course
+
+
+def errors(seed: int) -> float:
+    images, labels = torch.randn(50, 2, generator=torch.Generator().manual_seed(0)), torch.arange(50) % 2
+    data = images, labels
+    return compare({"linear": lambda: torch.nn.Linear(2, 2)}, data, data, steps=30, seeds=[seed]).runs["linear"].errors
+
+
+def test_a_recording_holds_what_the_lesson_measures_with_these_seeds(lesson, tmp_path, monkeypatch):
+    monkeypatch.delenv("ATTENTION_LAB_FAST", raising=False)
+    kept = record(lesson, "01-doubling", [10, 11], tmp_path / "kept", "command")
+    assert kept["doubling"].seeds == [10, 11]
+    assert kept["doubling"].numbers["linear"] == pytest.approx(errors(10) + errors(11), abs=1e-3)
+
+
+def test_the_command_tells_what_it_kept_and_how_it_was_called(lesson, tmp_path):
+    done = CliRunner().invoke(main, ["experiments", "01", "--seeds", "4-6", "--to", str(tmp_path / "kept")])
+    assert done.output == "doubling: 1 numbers for each of 3 seeds\n"
+    made = Recording.load(tmp_path / "kept" / "doubling.json")
+    assert (made.seeds, made.command) == ([4, 5, 6], "attention-lab experiments 01 --seeds 4-6")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["99"], "no one lesson 99"),
+        (["01", "--seeds", "many"], "such as 10-19, not many"),
+    ],
+)
+def test_what_cannot_be_recorded_is_told_in_one_line(lesson, arguments, message):
+    done = CliRunner().invoke(main, ["experiments", *arguments])
+    assert done.exit_code == 2 and message in done.output
+
+
+def test_a_lesson_that_fails_leaves_the_shipped_numbers_alone(lesson, source, tmp_path):
+    change(source, "shown = recorded", "raise RuntimeError\nshown = recorded")
+    done = CliRunner().invoke(main, ["experiments", "01", "--to", str(tmp_path / "kept")])
+    assert done.exit_code == 2 and "RuntimeError" in done.output
+    assert not (tmp_path / "kept").exists() and recording.FOLDER.name == "recordings"
