@@ -20,7 +20,7 @@ POINTS = {
     "02-squeeze-excitation": {"squeeze": 2, "squeeze-excitation": 8, "se-residual": 3, "debug-se": 5},
     "03-cbam": {"channel-attention": 8, "spatial-attention": 8, "cbam": 4, "debug-cbam": 6},
     "04-bam": {"channel-gate": 6, "spatial-gate": 6, "bam": 5, "receptive-field": 3, "debug-bam": 6},
-    "05-selective-kernel": {"branch-softmax": 3, "selective-kernel": 10, "debug-sk": 5},
+    "05-selective-kernel": {"branch-softmax": 2, "selective-kernel": 8, "which-reading": 3, "debug-sk": 5},
     "06-self-attention": {
         "scaled-dot-product": 6,
         "multi-head": 8,

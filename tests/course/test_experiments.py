@@ -1,5 +1,8 @@
 """A recording run trains a lesson's own networks from the seeds that were asked for, and keeps what it measured."""
 
+import statistics
+from pathlib import Path
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -66,3 +69,16 @@ def test_a_lesson_that_fails_leaves_the_shipped_numbers_alone(lesson, source, tm
     done = CliRunner().invoke(main, ["experiments", "01", "--to", str(tmp_path / "kept")])
     assert done.exit_code == 2 and "RuntimeError" in done.output
     assert not (tmp_path / "kept").exists() and recording.FOLDER.name == "recordings"
+
+
+@pytest.mark.parametrize("file", sorted(recording.FOLDER.glob("*.json")), ids=lambda file: file.stem)
+def test_the_shipped_numbers_are_those_that_the_lesson_measures(file, tmp_path, monkeypatch):
+    """One seed is run again. On another machine rounding may lead elsewhere, at worst as far as another seed would."""
+    monkeypatch.delenv("ATTENTION_LAB_FAST", raising=False)
+    shipped = Recording.load(file)
+    root = Path(__file__).parents[2]
+    (lesson,) = (found.parent.name for found in root.glob(f"solutions/{shipped.command.split()[2]}*/*.py"))
+    again = record(root, lesson, shipped.seeds[:1], tmp_path, shipped.command)[file.stem]
+    assert again.numbers.keys() == shipped.numbers.keys()
+    for name, numbers in shipped.numbers.items():
+        assert again.numbers[name] == [pytest.approx(numbers[0], abs=6 * statistics.stdev(numbers) + 1e-3)], name
