@@ -512,7 +512,7 @@ def mixed_up(image):
     return with_light(image, image.mean((1, 2, 3))[order])
 
 
-shown = torch.cat([test_set.image[:8], mixed_up(test_set.image)[:8]])
+shown = torch.cat([test_set.image[:10], mixed_up(test_set.image)[:10]])
 lights = [f"light {value:.2f}" for value in shown.mean((1, 2, 3))]
 figures.gallery(in_noise(shown), lights)
 
