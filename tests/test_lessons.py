@@ -28,11 +28,12 @@ POINTS = {
         "positions": 4,
         "encoder-block": 5,
     },
-    "07-spatial-transformer": {"affine-grid": 5, "bilinear-sample": 7, "spatial-transformer": 5},
+    "07-spatial-transformer": {"affine-grid": 4, "bilinear-sample": 8, "spatial-transformer": 3, "follows": 2},
     "08-attention-in-networks": {
         "count-parameters": 2,
         "count-macs": 6,
         "attention-bottleneck": 8,
+        "verdict": 5,
         "grad-cam": 6,
         "report": 5,
     },

@@ -318,7 +318,7 @@ def observe_calls(runs: dict[str, Run], inputs: tuple, question: Question, seen:
             seen.repeated = run(copies(inputs)).detach()
         seen.borrowed = tuple(name for name in question.forbidden if name in watched.names)
         seen.coarsest = watched.coarsest
-        if is_real(inputs[0]) and inputs[0].ndim > 1:
+        if is_real(inputs[0]) and inputs[0].ndim > 1 and not question.words:  # a word is about all images together
             seen.alone = run(copies(inputs, first_only=True)).detach()
     if "output" not in seen.problems and not question.differentiates:
         with caught(seen, "gradient"):
