@@ -172,7 +172,8 @@ drawn
 # %% [markdown]
 # ## 4. Exercise: the selective kernel block
 #
-# **What and why.** This is the whole block. It takes the place of a 3×3 convolution in a residual unit.
+# **What and why.** This is the whole block. It takes the place of a 3×3 convolution in a residual unit
+# (a part of a network whose result is added to its input: lesson 02).
 # **Difficulty** ●●●○ · **25 minutes** · **<!-- points: selective-kernel --> points**
 #
 # - `SelectiveKernel(channels, branches=2, reduction=16, groups=32, min_width=32)`
@@ -291,7 +292,8 @@ print(f"that is {yours / plain:.2f} times one plain 3x3 convolution, {yours / gr
 # block takes the place of one *grouped* convolution, and it is dearer than that.
 #
 # Now whole networks, built and counted here. ResNeXt-50 is a ResNet-50 whose 3×3 convolutions are grouped. SKNet-50 is a
-# ResNeXt-50 with SK blocks in the place of these convolutions.
+# ResNeXt-50 with SK blocks in the place of these convolutions. (On the *meta device* tensors have shapes, but no numbers:
+# nothing is computed.)
 
 # %%
 with torch.device("meta"):
@@ -487,8 +489,7 @@ titles = [f"{size:.0f} pixels" for size in test_set.size[:8]]
 figures.gallery(in_noise(test_set.image[:8]), titles)
 
 # %% [markdown]
-# The network has two residual units: convolutions whose result is added to their input (lesson 02). Each has a
-# selective kernel. The second branch gets dilation 3, so that the two windows differ clearly (3 against 7 pixels). The
+# The network has two residual units. Each has a selective kernel. The second branch gets dilation 3, so that the two windows differ clearly (3 against 7 pixels). The
 # block is the package's: it computes what yours computes, and takes the dilations as one more argument.
 #
 # **A control for the windows.** A second network is the same in all but one thing: *both* branches have dilation 1. It

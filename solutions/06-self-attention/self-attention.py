@@ -62,7 +62,7 @@ print(f"an even share of one patch: {1 / (32 * 32):.3f}")
 figures.attention_heads(data.photo("flower", 448), heads, ["layer 2", "layer 12"])
 
 # %% [markdown]
-# Each map has a scale of its own: read the `max` above it. In layer 2, heads 4 and 6 weigh the ground, head 1 too, but
+# Each map has a scale of its own: read the `max` above it. In layer 2, heads 4 and 6 weigh the background, head 1 too, but
 # less clearly. In the others only a few patches stand out. Head 2 gives nearly all its weight to the class token itself
 # and hardly any to patches: look at the printed line. In the last layer each head picks some parts of the flower.
 #

@@ -111,6 +111,8 @@ for i, (name, photo) in enumerate(zip(names, photos)):
 # %% [markdown]
 # ## 2. Where attention sits
 #
+# A ResNet is a row of units. Units that work on maps of one size make a **stage**; there are four.
+#
 # Two places between the units of a network:
 #
 # ```mermaid
