@@ -45,6 +45,7 @@ from torch.nn import functional as F
 from attention_lab import data, figures, training
 from attention_lab.grading import check, hint, points
 from attention_lab.networks.dinov2 import DINOv2
+from attention_lab.networks.vit import TinyViT, attention_of, switched_off
 
 # %% [markdown]
 # ## 1. A picture first
@@ -654,62 +655,26 @@ figures.gallery(test_set.image[:8], [data.FASHION_CLASSES[label] for label in te
 # - **no attention**: the first half of each block is switched off. Tokens meet only in the final average. The MLP is
 #   twice as wide instead, so that this network has about as many parameters as the others.
 #
-# You need not read these helpers.
+# The package puts the parts together: `TinyViT` embeds, adds positions, runs the blocks, averages and classifies.
+# `switched_off` puts zeros in the place of every self-attention.
 
 # %% tags=["demo"]
-class TinyViT(nn.Module):
-    """Images (N, 1, 32, 32) -> logits (N, 10)."""
-
-    def __init__(self, attend=True, place=True, patch=8, dim=32, depth=2, heads=4):
-        super().__init__()
-        mlp_ratio = 2 if attend else 4
-        self.embedding = PatchEmbedding(1, patch, dim)
-        self.register_buffer("positions", place * sinusoidal_positions((32 // patch) ** 2, dim))
-        self.blocks = nn.ModuleList(EncoderBlock(dim, heads, mlp_ratio) for _ in range(depth))
-        self.classify = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, 10))
-        if not attend:
-            switch_off(self.blocks)
-
-    def forward(self, x):
-        tokens = self.embedding((x - 0.5) / 0.25) + self.positions.to(x.dtype)
-        for block in self.blocks:
-            tokens = block(tokens)
-        return self.classify(tokens.mean(1))
-
-
-class Nothing(nn.Module):
-    def forward(self, x):
-        return torch.zeros_like(x)
-
-
-def switch_off(blocks):
-    """Put a module that returns zeros in the place of every self-attention, whatever it is called."""
-    for parent in list(blocks.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, MultiHeadSelfAttention):
-                setattr(parent, name, Nothing())
+def tiny_vit(attend=True, place=True, patch=8, tokens=16):
+    """A small transformer of your parts, of width 32, with two blocks of four heads."""
+    blocks = [EncoderBlock(32, heads=4, mlp_ratio=2 if attend else 4) for _ in range(2)]
+    model = TinyViT(PatchEmbedding(1, patch, 32), place * sinusoidal_positions(tokens, 32), blocks)
+    return model if attend else switched_off(model, MultiHeadSelfAttention)
 
 
 # %% [markdown]
-# Two more helpers look into the trained network afterwards: the weights of all its blocks, and how they react to the bar.
-# (The top row of patches is where the bar is, or is not. The garments are in the lower half.)
+# One helper looks into the trained network afterwards: how do the weights of its blocks react to the bar? (The top row of
+# patches is where the bar is, or is not. The garments are in the lower half.) You need not read it.
 
 # %% tags=["demo"]
-def all_attention(model, x):
-    """(blocks, N, heads, L, L): the weights of every block, taken where its self-attention is called."""
-    found = []
-    layers = [module for module in model.modules() if isinstance(module, MultiHeadSelfAttention)]
-    hooks = [layer.register_forward_pre_hook(lambda layer, x: found.append(layer.weights(x[0]))) for layer in layers]
-    with torch.no_grad():
-        model(x)
-    for hook in hooks:
-        hook.remove()
-    return torch.stack(found)
-
-
 def reaction(model):
     """The head that reacts most to the bar, and the share of attention it gives the top row, with a bar and without."""
-    to_the_top = all_attention(model, test_set.image)[:, :, :, 8:, :4].sum(-1).mean(-1)  # (blocks, N, heads)
+    weights = attention_of(model, MultiHeadSelfAttention, test_set.image)  # (blocks, N, heads, L, L)
+    to_the_top = weights[:, :, :, 8:, :4].sum(-1).mean(-1)  # (blocks, N, heads)
     bar, no_bar = (to_the_top[:, test_set.cue == cue].mean(1).flatten() for cue in (True, False))
     most = int((bar - no_bar).abs().argmax())
     return f"block {most // 4 + 1}, head {most % 4 + 1}: {bar[most]:.2f} with a bar, {no_bar[most]:.2f} without"
@@ -721,9 +686,9 @@ def reaction(model):
 # %% tags=["demo"]
 comparison = training.compare(
     {
-        "attention": lambda: TinyViT(),
-        "no positions": lambda: TinyViT(place=False),
-        "no attention": lambda: TinyViT(attend=False),
+        "attention": tiny_vit,
+        "no positions": lambda: tiny_vit(place=False),
+        "no attention": lambda: tiny_vit(attend=False),
     },
     train=(train_set.image, train_set.label),
     test=(test_set.image, test_set.label),
@@ -737,7 +702,9 @@ models = comparison.runs["attention"].models
 for seed, model in zip(comparison.seeds, models):
     print(f"seed {seed}, attention from the lower half to the top row, {reaction(model)}")
 with_bar = test_set.image[test_set.cue][:1]
-figures.query_attention(with_bar[0], all_attention(models[0], with_bar)[-1, 0, :, 4 * 3 + 1].view(4, 4, 4), (3, 1))
+weights = attention_of(models[0], MultiHeadSelfAttention, with_bar)  # (blocks, 1, heads, 16, 16)
+query = 4 * 3 + 1  # the patch in row 3, column 1
+figures.query_attention(with_bar[0], weights[-1, 0, :, query].view(4, 4, 4), (3, 1))
 
 # %% [markdown]
 # **What this shows.** Look at the column *so it is*. Without attention the error is several times larger, with about as
@@ -771,19 +738,14 @@ print(f"who knows both garments and guesses which one stands at the left: {guess
 figures.gallery(test_pairs[:6], [data.FASHION_CLASSES[label] for label in test_left[:6]])
 
 # %% [markdown]
-# Train again, with positions and without (less than half a minute).
+# Train again, with positions and without (less than half a minute): the same network, in 8 patches of 14×14 pixels.
 
 # %% tags=["demo"]
-class PairViT(TinyViT):
-    """The same network for (N, 1, 28, 56), in 8 patches of 14x14 pixels."""
-
-    def __init__(self, place):
-        super().__init__(patch=14)
-        self.positions = place * sinusoidal_positions(8, 32)
-
-
 left_or_right = training.compare(
-    {"positions": lambda: PairViT(True), "no positions": lambda: PairViT(False)},
+    {
+        "positions": lambda: tiny_vit(patch=14, tokens=8),
+        "no positions": lambda: tiny_vit(patch=14, tokens=8, place=False),
+    },
     train=(train_pairs, train_left),
     test=(test_pairs, test_left),
     steps=300,
