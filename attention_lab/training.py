@@ -32,7 +32,7 @@ from tqdm.notebook import tqdm as NotebookBar
 
 from .mechanisms.arguments import require_positive
 from .networks.count import count_parameters
-from .recording import asked_seeds
+from .recording import Recording, asked_seeds
 from .table import Table
 from .threads import one_thread
 
@@ -240,6 +240,19 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         return self.table()._repr_html_()
+
+
+def differences(recording: Recording, other: str | None = None) -> Table:
+    """Recorded errors: each model's mean, and by how much it differs from ``other``, the first one by default."""
+    other = next(iter(recording.numbers)) if other is None else other
+    rows = []
+    for name, errors in recording.numbers.items():
+        apart = Difference.between(errors, recording.numbers[other])
+        said = ["–", "–"] if name == other else [str(apart), apart.in_words("better", "worse")]
+        rows.append([name, f"{statistics.mean(errors):.1f}", *said])
+    seeds = ", ".join(map(str, recording.seeds))
+    caption = f"Recorded test errors in %, seeds {seeds}; mean ± standard error of the differences"
+    return Table(f"{caption}.", ["model", "mean error", f"minus “{other}”", "so it is"], rows)
 
 
 def compare(

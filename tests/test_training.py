@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from attention_lab.training import FAST_SEEDS, FAST_STEPS, Difference, compare, error, fast, train
+from attention_lab.recording import Recording
+from attention_lab.training import FAST_SEEDS, FAST_STEPS, Difference, compare, differences, error, fast, train
 
 
 @pytest.fixture(autouse=True)
@@ -301,3 +302,11 @@ def test_what_cannot_be_trained_is_refused_by_name(change: dict, message: str):
 def test_a_comparison_needs_a_seed():
     with pytest.raises(ValueError, match="seeds"):
         compare({"linear": linear}, TRAIN, TEST, steps=3, seeds=[])
+
+
+def test_recorded_errors_are_shown_with_their_differences_by_the_rule():
+    recording = Recording([4, 5, 6], {"plain": [30.0, 32.0, 31.0], "better": [20.0, 22.5, 20.5]}, "", {})
+    table = differences(recording)
+    assert "seeds 4, 5, 6" in table.caption
+    assert table.rows == [["plain", "31.0", "–", "–"], ["better", "21.0", "-10.0 ± 0.3", "better"]]
+    assert differences(recording, "better").rows[0] == ["plain", "31.0", "+10.0 ± 0.3", "worse"]

@@ -46,6 +46,7 @@ from attention_lab import data, figures, training
 from attention_lab.grading import check, hint, points
 from attention_lab.networks.dinov2 import DINOv2
 from attention_lab.networks.vit import TinyViT, attention_of, switched_off
+from attention_lab.recording import recorded
 
 # %% [markdown]
 # ## 1. A picture first
@@ -705,6 +706,14 @@ with_bar = test_set.image[test_set.cue][:1]
 weights = attention_of(models[0], MultiHeadSelfAttention, with_bar)  # (blocks, 1, heads, 16, 16)
 query = 4 * 3 + 1  # the patch in row 3, column 1
 figures.query_attention(with_bar[0], weights[-1, 0, :, query].view(4, 4, 4), (3, 1))
+
+# %% [markdown]
+# Is the small difference between the first two rows one? Three seeds are few. The same cell was run beforehand from ten
+# other seeds, and the errors came with the course:
+
+# %% tags=["demo"]
+errors = {name: run.errors for name, run in comparison.runs.items()}
+training.differences(recorded("self-attention-bar", comparison.seeds, errors))
 
 # %% [markdown]
 # **What this shows.** Look at the column *so it is*. Without attention the error is several times larger, with about as
