@@ -588,11 +588,11 @@ display(longer, verdicts(shipped_longer, 600))
 # %% [markdown]
 # **What does each cost?** The seconds in these tables are rough: the model that is trained first also pays for the start,
 # and your machine does other things, too. So we time one step (forward and backward) properly: seconds of computing, on
-# one thread, all models in turn, the first rounds thrown away, and the median of twenty. The multiply-adds are your count
+# one thread, all models in turn, the first rounds thrown away, and the median of ten. The multiply-adds are your count
 # and, for self-attention, the two products that your hooks do not see.
 
 # %% tags=["demo"]
-def step_times(models, rounds=20, warm_up=3):
+def step_times(models, rounds=10, warm_up=3):
     """Median seconds of computing for a forward and backward pass over 64 images."""
     images, labels = train_set.image[:64], train_set.label[:64]
     times = {name: [] for name in models}
