@@ -31,6 +31,7 @@
 
 # %%
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -474,6 +475,30 @@ def where_they_look(windows, scenes):
     return Table("How far the middle of a window is from a garment's middle", header, rows)
 
 
+def two_by_two(comparison):
+    """What an unknown place costs, with pieces and without; what pieces cost; and how the costs differ."""
+    names = [["plain", "perfect window"], ["plain, without pieces", "perfect window, without pieces"]]
+    place = [comparison.minus(unknown, known) for unknown, known in names]
+    rows = [
+        [title, *(f"{comparison.runs[name].mean:.1f}" for name in pair), str(cost)]
+        for title, pair, cost in zip(["with pieces", "without pieces"], names, place)
+    ]
+    pieces = [str(comparison.minus(with_pieces, without)) for with_pieces, without in zip(*names)]
+    apart = training.Difference.between(place[0].values, place[1].values)
+    rows.append(["the pieces cost", *pieces, f"{apart:.1f}, so it is {apart.in_words('less', 'more')}"])
+    header = ["", "place unknown", "place known", "the place costs"]
+    return Table("Errors in %, their differences, and (last cell) the difference of the differences", header, rows)
+
+
+def steps_between(comparison, *names):
+    """Each model minus the one before it."""
+    rows = []
+    for other, name in pairwise(names):
+        apart = comparison.minus(name, other)
+        rows.append([f"{name} minus {other}", str(apart), apart.in_words("better", "worse")])
+    return Table("From plain to the perfect window", ["", "error in points", "so it is"], rows)
+
+
 def chosen_windows(comparison, name, images):
     """What each seed's transformer chooses."""
     with torch.no_grad():
@@ -520,50 +545,25 @@ windows = chosen_windows(comparison, "transformer", test_set.image)
 middle = torch.tensor([[0.7, 0, 0], [0, 0.7, 0]]).expand(len(test_set.image), 2, 3)
 grids = affine_grid(next(iter(windows.values()))[:6], 16, 16)
 labels = [data.CUE_CLASSES[label] for label in test_set.label[:6]]
+way = "plain", "convolutions, no window", "transformer", "perfect window"
 display(
     comparison,
+    two_by_two(comparison),
+    steps_between(comparison, *way),
     where_they_look({"always the middle": middle, **windows}, test_set),
     figures.sampling_grid(test_set.image[:6], grids, labels),
 )
 
 # %% [markdown]
-# **What makes the task hard?** Two things: the place, and the pieces. Four of the errors above show each with and without
-# the other. As a table of two by two:
-
-# %% tags=["demo"]
-def minus(name, other):
-    return comparison.minus(name, other)
-
-
-names = [["plain", "perfect window"], ["plain, without pieces", "perfect window, without pieces"]]
-place = [minus(unknown, known) for unknown, known in names]  # what an unknown place costs: with pieces, without
-rows = [
-    [title, *(f"{comparison.runs[name].mean:.1f}" for name in pair), str(cost)]
-    for title, pair, cost in zip(["with pieces", "without pieces"], names, place)
-]
-rows.append(["the pieces cost", *(str(minus(*both)) for both in zip(*names)), "–"])
-display(
-    Table("Errors in %, and differences seed by seed", ["", "place unknown", "place known", "the place costs"], rows)
-)
-apart = training.Difference.between(place[0].values, place[1].values)
-print(f"the place costs more with pieces than without, by {apart:.1f}: {apart.in_words('less', 'more')}")
-for name, other in [
-    ("transformer", "plain"),
-    ("convolutions, no window", "plain"),
-    ("transformer", "convolutions, no window"),
-    ("transformer", "perfect window"),
-]:
-    print(f"{name} minus {other}: {minus(name, other):.1f}, {minus(name, other).in_words('better', 'worse')}")
-
-# %% [markdown]
-# **Neither one nor the other.** Where the place is known, the pieces cost little. Where there are no pieces, the unknown
-# place costs little. Both **together** cost far more than the two alone would make. That is an **interaction**: it has no
+# **What makes the task hard?** The place or the pieces? Four of the errors show each with and without the other: see the
+# second table. The answer is: neither one nor the other. Where the place is known, the pieces cost little. Where there
+# are no pieces, the unknown place costs little. Both **together** cost far more than the two alone would make. That is an **interaction**: it has no
 # sense to ask which of the two is to blame. (An eye that knows where to look does not mind pieces. An eye that must look
 # everywhere meets them everywhere.) A spatial transformer attacks just that: it makes the place known.
 #
 # **What does the transformer gain?** Compare the rows of the first table. It has much less error than plain, with about
 # half the parameters. But look at the **convolutions without a window**: they reach a good part of this gain, nearly half
-# in our run (lines below the small table). So this part needs no looking. Without this row we would have given all of it
+# in our run (third table). So this part needs no looking. Without this row we would have given all of it
 # to the window. The rest is the window's: the transformer is better than the convolutions alone, by the rule. The
 # perfect window is better still.
 #
@@ -590,7 +590,8 @@ for name, other in [
 # - **plain** has no transformer, but a wider first layer: it has as many parameters as the first.
 #
 # **Predict before you run.** In which order will they come? How much worse is the one that cannot turn? And the one that
-# does not look? The second cell below trains them; it takes about 40 seconds.
+# does not look? The second cell below trains them; it takes about 40 seconds. The differences are small, and three seeds
+# are few. So the same cell was run beforehand from ten other seeds, and the second table shows their errors.
 
 # %% tags=["demo"]
 turned = {"size": 16, "scale": (0.68, 0.68), "rotation": 90, "fragments": 0}
@@ -653,25 +654,18 @@ rotation = training.compare(
 windows = chosen_windows(rotation, "your SpatialTransformer", turned_test.image)
 grids = affine_grid(next(iter(windows.values()))[:6], 16, 16)
 labels = [data.CUE_CLASSES[label] for label in turned_test.label[:6]]
+errors = {name: run.errors for name, run in rotation.runs.items()}
+ten_seeds = recorded("spatial-transformer-turned", rotation.seeds, errors)
 display(
     rotation,
+    training.differences(ten_seeds),
     how_far_it_turns(windows, turned_test),
     where_they_look(windows, turned_test),
     figures.sampling_grid(turned_test.image[:6], grids, labels),
 )
 
 # %% [markdown]
-# The differences are small, and three seeds are few. The same cell was run beforehand from ten other seeds: here is each
-# model minus yours, by the rule.
-
-# %% tags=["demo"]
-shipped = recorded(
-    "spatial-transformer-turned", rotation.seeds, {name: run.errors for name, run in rotation.runs.items()}
-)
-training.differences(shipped)
-
-# %% [markdown]
-# **Do the garments stand upright?** No. The second table says how far they were tilted, and how far they still are after
+# **Do the garments stand upright?** No. The third table says how far they were tilted, and how far they still are after
 # the transformer: hardly less. The correlation says that the direction of the turn has something to do with the tilt. But
 # the turns are much too small.
 #
