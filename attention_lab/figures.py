@@ -472,6 +472,34 @@ def bars(rows: dict[str, Float[Tensor, " L"]]) -> Picture:
     return Picture(figure, f"Bars. {words}.")
 
 
+@in_style
+def curves(x: Sequence[float], lines: dict[str, Sequence[float]], xlabel: str, ylabel: str, log: str = "xy") -> Picture:
+    """Lines over the same places, on logarithmic axes; a name that ends in a star is drawn dashed, without marks.
+
+    Args:
+        x: the places.
+        lines: by their names, one number a place; a star at the end of a name marks what was not measured.
+        xlabel, ylabel: of the axes.
+        log: which axes are logarithmic: "x", "y", "xy" or "".
+
+    Raises: ValueError if a line has not as many numbers as there are places.
+    """
+    _require_as_many(x=np.array(x), **{f"“{name}”": np.array(line) for name, line in lines.items()})
+    figure, ((axes,),) = _figure(4.6, 2.8)
+    for (name, line), colour, marker in zip(lines.items(), COLOURS, MARKERS):
+        thought = name.endswith("*")
+        look = {"color": GREY, "linestyle": "--"} if thought else {"color": colour, "marker": marker}
+        axes.plot(x, line, label=name.removesuffix("*").strip(), **look)
+    axes.set(
+        xlabel=xlabel, ylabel=ylabel, xscale="log" if "x" in log else "linear", yscale="log" if "y" in log else "linear"
+    )
+    axes.minorticks_off()
+    axes.set_xticks(x, [f"{place:g}" for place in x])
+    axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    words = [f"{name.removesuffix('*').strip()} from {line[0]:.3g} to {line[-1]:.3g}" for name, line in lines.items()]
+    return Picture(figure, f"{ylabel} over {xlabel} from {x[0]:g} to {x[-1]:g}: {'; '.join(words)}.")
+
+
 def _figure(
     width: float, height: float, rows: int = 1, columns: int = 1, height_ratios: Sequence[float] | None = None
 ) -> tuple[Figure, np.ndarray]:

@@ -72,6 +72,44 @@ def agrees(count: int | None, printed: str) -> bool:
     return f"{count / UNITS[unit]:.{decimals}f}" == number
 
 
+def row(name: str) -> tuple[PaperRow, str]:
+    """The row of a network in the first table that has it, and that table's title.
+
+    Raises: ValueError if no table has it.
+    """
+    for table in TABLES:
+        for row in table.rows:
+            if row.name == name:
+                return row, table.title
+    raise ValueError(f"no paper's table has a row {name!r}")
+
+
+def build(name: str) -> nn.Module:
+    """The network of a row in evaluation mode, on the meta device: it has shapes, but no numbers.
+
+    Raises: ValueError if no table has it.
+    """
+    with torch.device("meta"):
+        return row(name)[0].build().eval()
+
+
+def beside(counts: dict[str, tuple[int, int]]) -> Table:
+    """Counts of parameters and multiply-adds beside those printed, and how much more each network has than the first.
+
+    Raises: ValueError if no table has one of the networks.
+    """
+    first = next(iter(counts.values()))
+    rows = []
+    for name, count in counts.items():
+        printed, title = row(name)
+        more = [f"{mine / plain - 1:+.2%}" for mine, plain in zip(count, first)]
+        cells = [f"{count[0]:,}", printed.parameters, f"{count[1]:,}", printed.macs]
+        rows.append([name, *cells, title.split(",")[0], *more])
+    header = ["network", "parameters", "printed", "multiply-adds", "printed", "by the paper on"]
+    caption = "Your counts for one image of 224 x 224, and what a paper prints"
+    return Table(caption, [*header, "parameters +", "multiply-adds +"], rows)
+
+
 def lines() -> Iterator[str]:
     """The lines of all tables, which come table by table as they are counted (about 20 seconds)."""
     for table in TABLES:

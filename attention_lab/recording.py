@@ -16,7 +16,7 @@ import torch
 
 from . import __version__
 
-FOLDER = Path(__file__).parent / "data" / "files" / "recordings"
+FOLDER = Path(__file__).parent / "recordings"
 SEEDS = "ATTENTION_LAB_SEEDS"
 """Environment variable: the seeds of a recording run, such as "10,11,12"; every comparison takes them."""
 KEEP_IN = "ATTENTION_LAB_RECORD"
@@ -59,7 +59,7 @@ def recorded(name: str, seeds: Sequence[int], here: Mapping[str, Sequence[float]
     """The shipped numbers of a name, beside those that were measured ``here`` by the same code.
 
     Args:
-        name: of the recording, a file of ``data/files/recordings``.
+        name: of the recording, a file of ``recordings/``.
         seeds: of the numbers measured here.
         here: one number a seed, by the name of what was measured: the same names as in the recording.
 

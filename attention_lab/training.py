@@ -286,14 +286,16 @@ def compare(
     return Comparison(runs, seeds, _budget(steps), fast())
 
 
-def with_more_seeds(comparison: Comparison, more: Recording, pairs: Sequence[tuple[str, str]]) -> Table:
+def with_more_seeds(comparison: Comparison, more: Recording, pairs: Sequence[tuple[str, str]] | None = None) -> Table:
     """Differences of test errors from the seeds of a comparison, and beside them from those of a recording.
 
     Args:
         comparison: what was trained here.
         more: test errors of the same models from more seeds, by the model's name.
-        pairs: names of two models each: the first one's error minus the second one's.
+        pairs: names of two models each: the first one's error minus the second one's. Each against the first by default.
     """
+    first, *others = comparison.runs
+    pairs = [(name, first) for name in others] if pairs is None else pairs
     rows = []
     for name, other in pairs:
         cells = []

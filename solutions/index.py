@@ -24,10 +24,10 @@
 # | [02 Squeeze-and-excitation](02-squeeze-excitation/squeeze-excitation.ipynb) | channels | 85 | 01 | <!-- points: 02-squeeze-excitation --> |
 # | [03 CBAM](03-cbam/cbam.ipynb) | channels, then positions | 110 | 02 | <!-- points: 03-cbam --> |
 # | [04 BAM](04-bam/bam.ipynb) | channels and positions at once | 130 | 03 | <!-- points: 04-bam --> |
-# | [05 Selective kernels](05-selective-kernel/selective-kernel.ipynb) | branches of different size | 75 | 01, 02 | <!-- points: 05-selective-kernel --> |
-# | [06 Self-attention](06-self-attention/self-attention.ipynb) | every patch, for every patch | 90 | 01 | <!-- points: 06-self-attention --> |
-# | [07 Spatial transformers](07-spatial-transformer/spatial-transformer.ipynb) | where to look | 80 | 01 | <!-- points: 07-spatial-transformer --> |
-# | [08 Attention in networks](08-attention-in-networks/attention-in-networks.ipynb) | all of them, compared | 90 | 02 to 07 | <!-- points: 08-attention-in-networks --> |
+# | [05 Selective kernels](05-selective-kernel/selective-kernel.ipynb) | branches of different size | 85 | 01, 02 | <!-- points: 05-selective-kernel --> |
+# | [06 Self-attention](06-self-attention/self-attention.ipynb) | every patch, for every patch | 155 | 01 | <!-- points: 06-self-attention --> |
+# | [07 Spatial transformers](07-spatial-transformer/spatial-transformer.ipynb) | where to look | 115 | 01 | <!-- points: 07-spatial-transformer --> |
+# | [08 Attention in networks](08-attention-in-networks/attention-in-networks.ipynb) | all of them, compared | 130 | 02 to 07 | <!-- points: 08-attention-in-networks --> |
 #
 # ```mermaid
 # flowchart LR

@@ -294,7 +294,7 @@ def test_what_lies_outside_the_image_is_in_the_picture():
     assert axes.get_xlim()[1] > 23
 
 
-def test_curves_show_every_seed_and_the_spread():
+def test_curves_show_every_seed():
     left, right = figures.training_curves(comparison()).figure.axes
     band = left.collections[0].get_paths()[0].vertices
     at_50 = band[np.isclose(band[:, 0], 50)][:, 1]
@@ -302,7 +302,7 @@ def test_curves_show_every_seed_and_the_spread():
     dots = [points.get_offsets()[:, 0].tolist() for points in right.collections if len(points.get_offsets()) == 3]
     assert [28.0, 29.0, 30.0] in dots and [6.0, 7.0, 8.0] in dots
     assert [label.get_text() for label in right.get_yticklabels()] == ["plain", "SE"]
-    assert "SE ends with an error of 7.0 ± 1.0 %" in figures.training_curves(comparison()).alt
+    assert "SE ends with an error of 7.0 % (seeds 6.0 to 8.0)" in figures.training_curves(comparison()).alt
 
 
 def test_curves_of_a_reduced_run_say_so():
@@ -374,3 +374,13 @@ def test_a_plot_of_bars_shows_every_number_of_every_vector():
 def test_what_does_not_fit_together_is_refused_in_words(draw: Callable[[], Picture], message: str):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def test_curves_show_each_line_and_tell_its_ends():
+    picture = figures.curves([1, 10, 100], {"measured": [2, 20, 200.0], "2 x *": [2, 20, 200.0]}, "x", "seconds")
+    (axes,) = picture.figure.axes
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "--"]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["measured", "2 x"]
+    assert "measured from 2 to 200" in picture.alt and axes.get_yscale() == "log"
+    with pytest.raises(ValueError, match="as many"):
+        figures.curves([1, 2], {"short": [1.0]}, "x", "y")

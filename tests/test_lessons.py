@@ -20,7 +20,7 @@ POINTS = {
     "02-squeeze-excitation": {"squeeze": 2, "squeeze-excitation": 8, "se-residual": 3, "debug-se": 5},
     "03-cbam": {"channel-attention": 7, "spatial-attention": 7, "cbam": 2, "which-order": 4, "debug-cbam": 6},
     "04-bam": {"channel-gate": 6, "spatial-gate": 6, "bam": 5, "receptive-field": 3, "debug-bam": 6},
-    "05-selective-kernel": {"branch-softmax": 3, "selective-kernel": 10, "debug-sk": 5},
+    "05-selective-kernel": {"branch-softmax": 2, "selective-kernel": 8, "which-reading": 3, "debug-sk": 5},
     "06-self-attention": {
         "scaled-dot-product": 6,
         "multi-head": 8,
@@ -28,11 +28,12 @@ POINTS = {
         "positions": 4,
         "encoder-block": 5,
     },
-    "07-spatial-transformer": {"affine-grid": 5, "bilinear-sample": 7, "spatial-transformer": 5},
+    "07-spatial-transformer": {"affine-grid": 4, "bilinear-sample": 8, "spatial-transformer": 3, "follows": 2},
     "08-attention-in-networks": {
         "count-parameters": 2,
         "count-macs": 6,
         "attention-bottleneck": 8,
+        "verdict": 5,
         "grad-cam": 6,
         "report": 5,
     },

@@ -188,3 +188,17 @@ def test_counting_takes_no_memory_for_weights():
         return all(parameter.is_meta for parameter in model.parameters())
 
     assert papers.PaperTable("", (row,), None, count=without_memory).counts(row) == (True, None)
+
+
+def test_a_network_is_found_by_the_name_of_its_row_and_built_without_numbers():
+    network = papers.build("cbam_resnet50, stride in the 3x3")
+    assert not network.training and all(p.device.type == "meta" for p in network.parameters())
+    assert papers.row("bam_resnet50")[1].startswith("BAM, ImageNet")
+    with pytest.raises(ValueError, match="no paper's table has a row 'resnet51'"):
+        papers.build("resnet51")
+
+
+def test_counts_stand_beside_what_is_printed_and_are_compared_with_the_first():
+    table = papers.beside({"resnet50": (100, 1000), "sknet50": (125, 1500)})
+    assert table.rows[0] == ["resnet50", "100", "25.56M", "1,000", "3.858G", "CBAM", "+0.00%", "+0.00%"]
+    assert table.rows[1] == ["sknet50", "125", "27.5M", "1,500", "4.47G", "SK", "+25.00%", "+50.00%"]

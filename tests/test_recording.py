@@ -1,5 +1,7 @@
 """Recorded numbers: made by the code that shows them, with the seeds that were asked for, and never mixed up."""
 
+import tomllib
+
 import pytest
 
 from attention_lab import recording
@@ -36,3 +38,11 @@ def test_a_recording_run_keeps_what_it_measured_with_seeds_command_and_versions(
     assert (now.seeds, now.numbers["a"]) == ([3, 4], [0.1235, 1.0])
     assert now.command == "attention-lab experiments 09 --seeds 3-4"
     assert {"attention-lab", "torch", "machine"} <= now.versions.keys()
+
+
+def test_the_package_is_built_with_all_recordings():
+    package = recording.FOLDER.parent
+    pyproject = tomllib.loads((package.parent / "pyproject.toml").read_text())
+    globs = pyproject["tool"]["setuptools"]["package-data"]["attention_lab"]
+    shipped = set(recording.FOLDER.glob("*.json"))
+    assert shipped and shipped <= {path for glob in globs for path in package.glob(glob)}

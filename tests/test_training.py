@@ -320,6 +320,7 @@ def test_the_same_difference_is_shown_from_a_few_seeds_and_from_recorded_ones():
     here = comparison.minus("blind", "linear")
     assert table.rows == [["“blind” minus “linear”", str(here), "undecided", "+49.0 ± 0.3", "worse"]]
     assert table.header[1::2] == ["here, seeds 4-5", "recorded, seeds 10-12"]
+    assert with_more_seeds(comparison, more).rows == table.rows, "by default, each against the first"
 
 
 def test_differences_of_a_reduced_run_say_so(reduced):

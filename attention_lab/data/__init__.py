@@ -10,7 +10,7 @@ from .images import (
     photo_names,
     selfie_weights,
 )
-from .scenes import CUE_CLASSES, CueScenes, Scenes, cue_scenes, scenes
+from .scenes import CUE_CLASSES, CueScenes, Scenes, cue_scenes, of_cue_classes, scenes
 
 __all__ = [
     "CUE_CLASSES",
@@ -22,6 +22,7 @@ __all__ = [
     "dinov2_attention",
     "dinov2_pca",
     "fashion",
+    "of_cue_classes",
     "photo",
     "photo_names",
     "scenes",

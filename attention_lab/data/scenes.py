@@ -1,6 +1,7 @@
 """Pictures composed of the shipped images, with everything about them known: what is where, how large, how turned.
 
-``scenes`` hides one garment among distractors on a photograph; ``cue_scenes`` asks for one of two garments.
+``scenes`` hides one garment among distractors on a photograph, ``of_cue_classes`` keeps those of four classes;
+``cue_scenes`` asks for one of two garments.
 Both draw from a generator of their own: a seed gives the same pictures every time and leaves other randomness alone.
 """
 
@@ -152,6 +153,14 @@ def cue_scenes(n: int, split: str = "train", size: int = 32, seed: int = 0) -> C
     image[cue, :, : math.ceil(size / 12)] = 1
     image = (image + 0.025 * torch.randn(image.shape, generator=generator)).clamp(0, 1)
     return CueScenes(image, torch.where(cue, *names), cue)
+
+
+def of_cue_classes(scenes: Scenes) -> Scenes:
+    """Those scenes whose garment is of the four ``CUE_CLASSES``; their label is an index into these."""
+    wanted = torch.tensor([FASHION_CLASSES.index(name) for name in CUE_CLASSES])
+    is_class = scenes.label[:, None] == wanted
+    scenes = scenes._replace(label=is_class.int().argmax(1))
+    return Scenes(*(entry[is_class.any(1)] for entry in scenes))
 
 
 def _uniform(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -127,6 +127,7 @@ class Exercise:
     differentiates: the answer itself computes gradients: it is called with autograd on, its own slope is not asked for.
     free_biases: linear layers and convolutions may have biases or not, all or those of the submodule named; the forms
         and misconceptions have them all.
+    words: those that the output is one of, for an answer that is given in a word.
     """
 
     id: str
@@ -142,6 +143,7 @@ class Exercise:
     forbidden: tuple[str, ...] = ()
     differentiates: bool = False
     free_biases: bool | str = False
+    words: tuple[str, ...] = ()
 
     def __post_init__(self):
         told = (replace(m, equation=m.equation or self.equation) for m in self.misconceptions)

@@ -73,6 +73,7 @@ def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
             inspect.isclass(exercise.forms[0]),
             exercise.differentiates,
             exercise.forbidden,
+            exercise.words,
         )
         for name, probe in exercise.probes.items()
     ]

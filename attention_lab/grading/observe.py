@@ -50,6 +50,7 @@ class Question:
     """A probe with its numbers drawn: plain data, so that it can be sent to another process.
 
     of_class: the answer is a class of modules, not a function.
+    words: what the output may be, where it is a word; it is kept by its place among them.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Question:
     of_class: bool = False
     differentiates: bool = False
     forbidden: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -221,7 +223,10 @@ def observe_in(
             if isinstance(answer, nn.Module):
                 answer = copy.deepcopy(answer).to(dtype).eval()
             seen.call = told_call(answer, inputs)
-            runs = {record: lambda inputs, i=i: item(answer(*inputs), i, records) for i, record in enumerate(records)}
+            runs = {
+                record: lambda inputs, i=i: item(answer(*inputs), i, records, question.words)
+                for i, record in enumerate(records)
+            }
             seen.values = values_of(runs, inputs, question, seen)
             if not brief:
                 observe_calls(runs, inputs, question, seen)
@@ -327,7 +332,7 @@ def observe_calls(runs: dict[str, Run], inputs: tuple, question: Question, seen:
             seen.repeated = run(copies(inputs)).detach()
         seen.borrowed = tuple(name for name in question.forbidden if name in watched.names)
         seen.coarsest = watched.coarsest
-        if is_real(inputs[0]) and inputs[0].ndim > 1:
+        if is_real(inputs[0]) and inputs[0].ndim > 1 and not question.words:  # a word is about all images together
             seen.alone = run(copies(inputs, first_only=True)).detach()
     if "output" not in seen.problems and not question.differentiates:
         with caught(seen, "gradient"):
@@ -386,14 +391,19 @@ def method(module: nn.Module, record: str) -> Run:
     return run
 
 
-def item(result: Any, index: int, records: tuple[str, ...]) -> Tensor:
-    """The tensor asked for among what an answer returned."""
+def item(result: Any, index: int, records: tuple[str, ...], words: tuple[str, ...] = ()) -> Tensor:
+    """The tensor asked for among what an answer returned: of an output in words, the word's place among them."""
     if len(records) > 1:
         if not isinstance(result, tuple) or len(result) != len(records):
             missing = ": is a return missing?" if result is None else ""
             found = f"a tuple of {len(result)}" if isinstance(result, tuple) else describe(result)
             raise NotAnAnswer(f"a tuple ({', '.join(records)}) was expected, not {found}{missing}")
         result = result[index]
+    if words and records[index] == "output":
+        if not isinstance(result, str) or result not in words:
+            told = repr(result) if isinstance(result, str) else describe(result)
+            raise NotAnAnswer(f"one of the words {', '.join(map(repr, words))} was expected, not {told}")
+        return torch.tensor(words.index(result))
     if isinstance(result, numbers.Real):
         return torch.tensor(int(result) if isinstance(result, numbers.Integral) else float(result))
     if not isinstance(result, Tensor):

@@ -152,6 +152,8 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "", tol
             return Failure(f"{theirs.dtype}".removeprefix("torch.") + " numbers", "the dtype of x")
         if not theirs.isfinite().all():
             return Failure("nan or inf", "finite numbers")
+        if question.words and record == "output":
+            return Failure(*(f'"{question.words[int(place)]}"' for place in (theirs, ours)))
         worst = int((ours - theirs).abs().argmax())
         got_text, expected_text = told_apart(theirs.flatten()[worst].item(), ours.flatten()[worst].item())
         place = ", ".join(map(str, np.unravel_index(worst, ours.shape)))

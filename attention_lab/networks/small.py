@@ -1,11 +1,14 @@
-"""A small convolutional network that hosts any mechanism: what the experiments of the lessons train."""
+"""Small convolutional networks: one that hosts any mechanism, and one of selective kernels. The lessons train them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..mechanisms.arguments import require_positive
+from ..mechanisms.selective_kernel import SelectiveKernel
 
 
 class SmallCNN(nn.Module):
@@ -59,4 +62,62 @@ class SmallCNN(nn.Module):
         """The logits."""
         for convolution, attention in zip(self.convolutions, self.attentions):
             x = attention(convolution(x))
+        return self.classify(x.mean((2, 3)))
+
+
+class SelectiveUnit(nn.Module):
+    """x + project(block(x)): a residual unit around a selective kernel.
+
+    Args:
+        channels: C of ``x`` and of the output.
+        dilations: one of each branch.
+    """
+
+    def __init__(self, channels: int, dilations: Sequence[int]):
+        super().__init__()
+        self.block = SelectiveKernel(channels, len(dilations), reduction=4, groups=1, min_width=16, dilations=dilations)
+        self.project = nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+        return torch.relu(x + self.project(self.block(x)))
+
+
+class SelectiveCNN(nn.Module):
+    """Two residual units of selective kernels, a convolution that halves the map before each.
+
+        x -> [convolution, batch normalisation, ReLU, unit] twice -> average -> logits
+
+    Args:
+        dilations: one of each branch of the selective kernels; equal ones leave nothing to choose between.
+        in_channels: channels of the images.
+        num_classes: number of logits.
+        width: channels of the first unit; the second has twice as many.
+
+    Raises: ValueError if ``in_channels``, ``num_classes``, ``width`` or a dilation is below 1.
+    """
+
+    def __init__(self, dilations: Sequence[int], in_channels: int = 1, num_classes: int = 4, width: int = 8):
+        super().__init__()
+        require_positive(in_channels=in_channels, num_classes=num_classes, width=width)
+        channels = (in_channels, width, 2 * width)
+        self.convolutions = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(before, after, 3, 2, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
+            for before, after in pairwise(channels)
+        )
+        self.units = nn.ModuleList(SelectiveUnit(after, dilations) for after in channels[1:])
+        self.classify = nn.Linear(2 * width, num_classes)
+
+    def weights(self, x: Float[Tensor, "N C H W"]) -> list[Float[Tensor, "N M _ 1 1"]]:
+        """The shares of the branches in both units, the first unit's first."""
+        found = []
+        for convolution, unit in zip(self.convolutions, self.units):
+            x = convolution(x)
+            found.append(unit.block.weights(x))
+            x = unit(x)
+        return found
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N num_classes"]:
+        """The logits."""
+        for convolution, unit in zip(self.convolutions, self.units):
+            x = unit(convolution(x))
         return self.classify(x.mean((2, 3)))

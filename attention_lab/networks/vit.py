@@ -4,6 +4,8 @@ A. Dosovitskiy et al., "An Image is Worth 16x16 Words: Transformers for Image Re
 section 3.1 and table 1.
 """
 
+from collections.abc import Iterable
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -66,3 +68,64 @@ class VisionTransformer(nn.Module):
     def forward(self, x: Float[Tensor, "N 3 H W"]) -> Float[Tensor, "N num_classes"]:
         """The score of each class."""
         return self.classifier(self.norm(self.blocks(self.tokens(x))[:, 0]))
+
+
+class TinyViT(nn.Module):
+    """A vision transformer of given parts, without a class token: at the end the tokens are averaged.
+
+    Args:
+        embedding: of grey images, (N, 1, H, W) -> (N, L, dim).
+        positions: added to the tokens; zeros tell no token where it stands.
+        blocks: (N, L, dim) -> (N, L, dim), one after another.
+        num_classes: number of logits.
+    """
+
+    def __init__(
+        self,
+        embedding: nn.Module,
+        positions: Float[Tensor, "L dim"],
+        blocks: Iterable[nn.Module],
+        num_classes: int = 10,
+    ):
+        super().__init__()
+        self.embedding = embedding
+        self.register_buffer("positions", positions)
+        self.blocks = nn.ModuleList(blocks)
+        self.classify = nn.Sequential(nn.LayerNorm(positions.shape[1]), nn.Linear(positions.shape[1], num_classes))
+
+    def forward(self, x: Float[Tensor, "N 1 H W"]) -> Float[Tensor, "N num_classes"]:
+        """The logits of grey images with values in [0, 1]."""
+        tokens = self.embedding((x - 0.5) / 0.25) + self.positions.to(x.dtype)
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.classify(tokens.mean(1))
+
+
+class Zeros(nn.Module):
+    """Gives zeros, whatever it is given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+def switched_off(model: nn.Module, kind: type[nn.Module]) -> nn.Module:
+    """The model itself, in which every submodule of this class, whatever it is called, now gives zeros."""
+    for parent in list(model.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, kind):
+                setattr(parent, name, Zeros())
+    return model
+
+
+def attention_of(model: nn.Module, kind: type[nn.Module], x: Tensor) -> Float[Tensor, "layers N heads L L"]:
+    """``weights`` of every submodule of this class, for what each is given when the model sees ``x``."""
+    found = []
+    layers = [module for module in model.modules() if isinstance(module, kind)]
+    hooks = [layer.register_forward_pre_hook(lambda layer, x: found.append(layer.weights(x[0]))) for layer in layers]
+    try:
+        with torch.no_grad():
+            model(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return torch.stack(found)

@@ -1,5 +1,8 @@
 """A recording run trains a lesson's own networks from the seeds that were asked for, and keeps what it measured."""
 
+import statistics
+from pathlib import Path
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -66,3 +69,31 @@ def test_a_lesson_that_fails_leaves_the_shipped_numbers_alone(lesson, source, tm
     done = CliRunner().invoke(main, ["experiments", "01", "--to", str(tmp_path / "kept")])
     assert done.exit_code == 2 and "RuntimeError" in done.output
     assert not (tmp_path / "kept").exists() and recording.FOLDER.name == "recordings"
+
+
+SHIPPED = {file.stem: Recording.load(file) for file in sorted(recording.FOLDER.glob("*.json"))}
+
+
+@pytest.mark.parametrize("command", sorted({shipped.command for shipped in SHIPPED.values()}))
+def test_the_shipped_numbers_are_those_that_the_lesson_measures(command, tmp_path, monkeypatch):
+    """One seed is run again. On another machine rounding may lead elsewhere, at worst as far as another seed would."""
+    monkeypatch.delenv("ATTENTION_LAB_FAST", raising=False)
+    root, number = Path(__file__).parents[2], command.split()[2]
+    of_lesson = {name: shipped for name, shipped in SHIPPED.items() if shipped.command == command}
+    (lesson,) = (folder.name for folder in root.glob(f"solutions/{number}*") if folder.is_dir())
+    seed = next(iter(of_lesson.values())).seeds[:1]
+    again = record(root, lesson, seed, tmp_path, command)
+    assert again.keys() == of_lesson.keys()
+    for name, shipped in of_lesson.items():
+        assert again[name].numbers.keys() == shipped.numbers.keys()
+        for what, numbers in shipped.numbers.items():
+            near = pytest.approx(numbers[0], abs=6 * statistics.stdev(numbers) + 1e-3)
+            assert again[name].numbers[what] == [near], (name, what)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_recording_says_how_it_was_made(name):
+    made = SHIPPED[name]
+    assert made.command.endswith(f"--seeds {made.seeds[0]}-{made.seeds[-1]}")
+    assert all(len(values) == len(made.seeds) for values in made.numbers.values())
+    assert {"attention-lab", "torch", "machine"} <= made.versions.keys()

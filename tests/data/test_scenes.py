@@ -277,3 +277,12 @@ def test_cue_scenes_name_bad_arguments():
         data.cue_scenes(1, size=0)
     with pytest.raises(ValueError, match="'train' or 'test'"):
         data.cue_scenes(1, "val")
+
+
+def test_of_the_scenes_those_of_four_classes_are_kept_whole(scenes):
+    kept = data.of_cue_classes(scenes)
+    named = [data.FASHION_CLASSES[label] for label in scenes.label]
+    places = [i for i, name in enumerate(named) if name in data.CUE_CLASSES]
+    assert [data.CUE_CLASSES[label] for label in kept.label] == [named[i] for i in places]
+    for entry, whole in zip(kept._replace(label=scenes.label[places]), scenes, strict=True):
+        assert torch.equal(entry, whole[places])

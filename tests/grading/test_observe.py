@@ -281,3 +281,17 @@ def test_an_answer_that_crashes_with_some_parameters_only_crashes():
 
     answer = observe(Moody, Question("probe", (), (X,), 3, of_class=True), ("output",))
     assert "a bad mood" in str(answer.problems["output"])
+
+
+def test_an_output_in_words_is_kept_by_its_place_among_those_asked_for():
+    question = Question("probe", (), (X,), 3, words=("better", "worse"))
+    assert observe(lambda x: "worse", question, ("output",)).values["output"] == 1
+    both = observe(lambda x: ("better", x.sum()), question, ("output", "mean"))
+    assert both.values["output"] == 0 and both.values["mean"] == X.sum()
+
+
+def test_an_output_that_is_none_of_the_words_is_told_which_there_are():
+    question = Question("probe", (), (X,), 3, words=("better", "worse"))
+    asked = "one of the words 'better', 'worse' was expected, not "
+    for wrong, told in (("Better", "'Better'"), (1, "int"), (X, "Tensor"), (None, "None")):
+        assert observe(lambda x, wrong=wrong: wrong, question, ("output",)).problems["output"].message == asked + told

@@ -1,4 +1,4 @@
-"""The small host: any mechanism goes in, and only the mechanism makes the difference."""
+"""The small networks: any mechanism goes into the host; the selective one tells what each of its units chose."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 
 from attention_lab.mechanisms import BAM, CBAM, SelectiveKernel, SpatialAttention, SqueezeExcitation
 from attention_lab.networks import count_parameters
-from attention_lab.networks.small import SmallCNN
+from attention_lab.networks.small import SelectiveCNN, SmallCNN
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +79,26 @@ def test_squeezing_brings_the_whole_image_to_every_position():
 def test_sizes_below_one_are_refused_by_name(argument: str):
     with pytest.raises(ValueError, match=argument):
         SmallCNN(**{argument: 0})
+
+
+def test_a_selective_network_gives_the_shares_that_its_units_used():
+    model = SelectiveCNN((1, 3, 2), in_channels=2, num_classes=5).eval()
+    x, used = torch.randn(3, 2, 16, 12), []
+    for unit in model.units:
+        unit.block.register_forward_pre_hook(lambda block, inputs: used.append(block.weights(inputs[0])))
+    assert model(x).shape == (3, 5)
+    shares = model.weights(x)
+    assert [share.shape for share in shares] == [(3, 3, 8, 1, 1), (3, 3, 16, 1, 1)]
+    assert all(torch.equal(a, b) for a, b in zip(shares, used[:2]))
+
+
+def test_equal_windows_cost_as_much_as_different_ones():
+    ours, control = (count_parameters(SelectiveCNN(dilations)) for dilations in ((1, 3), (1, 1)))
+    assert ours == control
+
+
+def test_a_selective_network_refuses_bad_sizes_by_name():
+    with pytest.raises(ValueError, match="dilations"):
+        SelectiveCNN((1, 0))
+    with pytest.raises(ValueError, match="width"):
+        SelectiveCNN((1, 3), width=0)

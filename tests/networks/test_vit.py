@@ -5,7 +5,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from attention_lab.mechanisms import EncoderBlock, MultiHeadSelfAttention, PatchEmbedding
 from attention_lab.networks import VisionTransformer
+from attention_lab.networks.vit import TinyViT, attention_of, switched_off
 
 
 @pytest.fixture
@@ -116,3 +118,42 @@ def test_an_image_of_another_size_is_refused(vit, size):
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         VisionTransformer(**{"dim": 24, "depth": 1, "heads": 3} | arguments)
+
+
+def tiny(heads: int = 2) -> TinyViT:
+    torch.manual_seed(0)
+    return TinyViT(PatchEmbedding(1, 4, 8), torch.randn(6, 8), [EncoderBlock(8, heads) for _ in range(3)], 5).eval()
+
+
+def test_a_tiny_transformer_is_its_parts_one_after_another():
+    model, x = tiny(), torch.rand(2, 1, 8, 12)
+    tokens = model.embedding((x - 0.5) / 0.25) + model.positions
+    for block in model.blocks:
+        tokens = block(tokens)
+    assert_close(model(x), model.classify(tokens.mean(1)))
+    assert model(x).shape == (2, 5)
+
+
+def test_the_attention_of_every_block_is_found_where_it_is_used_and_nothing_is_left_behind():
+    model, x = tiny(), torch.rand(2, 1, 8, 12)
+    weights = attention_of(model, MultiHeadSelfAttention, x)
+    assert weights.shape == (3, 2, 2, 6, 6)
+    tokens = model.embedding((x - 0.5) / 0.25) + model.positions
+    first = model.blocks[0]
+    assert_close(
+        weights[0],
+        next(m for m in first.modules() if isinstance(m, MultiHeadSelfAttention)).weights(first.norm1(tokens)),
+    )
+    assert not any(module._forward_pre_hooks for module in model.modules())
+
+
+def test_without_attention_tokens_meet_in_the_final_average_only():
+    model = switched_off(tiny(), MultiHeadSelfAttention)
+    x = torch.rand(1, 1, 8, 12)
+    other = x.clone()
+    other[..., :4, :4] += 0.5  # another first patch
+    tokens, others = (model.embedding((image - 0.5) / 0.25) + model.positions for image in (x, other))
+    for block in model.blocks:
+        tokens, others = block(tokens), block(others)
+    assert not torch.allclose(tokens[:, 0], others[:, 0])
+    assert_close(tokens[:, 1:], others[:, 1:])

@@ -1,5 +1,7 @@
-"""Lesson 08, attention in networks: count-parameters, count-macs, attention-bottleneck, grad-cam."""
+"""Lesson 08, attention in networks: count-parameters, count-macs, attention-bottleneck, verdict, grad-cam."""
 
+import math
+import statistics
 from collections.abc import Callable, Iterable
 
 import torch
@@ -658,6 +660,181 @@ ATTENTION_BOTTLENECK = Exercise(
 )
 
 
+# verdict
+
+RULE = (
+    "d_s = a_s - b_s for each seed s; standard error = sqrt(sum (d_s - mean d)^2 / (n - 1)) / sqrt(n); "
+    "decided if n >= 3 and |mean d| > 2 standard errors (lesson 02)"
+)
+
+
+class Verdict:
+    """Paired differences, their standard error, and the rule, in steps."""
+
+    def differences(self, a: list[float], b: list[float]) -> list[float]:
+        return [x - y for x, y in zip(a, b)]
+
+    def mean(self, differences: list[float]) -> float:
+        return statistics.mean(differences)
+
+    def deviation(self, differences: list[float]) -> float:
+        return statistics.stdev(differences)
+
+    def standard_error(self, a: list[float], b: list[float]) -> float:
+        return self.deviation(self.differences(a, b)) / self.root(len(a))
+
+    def root(self, seeds: int) -> float:
+        return math.sqrt(seeds)
+
+    def decided(self, mean: float, error: float, seeds: int) -> bool:
+        return seeds >= 3 and abs(mean) > 2 * error
+
+    def word(self, mean: float) -> str:
+        return "better" if mean < 0 else "worse"
+
+    def __call__(self, errors_a: list[float], errors_b: list[float]) -> tuple[str, float, float]:
+        mean, error = self.mean(self.differences(errors_a, errors_b)), self.standard_error(errors_a, errors_b)
+        return self.word(mean) if self.decided(mean, error, len(errors_a)) else "undecided", mean, error
+
+
+class WithoutSign(Verdict):
+    """Right words, but the mean is told without its sign."""
+
+    def __call__(self, errors_a: list[float], errors_b: list[float]) -> tuple[str, float, float]:
+        word, mean, error = super().__call__(errors_a, errors_b)
+        return word, abs(mean), error
+
+
+def unpaired(self: Verdict, a: list[float], b: list[float]) -> float:
+    return math.sqrt(statistics.variance(a) / len(a) + statistics.variance(b) / len(b))
+
+
+def measured(seeds: int, mean: float, spread: float) -> Callable:
+    """Errors of two models that share the luck of the seeds; between them lies ``mean``, in standard errors."""
+
+    def inputs(g: Generator) -> tuple[list[float], list[float]]:
+        luck, apart = normal(g, seeds), normal(g, seeds)
+        apart = (apart - apart.mean()) / apart.std() * spread
+        b = 30 + 4 * (luck - luck.mean()) / luck.std()
+        a = b + apart + mean * spread / math.sqrt(seeds)
+        return a.tolist(), b.tolist()
+
+    return inputs
+
+
+VERDICT = Exercise(
+    id="verdict",
+    forms=(Verdict(),),
+    records=("output", "mean", "standard_error"),
+    words=("better", "worse", "undecided"),
+    equation=RULE,
+    probes={
+        "clearly better": Probe(measured(5, -4.0, 1.5)),
+        "clearly worse": Probe(measured(4, 5.0, 0.8)),
+        "hardly better": Probe(measured(6, -2.2, 1.2)),
+        "not quite worse": Probe(measured(6, 1.9, 1.0)),
+        "many seeds, small difference": Probe(measured(25, -3.0, 1.0)),
+        "two seeds": Probe(measured(2, -9.0, 0.5)),
+        "three seeds": Probe(measured(3, 3.5, 0.7)),
+    },
+    checks={
+        "numbers": Check(2, (values("mean"), values("standard_error"))),
+        "word": Check(3, (values("output", name="verdict"), leaves_input_alone())),
+    },
+    misconceptions=(
+        mistake(
+            "unpaired",
+            "the two models' errors are averaged each for itself: the luck that they share is not taken out",
+            "Which of b's errors belongs to the first of a's? Where do you subtract the two?",
+            steps(standard_error=unpaired),
+        ),
+        mistake(
+            "deviation-not-error",
+            "the standard deviation is taken for the standard error: more seeds would not make it smaller",
+            "What happens to your number when you train a hundred seeds? What should happen?",
+            steps(root=lambda self, seeds: 1.0),
+        ),
+        mistake(
+            "divided-by-n",
+            "the squares are divided by n, not by n - 1",
+            "The mean was taken from the same n numbers. How many of them are then still free?",
+            steps(deviation=lambda self, differences: statistics.pstdev(differences)),
+        ),
+        mistake(
+            "divided-by-n-not-its-root",
+            "the standard deviation is divided by n, not by its root",
+            "How much smaller is the standard error of four times as many seeds?",
+            steps(root=lambda self, seeds: float(seeds)),
+        ),
+        mistake(
+            "exchanged",
+            "the difference is b minus a",
+            "errors_a is lower in every seed. Which sign must the mean have?",
+            steps(
+                differences=lambda self, a, b: [y - x for x, y in zip(a, b)],
+                word=lambda self, mean: "better" if mean > 0 else "worse",
+            ),
+            steps(differences=lambda self, a, b: [y - x for x, y in zip(a, b)]),
+        ),
+        mistake(
+            "words-exchanged",
+            "the two words are exchanged: a higher error counts as better",
+            "These are errors. Is the lower one better or worse?",
+            steps(word=lambda self, mean: "better" if mean > 0 else "worse"),
+        ),
+        mistake(
+            "one-standard-error",
+            "one standard error is enough for your verdict",
+            "How many standard errors does the rule ask for?",
+            steps(decided=lambda self, mean, error, seeds: seeds >= 3 and abs(mean) > error),
+        ),
+        mistake(
+            "by-the-mean",
+            "the word follows from the mean alone: no difference is ever undecided",
+            "How large may the mean be by luck alone? Which number says so?",
+            steps(decided=lambda self, mean, error, seeds: seeds >= 3),
+            steps(decided=lambda self, mean, error, seeds: True),
+        ),
+        mistake(
+            "two-seeds-decide",
+            "two seeds decide: one difference from the other is all that is known of the spread",
+            "How many seeds does the rule ask for?",
+            steps(decided=lambda self, mean, error, seeds: abs(mean) > 2 * error),
+        ),
+        mistake(
+            "never-worse",
+            "the sign of the mean is not looked at where it decides, or a worse model is called undecided",
+            "What do you return when the mean is far above zero?",
+            steps(decided=lambda self, mean, error, seeds: seeds >= 3 and mean < -2 * error),
+        ),
+        mistake(
+            "absolute-mean",
+            "the mean has lost its sign",
+            "Which of the two models is better, by your mean?",
+            steps(mean=lambda self, differences: abs(statistics.mean(differences))),
+            lambda right: WithoutSign(),
+        ),
+    ),
+    hints=(
+        "Same seed, same batches, same luck. What is left when you subtract seed by seed?",
+        r"""
+        $d_s = a_s - b_s$; $\bar d$ is their mean; standard error
+        $= \sqrt{\frac{1}{n - 1}\sum_s (d_s - \bar d)^2}\,\big/\,\sqrt n$. Decided if $n \ge 3$ and $|\bar d|$ is larger than
+        two standard errors. $\bar d < 0$: a has the lower error.
+        """,
+        """
+        ```
+        d = a minus b, for each pair of errors
+        mean = mean of d;  error = statistics.stdev of d / root of the number of d
+        if there are fewer than 3 or |mean| is at most 2 error: word = "undecided"
+        otherwise: word = "better" if mean < 0, "worse" if not
+        return word, mean, error
+        ```
+        """,
+    ),
+)
+
+
 # grad-cam
 
 
@@ -987,4 +1164,4 @@ GRAD_CAM = Exercise(
     ),
 )
 
-EXERCISES = (COUNT_PARAMETERS, COUNT_MACS, ATTENTION_BOTTLENECK, GRAD_CAM)
+EXERCISES = (COUNT_PARAMETERS, COUNT_MACS, ATTENTION_BOTTLENECK, VERDICT, GRAD_CAM)

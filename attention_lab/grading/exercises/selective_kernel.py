@@ -1,10 +1,10 @@
-"""Lesson 05, selective kernels: branch-softmax, selective-kernel, debug-sk."""
+"""Lesson 05, selective kernels: branch-softmax, selective-kernel, which-reading, debug-sk."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from ..exercise import Check, Exercise, Misconception, Probe, instead, mistake, named, normal, steps
 from ..properties import (
@@ -88,7 +88,7 @@ BRANCH_SOFTMAX = Exercise(
     },
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
-        "values": Check(2, (sums_to_one("output", 1), values(), images_apart(), gradients(on=MODERATE))),
+        "values": Check(1, (sums_to_one("output", 1), values(), images_apart(), gradients(on=MODERATE))),
     },
     misconceptions=(
         *NORMALISERS,
@@ -445,8 +445,8 @@ SELECTIVE_KERNEL = Exercise(
     },
     checks={
         "shapes": Check(1, (shape("weights"), shape("output"), leaves_input_alone())),
-        "parameters": Check(2, (parameters(),)),
-        "weights": Check(3, (between(0, 1, "weights"), sums_to_one("weights", 1), values("weights"))),
+        "parameters": Check(1, (parameters(),)),
+        "weights": Check(2, (between(0, 1, "weights"), sums_to_one("weights", 1), values("weights"))),
         "values": Check(3, (values("output"), together("weights", "output"), images_apart(), repeatable())),
         "gradients": Check(1, (gradients(),)),
     },
@@ -471,6 +471,130 @@ SELECTIVE_KERNEL = Exercise(
                   logits = second layer of (first layer of s), as (N, branches, channels)
                   return branch_softmax of logits, with two new axes at the end
         forward:  return the sum over branches of weight times branch of x
+        ```
+        """,
+    ),
+)
+
+
+# which-reading
+
+READING = (
+    "softmax over i of scores[i C + c] if branches lie behind one another, of scores[c M + i] if channels do "
+    "(i = 0 ... M - 1, c = 0 ... C - 1)"
+)
+
+
+class Reading:
+    """Tries the reading of branches behind one another, and takes the other if it does not fit."""
+
+    def read(self, scores: Tensor, weights: Tensor) -> Tensor:
+        return scores.view(weights.shape)
+
+    def normalise(self, logits: Tensor) -> Tensor:
+        return logits.softmax(1)
+
+    def fits(self, made: Tensor, weights: Tensor) -> bool:
+        return torch.allclose(made, weights, atol=1e-3)
+
+    def told(self, fits: bool) -> str:
+        return "branches" if fits else "channels"
+
+    def __call__(self, scores: Tensor, weights: Tensor) -> str:
+        return self.told(self.fits(self.normalise(self.read(scores, weights)), weights))
+
+
+class OtherReading(Reading):
+    """Tries the reading of channels behind one another: the same, until numbers are compared too strictly."""
+
+    def read(self, scores: Tensor, weights: Tensor) -> Tensor:
+        return scores.view(len(weights), weights.shape[2], weights.shape[1]).transpose(1, 2)
+
+    def told(self, fits: bool) -> str:
+        return "channels" if fits else "branches"
+
+
+def scored(word: str, images: int, branches: int, channels: int, decimals: int | None = None) -> Callable:
+    """Scores and the weights that one of the readings made of them; no two scores of an image are nearly equal."""
+
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        places = torch.stack([torch.randperm(branches * channels, generator=g) for _ in range(images)])
+        scores = (places + 0.5 * torch.rand(places.shape, generator=g)).double() / branches / channels
+        scores = 3 * scores + normal(g, images, 1)
+        if word == "branches":
+            weights = scores.view(images, branches, channels).softmax(1)
+        else:
+            weights = scores.view(images, channels, branches).softmax(2).transpose(1, 2)
+        return scores, weights if decimals is None else weights.round(decimals=decimals)
+
+    return inputs
+
+
+def tells(points: int, *on: str) -> Check:
+    return Check(points, (values(name="reading", on=on), leaves_input_alone()))
+
+
+STRICT = steps(fits=lambda self, made, weights: torch.allclose(made, weights))
+
+WHICH_READING = Exercise(
+    id="which-reading",
+    forms=(Reading(),),
+    words=("branches", "channels"),
+    equation=READING,
+    probes={
+        "branches": Probe(scored("branches", 3, 2, 5)),
+        "channels": Probe(scored("channels", 3, 2, 5)),
+        "as many branches as channels": Probe(scored("branches", 2, 3, 3)),
+        "one image": Probe(scored("channels", 1, 4, 8)),
+        "branches, rounded": Probe(scored("branches", 4, 2, 6, decimals=4)),
+        "channels, rounded": Probe(scored("channels", 2, 3, 4, decimals=4)),
+    },
+    checks={
+        "exact": tells(2, "branches", "channels", "as many branches as channels", "one image"),
+        "rounded": tells(1, "branches, rounded", "channels, rounded"),
+    },
+    misconceptions=(
+        mistake(
+            "always-branches",
+            'the answer is always "branches": what you test holds for both readings, or is never tested',
+            "Do the weights sum to 1 in both readings? Which of your lines gives another result for the other one?",
+            instead(lambda scores, weights: "branches"),
+        ),
+        mistake(
+            "always-channels",
+            'the answer is always "channels": what you test holds for neither reading, or is never tested',
+            "Which softmax did the block take, and over which axis? Do you compare like with like?",
+            instead(lambda scores, weights: "channels"),
+        ),
+        mistake(
+            "words-exchanged",
+            "the two words are exchanged",
+            "In view(N, M, C), whose scores come first in a row: all of branch 1, or all of channel 1?",
+            steps(told=lambda self, fits: "channels" if fits else "branches"),
+        ),
+        mistake(
+            "too-strict",
+            "numbers are compared as if no decimal had been rounded away",
+            "How far from the true weight can a weight be that is rounded to four decimals?",
+            STRICT,
+            instead(STRICT(OtherReading())),
+            equation="rounded to four decimals: at most 0.00005 away",
+        ),
+    ),
+    hints=(
+        """
+        Be the block: make weights of the scores yourself, by one reading or by both. Which result are the weights that
+        you were given?
+        """,
+        r"""
+        `scores.view(N, M, C)`, softmax over axis 1: `(N, M, C)`. `scores.view(N, C, M)`, softmax over axis 2, axes 1 and
+        2 exchanged: `(N, M, C)`. One of them is nearer than $10^{-3}$ to `weights` everywhere.
+        """,
+        """
+        ```
+        made = branch_softmax of scores, viewed in the shape of weights
+        if made and weights are equal up to 0.001 everywhere: "branches"
+        otherwise: "channels"
         ```
         """,
     ),
@@ -622,4 +746,4 @@ DEBUG_SK = Exercise(
     ),
 )
 
-EXERCISES = (BRANCH_SOFTMAX, SELECTIVE_KERNEL, DEBUG_SK)
+EXERCISES = (BRANCH_SOFTMAX, SELECTIVE_KERNEL, WHICH_READING, DEBUG_SK)

@@ -1,4 +1,4 @@
-"""Lesson 07, spatial transformers: affine-grid, bilinear-sample, spatial-transformer."""
+"""Lesson 07, spatial transformers: affine-grid, bilinear-sample, spatial-transformer, follows."""
 
 import torch
 import torch.nn.functional as F
@@ -96,7 +96,7 @@ AFFINE_GRID = Exercise(
         "shape": Check(1, (shape(), leaves_input_alone())),
         "identity": Check(1, (values(on=("identity",), name="the identity gives the pixels' centres"), written_out())),
         "shift": Check(1, (values(on=("shift",), name="a shift in x moves x alone"), written_out())),
-        "values": Check(2, (values(), images_apart(), gradients(), written_out())),
+        "values": Check(1, (values(), images_apart(), gradients(), written_out())),
     },
     misconceptions=(
         mistake(
@@ -319,7 +319,7 @@ BILINEAR_SAMPLE = Exercise(
                 written_out(),
             ),
         ),
-        "values": Check(3, (values(on=("plain", "one image")), images_apart(), written_out())),
+        "values": Check(4, (values(on=("plain", "one image")), images_apart(), written_out())),
         "outside": Check(
             1, (values(on=("rim",), name="0 outside; at the edge a mixture of the last pixel and 0"), written_out())
         ),
@@ -561,8 +561,7 @@ SPATIAL_TRANSFORMER = Exercise(
     checks={
         "shapes": Check(1, (shape("weights"), shape("output"), parameters(), leaves_input_alone())),
         "identity": Check(1, (starts_as_identity(), sets_the_last_layer_only())),
-        "values": Check(2, (values("weights"), values("output"), images_apart(), repeatable())),
-        "gradients": Check(1, (gradients(),)),
+        "values": Check(1, (values("weights"), values("output"), images_apart(), repeatable(), gradients())),
     },
     misconceptions=(
         mistake(
@@ -653,4 +652,155 @@ SPATIAL_TRANSFORMER = Exercise(
     ),
 )
 
-EXERCISES = (AFFINE_GRID, BILINEAR_SAMPLE, SPATIAL_TRANSFORMER)
+
+# follows
+
+DISTANCES = (
+    "own = mean over i of |m_i - c_i|, other = mean over all pairs i, j with i != j of |m_i - c_j|, "
+    "with m_i = theta_i (0, 0, 1); it follows if own < other / 2"
+)
+
+
+class Follows:
+    """All distances, then those on the diagonal and those off it, in steps."""
+
+    def middles(self, theta: Tensor) -> Tensor:
+        return theta[:, :, 2]
+
+    def distances(self, middles: Tensor, centres: Tensor) -> Tensor:
+        return (middles[:, None] - centres).square().sum(2).sqrt()
+
+    def other(self, distances: Tensor) -> Tensor:
+        number = len(distances)
+        return (distances.sum() - distances.diagonal().sum()) / (number * (number - 1))
+
+    def word(self, own: Tensor, other: Tensor) -> str:
+        return "follows" if own < other / 2 else "ignores"
+
+    def __call__(self, theta: Tensor, centres: Tensor) -> tuple[str, Tensor, Tensor]:
+        distances = self.distances(self.middles(theta), centres)
+        own, other = distances.diagonal().mean(), self.other(distances)
+        return self.word(own, other), own, other
+
+
+def looks(images: int, along: float, noise: float, spread: float = 0.3, aside: float = 0.0) -> Probe:
+    """Windows whose middle is so many times the garment's, some noise, and a shift that is the same for all."""
+
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        centres = normal(g, images, 2)
+        centres = spread * (centres - centres.mean(0)) / centres.std(0) + 0.1
+        theta = identity(images) * 0.5 + 0.1 * normal(g, images, 2, 3)
+        theta[:, :, 2] = along * centres + noise * spread * normal(g, images, 2).clamp(-2, 2) + aside
+        return theta, centres
+
+    return Probe(inputs)
+
+
+def one_for_all(images: int, spread: float) -> Probe:
+    """Windows that hardly differ. (With equal ones, own and other would be equal too, but for rounding.)"""
+
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        theta = (identity(1) * 0.6 + 0.02 * normal(g, 1, 2, 3)).repeat(images, 1, 1)
+        return theta + 1e-3 * normal(g, images, 2, 3), spread * normal(g, images, 2)
+
+    return Probe(inputs)
+
+
+FOLLOWS = Exercise(
+    id="follows",
+    forms=(Follows(),),
+    records=("output", "own", "other"),
+    words=("follows", "ignores"),
+    equation=DISTANCES,
+    probes={
+        "close behind": looks(20, along=1, noise=0.15),
+        "close behind, garments far apart": looks(25, along=1, noise=0.15, spread=3.0),
+        "one window, garments in the middle": one_for_all(12, spread=0.05),
+        "one window, garments anywhere": one_for_all(15, spread=0.5),
+        "moves, but not with the garment": looks(24, along=0, noise=1.0),
+        "moves against the garment": looks(18, along=-1, noise=0.1),
+        "moves too little": looks(22, along=0.2, noise=0.05),
+    },
+    checks={
+        "distances": Check(1, (values("own"), values("other"), leaves_input_alone())),
+        "word": Check(1, (values("output", name="verdict"),)),
+    },
+    misconceptions=(
+        mistake(
+            "wrong-middle",
+            "the middle is read from the zooms of theta, not from its shifts",
+            "Put (0, 0, 1) into the equation of section 2: what is left of theta?",
+            steps(middles=lambda self, theta: theta[:, [0, 1], [0, 1]]),
+        ),
+        mistake(
+            "own-among-others",
+            "the pairs of a window with its own garment are among the others",
+            "How many pairs of two different images are there among N?",
+            steps(other=lambda self, distances: distances.mean()),
+        ),
+        mistake(
+            "divided-by-all-pairs",
+            "the others are summed without the own pairs, but divided by N^2",
+            "How many pairs of two different images are there among N?",
+            steps(other=lambda self, distances: (distances.sum() - distances.diagonal().sum()) / distances.numel()),
+        ),
+        mistake(
+            "next-image-only",
+            "each window is compared with one other garment, not with all of them",
+            "How many pairs of two different images are there among N?",
+            steps(other=lambda self, distances: distances.roll(-1, 1).diagonal().mean()),
+            steps(other=lambda self, distances: distances.roll(1, 1).diagonal().mean()),
+        ),
+        mistake(
+            "squared-distances",
+            "distances are squared: the root is missing",
+            "How far is (0.3, 0.4) from (0, 0)?",
+            steps(distances=lambda self, middles, centres: (middles[:, None] - centres).square().sum(2)),
+        ),
+        mistake(
+            "axes-added",
+            "the distances along x and along y are added",
+            "How far is (0.3, 0.4) from (0, 0)?",
+            steps(distances=lambda self, middles, centres: (middles[:, None] - centres).abs().sum(2)),
+        ),
+        mistake(
+            "nearer-is-enough",
+            "any distance below that of the others counts as following",
+            "How much less than other must own be?",
+            steps(word=lambda self, own, other: "follows" if own < other else "ignores"),
+        ),
+        mistake(
+            "own-alone",
+            "the word follows from the own distance alone: a window in the middle is near garments in the middle",
+            "What would a window do that never looks at the image? Does your word see the difference?",
+            *(
+                steps(word=lambda self, own, other, most=most: "follows" if own < most else "ignores")
+                for most in (0.1, 0.15, 0.2, 0.25, 0.3)
+            ),
+        ),
+        mistake(
+            "words-exchanged",
+            "the two words are exchanged",
+            "own is far below other. Does the window follow?",
+            steps(word=lambda self, own, other: "ignores" if own < other / 2 else "follows"),
+        ),
+    ),
+    hints=(
+        "A window that follows is near its own garment, and far from the garments of other images.",
+        r"""
+        Middles $m$ = last column of theta: `(N, 2)`. All distances $|m_i - c_j|$: `(N, N)`, by
+        `m[:, None] - centres`. `own` is the mean of the diagonal, `other` the mean of the $N (N - 1)$ numbers off it.
+        """,
+        """
+        ```
+        differences = middles with a new axis 1, minus centres: (N, N, 2)
+        distances = root of the sum of squares over the last axis: (N, N)
+        own = mean of the diagonal
+        other = (sum of all minus sum of the diagonal) / (N (N - 1))
+        word = "follows" if own < other / 2, otherwise "ignores"
+        ```
+        """,
+    ),
+)
+
+EXERCISES = (AFFINE_GRID, BILINEAR_SAMPLE, SPATIAL_TRANSFORMER, FOLLOWS)

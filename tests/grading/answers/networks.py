@@ -1,6 +1,7 @@
 """Answers to lesson 08, as learners write them."""
 
 import math
+import statistics
 
 import numpy as np
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from attention_lab.networks import Bottleneck, count_macs, count_parameters
+from attention_lab.training import Difference
 
 # count-parameters
 
@@ -713,6 +715,167 @@ class AThird1x1(BottleneckBase):
     def __init__(self, in_channels, width, stride=1, attention=None):
         super().__init__(in_channels, width, stride, attention)
         self.conv2 = nn.Conv2d(width, width, 1, bias=False)
+
+
+# verdict
+
+
+@right("verdict")
+def with_statistics(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    if len(d) < 3 or abs(mean) <= 2 * error:
+        return "undecided", mean, error
+    return ("better" if mean < 0 else "worse"), mean, error
+
+
+@right("verdict")
+def with_tensors(errors_a, errors_b):
+    d = torch.tensor(errors_a, dtype=torch.float64) - torch.tensor(errors_b, dtype=torch.float64)
+    mean, se = d.mean(), d.std() / math.sqrt(len(d))
+    word = "undecided"
+    if len(d) > 2:
+        if mean < -2 * se:
+            word = "better"
+        elif mean > 2 * se:
+            word = "worse"
+    return word, mean, se
+
+
+@right("verdict")
+def written_out(errors_a, errors_b):
+    n = len(errors_a)
+    total = 0
+    for a, b in zip(errors_a, errors_b):
+        total += a - b
+    mean = total / n
+    squares = sum((a - b - mean) ** 2 for a, b in zip(errors_a, errors_b))
+    error = math.sqrt(squares / (n - 1) / n)
+    if n >= 3 and mean + 2 * error < 0:
+        return "better", mean, error
+    if n >= 3 and mean - 2 * error > 0:
+        return "worse", mean, error
+    return "undecided", mean, error
+
+
+@right("verdict")
+def with_the_package(errors_a, errors_b):
+    apart = Difference.between(errors_a, errors_b)
+    return apart.in_words("better", "worse"), apart.mean, apart.standard_error
+
+
+@wrong("verdict", "unpaired")
+def two_spreads(errors_a, errors_b):
+    n = len(errors_a)
+    mean = sum(errors_a) / n - sum(errors_b) / n
+    error = ((statistics.variance(errors_a) + statistics.variance(errors_b)) / n) ** 0.5
+    if n < 3 or abs(mean) <= 2 * error:
+        return "undecided", mean, error
+    return ("better" if mean < 0 else "worse"), mean, error
+
+
+@wrong("verdict", "deviation-not-error")
+def spread(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d)
+    word = "undecided" if len(d) < 3 or abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "divided-by-n")
+def of_numpy(errors_a, errors_b):
+    d = np.array(errors_a) - np.array(errors_b)
+    mean, error = float(d.mean()), float(d.std() / np.sqrt(len(d)))
+    word = "undecided" if len(d) < 3 or abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "divided-by-n-not-its-root")
+def by_the_number(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d)
+    word = "undecided" if len(d) < 3 or abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "exchanged", passes="word")
+def gain(errors_a, errors_b):
+    d = [b - a for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    word = "undecided" if len(d) < 3 or abs(mean) <= 2 * error else "better" if mean > 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "exchanged")
+def gain_called_by_its_sign(errors_a, errors_b):
+    d = [b - a for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    word = "undecided" if len(d) < 3 or abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "words-exchanged", passes="numbers")
+def more_is_better(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    if len(d) < 3 or abs(mean) <= 2 * error:
+        return "undecided", mean, error
+    return ("better" if mean > 0 else "worse"), mean, error
+
+
+@wrong("verdict", "one-standard-error", passes="numbers")
+def more_than_its_error(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    if len(d) < 3 or abs(mean) < error:
+        return "undecided", mean, error
+    return ("better" if mean < 0 else "worse"), mean, error
+
+
+@wrong("verdict", "by-the-mean", passes="numbers")
+def lower_is_better(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    return ("better" if mean < 0 else "worse"), mean, error
+
+
+@wrong("verdict", "two-seeds-decide", passes="numbers")
+def any_number_of_seeds(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    if abs(mean) > 2 * error:
+        return ("better" if mean < 0 else "worse"), mean, error
+    return "undecided", mean, error
+
+
+@wrong("verdict", "never-worse", passes="numbers")
+def better_or_not(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    return ("better" if len(d) >= 3 and mean < -2 * error else "undecided"), mean, error
+
+
+@wrong("verdict", "absolute-mean", passes="word")
+def how_far_apart(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = abs(statistics.mean(d)), statistics.stdev(d) / len(d) ** 0.5
+    if len(d) < 3 or mean <= 2 * error:
+        return "undecided", mean, error
+    return ("better" if sum(errors_a) < sum(errors_b) else "worse"), mean, error
+
+
+@wrong("verdict", None)
+def only_the_word(errors_a, errors_b):
+    return "undecided"
+
+
+@wrong("verdict", None, passes="numbers")
+def in_capitals(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    if len(d) < 3 or abs(mean) <= 2 * error:
+        return "Undecided", mean, error
+    return ("Better" if mean < 0 else "Worse"), mean, error
 
 
 # grad-cam

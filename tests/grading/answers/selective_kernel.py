@@ -537,6 +537,90 @@ class NoGradientToTheWeights(Base):
         return (self.weights(x.detach()) * self.maps(x)).sum(1)
 
 
+# which-reading
+
+
+@right("which-reading")
+def one_reading_tried(scores, weights):
+    read = scores.view(weights.shape).softmax(1)
+    return "branches" if torch.allclose(read, weights, atol=1e-3) else "channels"
+
+
+@right("which-reading")
+def the_nearer_of_two(scores, weights):
+    n, m, c = weights.shape
+    a = scores.reshape(n, m, c).softmax(dim=1)
+    b = scores.reshape(n, c, m).softmax(dim=2).permute(0, 2, 1)
+    return "branches" if (a - weights).abs().sum() < (b - weights).abs().sum() else "channels"
+
+
+@right("which-reading")
+def who_wins(scores, weights):
+    """The largest score of a channel has the largest weight."""
+    n, m, c = weights.shape
+    if (scores.view(n, m, c).argmax(1) == weights.argmax(1)).all():
+        return "branches"
+    return "channels"
+
+
+@right("which-reading")
+def through_the_logarithm_of_the_ratio(scores, weights):
+    n, m, c = weights.shape
+    interleaved = torch.stack([scores[:, i::m] for i in range(m)], 1)
+    gaps = interleaved - interleaved[:, :1]
+    same = ((weights / weights[:, :1]).log() - gaps).abs() < 0.05
+    if bool(same.all()):
+        return "channels"
+    return "branches"
+
+
+@wrong("which-reading", "always-branches")
+def only_the_sums(scores, weights):
+    read = scores.view(weights.shape).softmax(1)
+    return "branches" if torch.allclose(read.sum(1), weights.sum(1), atol=1e-3) else "channels"
+
+
+@wrong("which-reading", "always-branches")
+def constant(scores, weights):
+    return "branches"
+
+
+@wrong("which-reading", "always-channels")
+def softmax_over_the_channels(scores, weights):
+    read = scores.view(weights.shape).softmax(2)
+    return "branches" if torch.allclose(read, weights, atol=1e-3) else "channels"
+
+
+@wrong("which-reading", "always-channels")
+def no_softmax(scores, weights):
+    return "branches" if torch.allclose(scores.view(weights.shape), weights, atol=1e-3) else "channels"
+
+
+@wrong("which-reading", "words-exchanged")
+def exchanged(scores, weights):
+    n, m, c = weights.shape
+    read = scores.view(n, c, m).softmax(2).transpose(1, 2)
+    return "branches" if torch.allclose(read, weights, atol=1e-3) else "channels"
+
+
+@wrong("which-reading", "too-strict", passes="exact")
+def without_tolerance(scores, weights):
+    read = scores.view(weights.shape).softmax(1)
+    return "branches" if torch.allclose(read, weights) else "channels"
+
+
+@wrong("which-reading", "too-strict", passes="exact")
+def the_other_without_tolerance(scores, weights):
+    n, m, c = weights.shape
+    read = scores.view(n, c, m).softmax(2).transpose(1, 2)
+    return "channels" if torch.allclose(read, weights) else "branches"
+
+
+@wrong("which-reading", None)
+def says_whether_not_which(scores, weights):
+    return torch.allclose(scores.view(weights.shape).softmax(1), weights, atol=1e-3)
+
+
 # debug-sk
 
 

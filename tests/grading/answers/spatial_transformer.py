@@ -566,26 +566,26 @@ class Base(nn.Module):
         return F.grid_sample(x, points, padding_mode=padding, align_corners=sample)
 
 
-@wrong("spatial-transformer", "no-identity-start", passes="shapes values gradients")
+@wrong("spatial-transformer", "no-identity-start", passes="shapes values")
 class RandomStart(Base):
     def start(self):
         pass
 
 
-@wrong("spatial-transformer", "no-identity-start", passes="shapes values gradients")
+@wrong("spatial-transformer", "no-identity-start", passes="shapes values")
 class ZeroStart(Base):
     def start(self):
         nn.init.zeros_(self.localisation[-1].weight)
         nn.init.zeros_(self.localisation[-1].bias)
 
 
-@wrong("spatial-transformer", "no-identity-start", passes="shapes values gradients")
+@wrong("spatial-transformer", "no-identity-start", passes="shapes values")
 class OnlyTheBias(Base):
     def start(self):
         self.localisation[-1].bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0])
 
 
-@wrong("spatial-transformer", "all-layers-set", passes="shapes values gradients")
+@wrong("spatial-transformer", "all-layers-set", passes="shapes values")
 class ZeroEverywhere(Base):
     def start(self):
         for parameter in self.localisation.parameters():
@@ -593,7 +593,7 @@ class ZeroEverywhere(Base):
         self.localisation[-1].bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0])
 
 
-@wrong("spatial-transformer", "theta-shape", passes="identity gradients")
+@wrong("spatial-transformer", "theta-shape", passes="identity")
 class SixNumbers(Base):
     def weights(self, x):
         return self.localisation(x)
@@ -602,50 +602,50 @@ class SixNumbers(Base):
         return self.warp(x, self.weights(x).view(-1, 2, 3))
 
 
-@wrong("spatial-transformer", "theta-transposed", passes="shapes gradients")
+@wrong("spatial-transformer", "theta-transposed", passes="shapes")
 class FilledByColumns(Base):
     def weights(self, x):
         return self.localisation(x).view(-1, 3, 2).permute(0, 2, 1)
 
 
-@wrong("spatial-transformer", "align-corners-mixed", passes="shapes gradients")
+@wrong("spatial-transformer", "align-corners-mixed", passes="shapes")
 class SamplerAligned(Base):
     def warp(self, x, theta):
         return super().warp(x, theta, sample=True)
 
 
-@wrong("spatial-transformer", "align-corners-mixed", passes="shapes gradients")
+@wrong("spatial-transformer", "align-corners-mixed", passes="shapes")
 class GridAligned(Base):
     def warp(self, x, theta):
         return super().warp(x, theta, grid=True)
 
 
-@wrong("spatial-transformer", "align-corners", passes="shapes identity gradients")
+@wrong("spatial-transformer", "align-corners", passes="shapes identity")
 class BothAligned(Base):
     def warp(self, x, theta):
         return super().warp(x, theta, grid=True, sample=True)
 
 
-@wrong("spatial-transformer", "border-repeated", passes="shapes identity gradients")
+@wrong("spatial-transformer", "border-repeated", passes="shapes identity")
 class BorderPadding(Base):
     def warp(self, x, theta):
         return super().warp(x, theta, padding="border")
 
 
-@wrong("spatial-transformer", "size-swapped", passes="gradients")
+@wrong("spatial-transformer", "size-swapped")
 class WidthThenHeight(Base):
     def warp(self, x, theta):
         return four_corners(x, matrix_product(theta, x.shape[3], x.shape[2]))
 
 
-@wrong("spatial-transformer", "theta-inverted", passes="shapes identity gradients")
+@wrong("spatial-transformer", "theta-inverted", passes="shapes identity")
 class InverseTheta(Base):
     def warp(self, x, theta):
         last = torch.tensor([[[0.0, 0.0, 1.0]]], dtype=x.dtype).repeat(len(x), 1, 1)
         return super().warp(x, torch.inverse(torch.cat([theta, last], 1))[:, :2])
 
 
-@wrong("spatial-transformer", "first-theta-for-all", passes="shapes identity gradients")
+@wrong("spatial-transformer", "first-theta-for-all", passes="shapes identity")
 class OneThetaForAll(Base):
     def warp(self, x, theta):
         return super().warp(x, theta[:1].repeat(len(x), 1, 1))
@@ -658,13 +658,130 @@ class WarpUnused(Base):
         return x
 
 
-@wrong("spatial-transformer", "grid-returned", passes="gradients")
+@wrong("spatial-transformer", "grid-returned")
 class ReturnsTheGrid(Base):
     def warp(self, x, theta):
         return F.affine_grid(theta, x.shape, align_corners=False)
 
 
-@wrong("spatial-transformer", "detached", passes="shapes identity values")
+@wrong("spatial-transformer", "detached", passes="shapes identity")
 class ThetaOfADetachedImage(Base):
     def weights(self, x):
         return super().weights(x.detach())
+
+
+# follows
+
+
+@right("follows")
+def by_broadcasting(theta, centres):
+    distances = (theta[:, None, :, 2] - centres[None]).norm(dim=-1)
+    n = len(theta)
+    own = distances.diagonal().mean()
+    other = distances[~torch.eye(n, dtype=torch.bool)].mean()
+    return ("follows" if own < 0.5 * other else "ignores"), own, other
+
+
+@right("follows")
+def with_cdist(theta, centres):
+    middle = theta @ torch.tensor([0.0, 0.0, 1.0], dtype=theta.dtype)
+    d = torch.cdist(middle, centres)
+    n = d.size(0)
+    own = d.trace() / n
+    other = (d.sum() - d.trace()) / (n * n - n)
+    return "follows" if 2 * own < other else "ignores", own.item(), other.item()
+
+
+@right("follows")
+def with_loops(theta, centres):
+    own, others = [], []
+    for i in range(len(theta)):
+        for j in range(len(theta)):
+            dx = float(theta[i, 0, 2] - centres[j, 0])
+            dy = float(theta[i, 1, 2] - centres[j, 1])
+            (own if i == j else others).append((dx * dx + dy * dy) ** 0.5)
+    own, other = sum(own) / len(own), sum(others) / len(others)
+    word = "ignores"
+    if own < other / 2:
+        word = "follows"
+    return word, own, other
+
+
+def _distances(theta, centres):
+    return (theta[:, None, :, 2] - centres).norm(dim=2)
+
+
+def _off(d):
+    return (d.sum() - d.diagonal().sum()) / (len(d) * (len(d) - 1))
+
+
+@wrong("follows", "wrong-middle")
+def zooms_for_shifts(theta, centres):
+    middle = torch.stack([theta[:, 0, 0], theta[:, 1, 1]], 1)
+    d = (middle[:, None] - centres).norm(dim=2)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "own-among-others", passes="word")
+def mean_of_all(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diag().mean(), d.mean()
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "divided-by-all-pairs", passes="word")
+def diagonal_set_to_zero(theta, centres):
+    d = _distances(theta, centres)
+    own = d.diagonal().mean()
+    other = (d * (1 - torch.eye(len(d), dtype=d.dtype))).mean()
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "next-image-only", passes="word")
+def rolled(theta, centres):
+    middle = theta[:, :, 2]
+    own = (middle - centres).norm(dim=1).mean()
+    other = (middle - centres.roll(1, 0)).norm(dim=1).mean()
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "squared-distances", passes="word")
+def mean_squares(theta, centres):
+    d = ((theta[:, None, :, 2] - centres) ** 2).sum(-1)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "axes-added", passes="word")
+def by_blocks(theta, centres):
+    d = (theta[:, None, :, 2] - centres).abs().sum(-1)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "nearer-is-enough", passes="distances")
+def a_little_nearer(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own < other else "ignores", own, other
+
+
+@wrong("follows", "own-alone", passes="distances")
+def near_enough(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own < 0.2 else "ignores", own, other
+
+
+@wrong("follows", "words-exchanged", passes="distances")
+def exchanged_words(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diagonal().mean(), _off(d)
+    return "ignores" if own < other / 2 else "follows", own, other
+
+
+@wrong("follows", None)
+def only_whether(theta, centres):
+    d = _distances(theta, centres)
+    return d.diagonal().mean() < _off(d) / 2
