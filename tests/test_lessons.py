@@ -28,7 +28,7 @@ POINTS = {
         "positions": 4,
         "encoder-block": 5,
     },
-    "07-spatial-transformer": {"affine-grid": 4, "bilinear-sample": 8, "spatial-transformer": 3, "follows": 2},
+    "07-spatial-transformer": {"affine-grid": 4, "bilinear-sample": 8, "spatial-transformer": 4, "follows": 1},
     "08-attention-in-networks": {
         "count-parameters": 2,
         "count-macs": 6,

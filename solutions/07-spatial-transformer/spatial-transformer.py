@@ -325,6 +325,9 @@ check("spatial-transformer-identity", SpatialTransformer)
 # %%
 check("spatial-transformer-values", SpatialTransformer)
 
+# %%
+check("spatial-transformer-gradients", SpatialTransformer)
+
 # %% [markdown]
 # ---
 # **First sitting ends here** (about 65 minutes). The second one takes about 50. When you come back, run all cells from
@@ -365,9 +368,6 @@ def follows(theta, centres):
     return "follows" if own < other / 2 else "ignores", own, other
     ### END SOLUTION
 
-
-# %%
-check("follows-distances", follows)
 
 # %%
 check("follows-word", follows)

@@ -561,7 +561,8 @@ SPATIAL_TRANSFORMER = Exercise(
     checks={
         "shapes": Check(1, (shape("weights"), shape("output"), parameters(), leaves_input_alone())),
         "identity": Check(1, (starts_as_identity(), sets_the_last_layer_only())),
-        "values": Check(1, (values("weights"), values("output"), images_apart(), repeatable(), gradients())),
+        "values": Check(1, (values("weights"), values("output"), images_apart(), repeatable())),
+        "gradients": Check(1, (gradients(),)),
     },
     misconceptions=(
         mistake(
@@ -722,8 +723,7 @@ FOLLOWS = Exercise(
         "moves too little": looks(22, along=0.2, noise=0.05),
     },
     checks={
-        "distances": Check(1, (values("own"), values("other"), leaves_input_alone())),
-        "word": Check(1, (values("output", name="verdict"),)),
+        "word": Check(1, (values("own"), values("other"), values("output", name="verdict"), leaves_input_alone())),
     },
     misconceptions=(
         mistake(

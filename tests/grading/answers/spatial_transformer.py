@@ -566,26 +566,26 @@ class Base(nn.Module):
         return F.grid_sample(x, points, padding_mode=padding, align_corners=sample)
 
 
-@wrong("spatial-transformer", "no-identity-start", passes="shapes values")
+@wrong("spatial-transformer", "no-identity-start", passes="shapes values gradients")
 class RandomStart(Base):
     def start(self):
         pass
 
 
-@wrong("spatial-transformer", "no-identity-start", passes="shapes values")
+@wrong("spatial-transformer", "no-identity-start", passes="shapes values gradients")
 class ZeroStart(Base):
     def start(self):
         nn.init.zeros_(self.localisation[-1].weight)
         nn.init.zeros_(self.localisation[-1].bias)
 
 
-@wrong("spatial-transformer", "no-identity-start", passes="shapes values")
+@wrong("spatial-transformer", "no-identity-start", passes="shapes values gradients")
 class OnlyTheBias(Base):
     def start(self):
         self.localisation[-1].bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0])
 
 
-@wrong("spatial-transformer", "all-layers-set", passes="shapes values")
+@wrong("spatial-transformer", "all-layers-set", passes="shapes values gradients")
 class ZeroEverywhere(Base):
     def start(self):
         for parameter in self.localisation.parameters():
@@ -593,7 +593,7 @@ class ZeroEverywhere(Base):
         self.localisation[-1].bias.data = torch.tensor([1.0, 0, 0, 0, 1, 0])
 
 
-@wrong("spatial-transformer", "theta-shape", passes="identity")
+@wrong("spatial-transformer", "theta-shape", passes="identity gradients")
 class SixNumbers(Base):
     def weights(self, x):
         return self.localisation(x)
@@ -602,50 +602,50 @@ class SixNumbers(Base):
         return self.warp(x, self.weights(x).view(-1, 2, 3))
 
 
-@wrong("spatial-transformer", "theta-transposed", passes="shapes")
+@wrong("spatial-transformer", "theta-transposed", passes="shapes gradients")
 class FilledByColumns(Base):
     def weights(self, x):
         return self.localisation(x).view(-1, 3, 2).permute(0, 2, 1)
 
 
-@wrong("spatial-transformer", "align-corners-mixed", passes="shapes")
+@wrong("spatial-transformer", "align-corners-mixed", passes="shapes gradients")
 class SamplerAligned(Base):
     def warp(self, x, theta):
         return super().warp(x, theta, sample=True)
 
 
-@wrong("spatial-transformer", "align-corners-mixed", passes="shapes")
+@wrong("spatial-transformer", "align-corners-mixed", passes="shapes gradients")
 class GridAligned(Base):
     def warp(self, x, theta):
         return super().warp(x, theta, grid=True)
 
 
-@wrong("spatial-transformer", "align-corners", passes="shapes identity")
+@wrong("spatial-transformer", "align-corners", passes="shapes identity gradients")
 class BothAligned(Base):
     def warp(self, x, theta):
         return super().warp(x, theta, grid=True, sample=True)
 
 
-@wrong("spatial-transformer", "border-repeated", passes="shapes identity")
+@wrong("spatial-transformer", "border-repeated", passes="shapes identity gradients")
 class BorderPadding(Base):
     def warp(self, x, theta):
         return super().warp(x, theta, padding="border")
 
 
-@wrong("spatial-transformer", "size-swapped")
+@wrong("spatial-transformer", "size-swapped", passes="gradients")
 class WidthThenHeight(Base):
     def warp(self, x, theta):
         return four_corners(x, matrix_product(theta, x.shape[3], x.shape[2]))
 
 
-@wrong("spatial-transformer", "theta-inverted", passes="shapes identity")
+@wrong("spatial-transformer", "theta-inverted", passes="shapes identity gradients")
 class InverseTheta(Base):
     def warp(self, x, theta):
         last = torch.tensor([[[0.0, 0.0, 1.0]]], dtype=x.dtype).repeat(len(x), 1, 1)
         return super().warp(x, torch.inverse(torch.cat([theta, last], 1))[:, :2])
 
 
-@wrong("spatial-transformer", "first-theta-for-all", passes="shapes identity")
+@wrong("spatial-transformer", "first-theta-for-all", passes="shapes identity gradients")
 class OneThetaForAll(Base):
     def warp(self, x, theta):
         return super().warp(x, theta[:1].repeat(len(x), 1, 1))
@@ -658,13 +658,13 @@ class WarpUnused(Base):
         return x
 
 
-@wrong("spatial-transformer", "grid-returned")
+@wrong("spatial-transformer", "grid-returned", passes="gradients")
 class ReturnsTheGrid(Base):
     def warp(self, x, theta):
         return F.affine_grid(theta, x.shape, align_corners=False)
 
 
-@wrong("spatial-transformer", "detached", passes="shapes identity")
+@wrong("spatial-transformer", "detached", passes="shapes identity values")
 class ThetaOfADetachedImage(Base):
     def weights(self, x):
         return super().weights(x.detach())
@@ -723,14 +723,14 @@ def zooms_for_shifts(theta, centres):
     return "follows" if own < other / 2 else "ignores", own, other
 
 
-@wrong("follows", "own-among-others", passes="word")
+@wrong("follows", "own-among-others")
 def mean_of_all(theta, centres):
     d = _distances(theta, centres)
     own, other = d.diag().mean(), d.mean()
     return "follows" if own < other / 2 else "ignores", own, other
 
 
-@wrong("follows", "divided-by-all-pairs", passes="word")
+@wrong("follows", "divided-by-all-pairs")
 def diagonal_set_to_zero(theta, centres):
     d = _distances(theta, centres)
     own = d.diagonal().mean()
@@ -738,7 +738,7 @@ def diagonal_set_to_zero(theta, centres):
     return "follows" if own < other / 2 else "ignores", own, other
 
 
-@wrong("follows", "next-image-only", passes="word")
+@wrong("follows", "next-image-only")
 def rolled(theta, centres):
     middle = theta[:, :, 2]
     own = (middle - centres).norm(dim=1).mean()
@@ -746,35 +746,35 @@ def rolled(theta, centres):
     return "follows" if own < other / 2 else "ignores", own, other
 
 
-@wrong("follows", "squared-distances", passes="word")
+@wrong("follows", "squared-distances")
 def mean_squares(theta, centres):
     d = ((theta[:, None, :, 2] - centres) ** 2).sum(-1)
     own, other = d.diagonal().mean(), _off(d)
     return "follows" if own < other / 2 else "ignores", own, other
 
 
-@wrong("follows", "axes-added", passes="word")
+@wrong("follows", "axes-added")
 def by_blocks(theta, centres):
     d = (theta[:, None, :, 2] - centres).abs().sum(-1)
     own, other = d.diagonal().mean(), _off(d)
     return "follows" if own < other / 2 else "ignores", own, other
 
 
-@wrong("follows", "nearer-is-enough", passes="distances")
+@wrong("follows", "nearer-is-enough")
 def a_little_nearer(theta, centres):
     d = _distances(theta, centres)
     own, other = d.diagonal().mean(), _off(d)
     return "follows" if own < other else "ignores", own, other
 
 
-@wrong("follows", "own-alone", passes="distances")
+@wrong("follows", "own-alone")
 def near_enough(theta, centres):
     d = _distances(theta, centres)
     own, other = d.diagonal().mean(), _off(d)
     return "follows" if own < 0.2 else "ignores", own, other
 
 
-@wrong("follows", "words-exchanged", passes="distances")
+@wrong("follows", "words-exchanged")
 def exchanged_words(theta, centres):
     d = _distances(theta, centres)
     own, other = d.diagonal().mean(), _off(d)
