@@ -16,7 +16,8 @@
 # **Attention = a distribution of weights, computed from the features, then combined with the features.**
 #
 # Eight lessons, one idea. In each you see a mechanism at work, write it yourself, check it, repair a broken one, and test in
-# an experiment what it is good for. Take them in order: each uses what you wrote before.
+# an experiment what it is good for. Take them in order: what passed
+# all its checks is kept in the folder `mine`, and later lessons use it in place of ours.
 #
 # | lesson | what is weighted | minutes | builds on | points |
 # | --- | --- | --- | --- | --- |

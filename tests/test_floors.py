@@ -11,7 +11,7 @@ FLOORS = (
     {"mechanisms", "table", "threads"},
     {"data", "baselines", "mechanism_table"},
     {"networks", "recording"},
-    {"training", "papers", "bench"},
+    {"training", "papers", "bench", "mine"},
     {"figures", "grading"},
     {"course"},
     {"cli"},

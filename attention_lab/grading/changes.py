@@ -51,10 +51,11 @@ class Change(NamedTuple):
 
 
 class Source(NamedTuple):
-    """An answer's syntax tree, and the names that its code sees."""
+    """An answer's syntax tree, the names that its code sees, and the text of its cell."""
 
     tree: Tree
     names: dict[str, Any]
+    text: str
 
 
 def source_of(answer: Any) -> Source | None:
@@ -68,7 +69,7 @@ def source_of(answer: Any) -> Source | None:
         except SyntaxError:
             continue
         if found:
-            return Source(found[-1], function.__globals__)
+            return Source(found[-1], function.__globals__, "".join(lines))
     return None
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+from .. import mine
 from ..table import Table
 from . import report as reports
+from .changes import source_of
 from .exercise import Exercise
 from .exercises import EXERCISES, HINTS, LESSONS, TEXTS
-from .judge import Report, ask, judge
+from .judge import Report, ask, judge, judge_all
 from .kernel import as_new
 from .limits import quiet
 from .observe import stub_name
@@ -19,6 +21,8 @@ from .witness import Witness
 
 hints_given: Counter[str] = Counter()
 points_earned: dict[str, int] = {}
+passed: dict[str, tuple[Any, set[str]]] = {}
+"""By exercise, the last answer that passed a check of it, and the checks that this answer has passed."""
 
 
 STUB = "{} is still a stub: write it in place of `raise NotImplementedError()`, then run this again."
@@ -66,6 +70,29 @@ def check(id: str, answer: Any) -> None:
     show(report)
     if not report.passed:
         raise CheckFailed(reports.text(report))
+    carry_on(exercise, name, answer)
+
+
+def carry_on(exercise: Exercise, check: str, answer: Any) -> None:
+    """Keep an answer for later lessons when it has passed all checks of its exercise, if its cell also runs alone."""
+    last, before = passed.get(exercise.key, (None, set()))
+    now = (before if last is answer else set()) | {check}
+    passed[exercise.key] = answer, now
+    if now != exercise.checks.keys() or not (source := source_of(answer)):
+        return
+    file = mine.keep(source.tree.name, source.text)
+    if file is None:
+        return
+    try:
+        with quiet(), as_new():
+            again = judge_all(exercise, Witness(mine.load(file), ask(exercise), exercise.records))
+        runs_alone = all(report.passed for report in again.values())
+    except Exception:
+        runs_alone = False
+    if runs_alone:
+        print(f"Kept: later lessons use your {source.tree.name}.")
+    else:
+        file.unlink()
 
 
 def hint(id: str) -> None:

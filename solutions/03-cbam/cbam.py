@@ -38,7 +38,7 @@ from torch.nn import functional as F
 
 from attention_lab import data, figures, training
 from attention_lab.grading import check, hint, points
-from attention_lab.mechanisms import SqueezeExcitation
+from attention_lab.mine import SqueezeExcitation
 from attention_lab.networks import count_macs, create
 from attention_lab.networks.selfie import SelfieSegmentation
 from attention_lab.networks.small import SmallCNN

@@ -41,7 +41,7 @@ from torch.nn import functional as F
 
 from attention_lab import data, figures, training
 from attention_lab.grading import check, hint, points
-from attention_lab.mechanisms import SqueezeExcitation
+from attention_lab.mine import SqueezeExcitation
 from attention_lab.networks import create
 from attention_lab.networks.small import SmallCNN
 from attention_lab.recording import recorded

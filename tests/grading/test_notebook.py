@@ -1,5 +1,6 @@
 """What a learner sees: check and hint, with any answer whatever."""
 
+import linecache
 import re
 import subprocess
 import sys
@@ -245,3 +246,47 @@ def test_a_lessons_checks_are_ours_also_where_a_learners_own_function_is_called_
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "CheckFailed: squeeze-values: " in shown and "mine squeeze-values" not in shown
     assert shown.splitlines()[-2:] == ["mine width", "1"]
+
+
+# -- what passed is carried on
+
+
+def in_a_cell(code: str, name: str):
+    """What a cell of a notebook defines, whose lines are known afterwards as IPython's are."""
+    file = f"<cell of {name}>"
+    linecache.cache[file] = len(code), None, code.splitlines(keepends=True), file
+    names = {"torch": torch, "nn": nn}
+    exec(compile(code, file, "exec"), names)
+    return names[name]
+
+
+@pytest.fixture
+def lesson_folder(tmp_path, monkeypatch):
+    (tmp_path / "index.ipynb").write_text("{}")
+    (tmp_path / "02").mkdir()
+    monkeypatch.chdir(tmp_path / "02")
+    monkeypatch.setattr(notebook, "passed", {})
+    return tmp_path
+
+
+def test_an_answer_that_passed_all_its_checks_is_kept_for_later_lessons(lesson_folder, capsys):
+    answer = in_a_cell("def squeeze(x):\n    return x.mean((2, 3))\n", "squeeze")
+    check("squeeze-shape", answer)
+    assert not (lesson_folder / "mine").exists()
+    check("squeeze-values", answer)
+    assert "Kept: later lessons use your squeeze." in capsys.readouterr().out
+    assert "return x.mean((2, 3))" in (lesson_folder / "mine" / "squeeze.py").read_text()
+
+
+def test_one_and_the_same_answer_must_pass_all_of_them(lesson_folder):
+    check("squeeze-shape", in_a_cell("def squeeze(x):\n    return x.sum((2, 3))\n", "squeeze"))
+    check("squeeze-values", in_a_cell("def squeeze(x):\n    return x.mean((2, 3))\n", "squeeze"))
+    assert not (lesson_folder / "mine").exists()
+
+
+def test_an_answer_that_needs_another_cell_is_not_kept(lesson_folder, capsys):
+    answer = in_a_cell("def squeeze(x):\n    return helper(x)\n", "squeeze")
+    answer.__globals__["helper"] = squeeze
+    check("squeeze-shape", answer)
+    check("squeeze-values", answer)
+    assert list((lesson_folder / "mine").iterdir()) == [] and "Kept" not in capsys.readouterr().out
