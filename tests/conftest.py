@@ -15,11 +15,16 @@ ROOT = Path(__file__).parents[1]
 
 
 class Scheduling(LoadFileScheduling):
-    """What shares work runs on one worker: a file, which may have set-ups; of the banks of answers, one exercise's."""
+    """What shares work runs on one worker: a file, which may have set-ups; of some files, the tests of one parameter.
+
+    In the bank, that is what stands before the colon: the exercise.
+    """
+
+    shared_out = ("test_bank.py", "test_readers.py", "test_lessons.py", "test_experiments.py")
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
-        if not file.endswith(("test_bank.py", "test_readers.py")):
+        if not file.endswith(self.shared_out):
             return file
         return f"{file} {test.partition('[')[2].removesuffix(']').split(':')[0]}"
 
