@@ -728,16 +728,15 @@ for cue in (True, False):
 
 # %% [markdown]
 # **What this shows.** Look at the column *so it is*. Without attention the error is several times larger, with about as
-# many parameters. It is about that of somebody who knows both garments and ignores the bar. A patch of a garment never hears of
-# the bar, and an average at the end is too late. With attention the news crosses the image in one step: for a transformer
-# nothing is far away.
+# many parameters. It is about that of somebody who knows both garments and ignores the bar. A patch of a garment never
+# hears of the bar, and an average at the end is too late. With attention the news crosses the image in one step: for a
+# transformer nothing is far away.
 #
 # **What the maps show.** One patch of a garment (framed) asks: which patches answer? The maps are the four heads of one
 # block in the first seed: the block of the head that reacts most. Above for an image with a bar, below for one without.
 # Look for the head that the line of the first seed names: in our run it looks at the top row where the bar is missing.
-# That is an anecdote. So the lines above the picture measure, over all test
-# images, which share of attention goes to the top row; an even distribution would give 0.25. Each line is about one of
-# the eight heads, the one that differs most. In each seed this head tells bar from no bar. Which one it is, in which
+# That is an anecdote. So the lines above the pictures measure, over all test images, which share of attention goes to the
+# top row; an even distribution would give 0.25. Each line is about one of the eight heads, the one that differs most. In each seed this head tells bar from no bar. Which one it is, in which
 # block, and whether it looks more at the bar or at its absence, is up to the seed. So never explain a network by one map
 # of one head. The authors of the Vision Transformer, too, call such maps a rough, qualitative idea.
 #
