@@ -202,7 +202,9 @@ class SelectiveKernel(nn.Module):
             )
             for i in range(1, branches + 1)
         )
-        self.hidden = nn.Sequential(nn.Linear(channels, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU())
+        self.hidden = nn.Sequential(
+            nn.Linear(channels, hidden, bias=False), nn.BatchNorm1d(hidden), nn.ReLU()
+        )
         self.scores = nn.Linear(hidden, branches * channels, bias=False)
         ### END SOLUTION
 
@@ -240,7 +242,8 @@ check("selective-kernel-gradients", SelectiveKernel)
 
 # %% [markdown]
 # (If your `forward` calls `weights`, the branches are computed twice, once for the weights and once for the output. That
-# is simple to read. A fast block computes them once.)
+# is simple to read. In training BN then also updates its running averages twice in each step. The output of the step
+# does not change. A fast block computes the branches once.)
 #
 # ## 5. See what you built
 #
@@ -264,10 +267,12 @@ def draw_shares(shares):
     axes = drawn.subplots()
     shares = shares[:, shares[0].argsort()]
     for i, (share, marker) in enumerate(zip(shares, figures.MARKERS)):
-        axes.scatter(range(len(share)), share, s=12, color=figures.COLOURS[i], marker=marker, label=f"dilation {i + 1}")
+        look = {"color": figures.COLOURS[i], "marker": marker, "s": 12}
+        axes.scatter(range(len(share)), share, label=f"dilation {i + 1}", **look)
     axes.set(xlabel="channel, sorted by the share of dilation 1", ylabel="share", ylim=(0.4, 0.6))
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return figures.Picture(drawn, f"The branches' shares of {shares.shape[1]} channels, mirrored around one half.")
+    described = f"The branches' shares of {shares.shape[1]} channels, mirrored around one half."
+    return figures.Picture(drawn, described)
 
 
 draw_shares(weights[0].flatten(1))
@@ -279,13 +284,15 @@ draw_shares(weights[0].flatten(1))
 
 # %%
 channels = 256
-for name, kernel, groups in [("5x5", 5, 1), ("3x3, dilation 2", 3, 1), ("3x3, dilation 2, 32 groups", 3, 32)]:
+branches = [("5x5", 5, 1), ("3x3, dilation 2", 3, 1), ("3x3, dilation 2, 32 groups", 3, 32)]
+for name, kernel, groups in branches:
     print(f"{name:28} {kernel**2 * channels**2 // groups:>10,} weights")
 yours = sum(p.numel() for p in SelectiveKernel(channels).parameters())
 plain = 9 * channels**2
 grouped = plain // 32
 print(f"{'your whole block':28} {yours:>10,} parameters")
-print(f"that is {yours / plain:.2f} times one plain 3x3 convolution, {yours / grouped:.1f} times one with 32 groups")
+print(f"that is {yours / plain:.2f} times one plain 3x3 convolution,")
+print(f"and {yours / grouped:.1f} times one with 32 groups")
 
 # %% [markdown]
 # So two grouped branches, the hidden layer and the scores together are cheaper than one *plain* convolution. But the
@@ -333,7 +340,7 @@ print(f"SKNet-50 has {more / 1e6:.1f}M more than ResNeXt-50: {more / counts['res
 
 # %% exercise="which-reading"
 def which_reading(scores, weights):
-    """(N, M * C), (N, M, C) -> "branches" or "channels": what lies behind one another in a row of scores."""
+    """(N, M * C), (N, M, C) -> "branches" or "channels"."""
     ### BEGIN SOLUTION
     by_branches = branch_softmax(scores.view(weights.shape))
     return "branches" if torch.allclose(by_branches, weights, atol=1e-3) else "channels"
@@ -472,7 +479,7 @@ check("debug-sk-values", SKAttentionModule)
 
 # %% tags=["demo"]
 def garments(number, split, seed, scale=(0.3, 0.96)):
-    """Upright garments of four classes on black; their sizes are between scale[0] and scale[1] of the image."""
+    """Upright garments of four classes on black; sizes between scale[0] and scale[1] of the image."""
     made = data.scenes(number, split, 24, seed, scale, rotation=0, fragments=0, photos=False)
     return data.of_cue_classes(made)
 
@@ -521,8 +528,8 @@ figures.gallery(in_noise(shown), lights)
 # Above: the garments as they are. Below: the same, with the light of others. (What is brighter than white is drawn
 # white.)
 #
-# So there are two **worlds**, and two networks in each. All are trained on images of their own world and tested on
-# those. We do not judge by light that a network has never seen.
+# So there are two **worlds**, and two networks in each. All are trained on images of their own world, and their errors
+# are measured on those.
 #
 # **Before you run: write down what you expect.**
 #
@@ -587,7 +594,8 @@ for world, comparison in worlds.items():
 # %% [markdown]
 # Three seeds are few for such questions. So the same code was run beforehand from ten other seeds, which took some
 # minutes, and its numbers came with the course. The table shows those. Each line is the network with two windows minus
-# the control, seed by seed, and what our rule (lesson 02) says about it.
+# the control, seed by seed, and what our rule (lesson 02) says about it. (The next cell only makes this table. You need not
+# read it.)
 
 # %% tags=["demo"]
 shipped = recorded("selective-kernel", worlds["as it is"].seeds, measured)
@@ -596,7 +604,8 @@ ours, control = WINDOWS
 
 def of_seeds(world, name, *parts):
     """One number a seed: the sum of these parts."""
-    return [sum(values) for values in zip(*(shipped.numbers[f"{world}, {name}: {part}"] for part in parts))]
+    numbers = [shipped.numbers[f"{world}, {name}: {part}"] for part in parts]
+    return [sum(values) for values in zip(*numbers)]
 
 
 def row(world, title, parts, low, high, digits):
@@ -609,44 +618,58 @@ def row(world, title, parts, low, high, digits):
 
 rows = []
 for world in worlds:
-    rows.append(row(world, "error in %", ["error"], "better", "worse", 1))
+    rows.append(row(world, "error in %", ["error"], "better", "worse", 2))
     for unit in ("unit 1", "unit 2"):
         by_size, by_light = f"{unit} by size", f"{unit} by light"
-        rises = {"from small to large": [by_size, by_light], "by size": [by_size], "by light": [by_light]}
-        rows += [row(world, f"{unit}: rise {how}", parts, "falls", "rises", 2) for how, parts in rises.items()]
+        rises = {
+            "from small to large": [by_size, by_light],
+            "by size": [by_size],
+            "by light": [by_light],
+        }
+        for how, parts in rises.items():
+            rows.append(row(world, f"{unit}: rise {how}", parts, "falls", "rises", 3))
+which = f"seeds {shipped.seeds[0]} to {shipped.seeds[-1]}"
 Table(
-    f"Means of the seeds {shipped.seeds[0]} to {shipped.seeds[-1]}; ours minus the control: mean ± standard error.",
+    f"Means of the {which}; ours minus the control: mean ± standard error.",
     ["world", "what", "ours", "control", "ours minus control", "so it"],
     rows,
 )
 
 # %% [markdown]
-# And a picture of unit 2 in the networks that you trained, averaged over their seeds: first in the world as it is, then
-# with the light mixed up. Each dot is an image, the lines are means. The two colours mirror each other, because the two
-# weights sum to 1.
+# And pictures of the two units in the networks that you trained, averaged over their seeds: first in the world as it is,
+# then in the world with the light mixed up. Each dot is an image, the lines are means. The two colours mirror each other,
+# because the two weights sum to 1. All pictures have the same scale.
 
 # %% tags=["demo"]
 made = garments(1000, "test", seed=4)
+in_words = {"as it is": "the world as it is", "light mixed up": "the world with the light mixed up"}
 for world, change in {"as it is": torch.clone, "light mixed up": mixed_up}.items():
     images = in_noise(change(made.image))
     with torch.no_grad():
-        chosen = [model.weights(images)[1] for model in worlds[world].runs[ours].models]
-    drawn = figures.branch_weights(torch.stack(chosen).mean(0), made.size, ["dilation 1", "dilation 3"])
-    drawn.figure.axes[0].set_title(f"the world {world}")
-    display(drawn)
+        chosen = [model.weights(images) for model in worlds[world].runs[ours].models]
+    for unit in (0, 1):
+        mean = torch.stack([weights[unit] for weights in chosen]).mean(0)
+        drawn = figures.branch_weights(mean, made.size, ["dilation 1", "dilation 3"])
+        axes = drawn.figure.axes[0]
+        axes.set_title(f"{in_words[world]}, unit {unit + 1}")
+        axes.set_ylim(0.2, 0.8)
+        display(drawn)
 
 # %% [markdown]
 # **What the table shows.** Read the world as it is first, then the other one.
 #
 # - *From small to large* the weight of the larger window rises, in both units, and more than in the control. This is what
 #   the paper found. It is tempting to stop here.
-# - The two lines below divide this rise, and all of it comes **by light**. At equal light the weight does not rise with
-#   the size. In unit 2 it even falls a little.
-# - *Light mixed up*: now even a bright garment may be small. In unit 1 the weight rises by size, but only a little. In
-#   unit 2 the rise by size is undecided, and the rise by light is still there.
+# - The two lines below divide this rise, and all of it lies in the line **by light**. (By size unit 2 even falls a little.)
+#   Be careful here: in this world a small garment is hardly ever so bright, and a large one never so dark, as in two of our
+#   four pictures, and the large dim one is hardly visible in the noise. So this network is asked about images that it has
+#   never seen. In the world with the light mixed up such images do occur: that one is the better witness.
+# - *Light mixed up*: in unit 1 the weight rises by **size**, a little, and nothing can be said about light (undecided). In
+#   unit 2 it is the other way round: it rises by **light**, and by size it is undecided.
 #
-# So "large objects get the large window" is true of these images, and it is mostly a fact about **light**. The block
-# chooses by its squeeze, an average. How much light there is, is the first thing that an average tells.
+# So "large objects get the large window" is true of the images as they are. There, light alone could make it: the block
+# chooses by its squeeze, an average, and how much light there is, is the first thing that an average tells. Where light
+# tells nothing of size, a small part by size is left, in one unit.
 #
 # **Does the choice pay?** No. In neither world does the network with two windows have a smaller error than the control,
 # which has nothing to choose between. The mean lies on the side of the control. The block makes a choice, you can measure
@@ -659,7 +682,7 @@ for world, change in {"as it is": torch.clone, "light mixed up": mixed_up}.items
 # **What this does not show.** That selective kernels are useless. These are two units, small grey images and a short
 # training. The paper's photographs have large objects that are dark and small ones that are bright, and a gain on
 # ImageNet. Light may play no part there. But the paper does not say that somebody looked. And a difference of up to about
-# twice the standard error would not have been seen here.
+# two standard errors beyond the mean cannot be excluded.
 
 # %% [markdown]
 # ## 9. The paper, guided

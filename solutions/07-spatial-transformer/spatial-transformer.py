@@ -272,8 +272,8 @@ figures.gallery(torch.cat([rings, *seen]), titles)
 
 # %% [markdown]
 # In the middle picture there are rings in the corners and at the sides that do not exist. This is **aliasing**: fine
-# stripes, read too rarely, look like coarse ones. Averaging first takes the fine stripes away: grey is the honest answer.
-# A spatial transformer that zooms out does not average. So it is best at zooming *in*.
+# stripes, read too rarely, look like coarse ones. Averaging first takes most of it away: grey is the honest answer.
+# (Weak false rings are left. A square is not the best average.) A spatial transformer that zooms out does not average. So it is best at zooming *in*.
 #
 # ## 5. Exercise: the spatial transformer
 #
@@ -330,8 +330,8 @@ check("spatial-transformer-gradients", SpatialTransformer)
 
 # %% [markdown]
 # ---
-# **First sitting ends here** (about 65 minutes). The second one takes about 50. When you come back, run all cells from
-# the top once.
+# **First sitting ends here** (about 65 minutes). The second one takes about 50. If you come back in a new kernel, run the
+# cells above again (*Run* → *Run All Above Selected Cell*).
 #
 # ---
 #
@@ -359,7 +359,7 @@ check("spatial-transformer-gradients", SpatialTransformer)
 
 # %% exercise="follows"
 def follows(theta, centres):
-    """(N, 2, 3) windows, (N, 2) true centres -> ("follows" or "ignores", distance to own, distance to others)."""
+    """(N, 2, 3) windows, (N, 2) true centres -> (word, own, other)."""
     ### BEGIN SOLUTION
     distances = (theta[:, None, :, 2] - centres).norm(dim=2)  # window i, garment j
     number = len(distances)
@@ -429,7 +429,7 @@ def convolutions(outputs):
 
 
 class Crop(nn.Module):
-    """Look where the localisation says, by zoom and two shifts: 16 x 16 pixels of an image of 32 x 32."""
+    """Look where the localisation says, by zoom and two shifts: at 16 x 16 pixels of 32 x 32."""
 
     def __init__(self):
         super().__init__()
@@ -457,11 +457,15 @@ class Crop(nn.Module):
 
 # %% tags=["demo"]
 def perfect_theta(pose):
-    """(N, 2, 3) -> (N, 2, 3): the theta whose output is the garment, upright and as large as the output."""
+    """(N, 2, 3) -> (N, 2, 3): the theta whose output is the garment, upright and filling it."""
     back = torch.linalg.inv(pose[:, :, :2])
     return torch.cat([back, -back @ pose[:, :, 2:]], dim=2)
 
 
+# %% [markdown]
+# The next cell only makes tables. You need not read it.
+
+# %% tags=["demo"]
 def where_they_look(windows, scenes):
     """Your verdict on each set of windows."""
     centres = perfect_theta(scenes.pose)[:, :, 2]
@@ -476,7 +480,7 @@ def where_they_look(windows, scenes):
 
 
 def two_by_two(comparison):
-    """What an unknown place costs, with pieces and without; what pieces cost; and how the costs differ."""
+    """What an unknown place costs, with and without pieces; what pieces cost; how the costs differ."""
     names = [["plain", "perfect window"], ["plain, without pieces", "perfect window, without pieces"]]
     place = [comparison.minus(unknown, known) for unknown, known in names]
     rows = [
@@ -487,7 +491,8 @@ def two_by_two(comparison):
     apart = training.Difference.between(place[0].values, place[1].values)
     rows.append(["the pieces cost", *pieces, f"{apart:.1f}, so it is {apart.in_words('less', 'more')}"])
     header = ["", "place unknown", "place known", "the place costs"]
-    return Table("Errors in %, their differences, and (last cell) the difference of the differences", header, rows)
+    caption = "Errors in %, their differences, and (last cell) the difference of the differences"
+    return Table(caption, header, rows)
 
 
 def steps_between(comparison, *names):
@@ -503,7 +508,8 @@ def chosen_windows(comparison, name, images):
     """What each seed's transformer chooses."""
     with torch.no_grad():
         models = comparison.runs[name].models
-        return {f"seed {seed}": model[0].weights(images) for seed, model in zip(comparison.seeds, models)}
+        chosen = [model[0].weights(images) for model in models]
+    return {f"seed {seed}": theta for seed, theta in zip(comparison.seeds, chosen)}
 
 
 # %% [markdown]
@@ -557,15 +563,20 @@ display(
 # %% [markdown]
 # **What makes the task hard?** The place or the pieces? Four of the errors show each with and without the other: see the
 # second table. The answer is: neither one nor the other. Where the place is known, the pieces cost little. Where there
-# are no pieces, the unknown place costs little. Both **together** cost far more than the two alone would make. That is an **interaction**: it has no
-# sense to ask which of the two is to blame. (An eye that knows where to look does not mind pieces. An eye that must look
-# everywhere meets them everywhere.) A spatial transformer attacks just that: it makes the place known.
+# are no pieces, the unknown place costs little. Both **together** cost far more than the two alone would make. That is an
+# **interaction**: it makes no sense to ask which of the two is to blame. (An eye that knows where to look does not mind
+# pieces. An eye that must look everywhere meets them everywhere.) A spatial transformer attacks just that: it makes the
+# place known.
+#
+# (Mind what *place known* means here: the perfect window knows the place *and* cuts off most of the pieces, and its
+# classifier is smaller. We did not train plain on garments in the middle with all the pieces still visible.)
 #
 # **What does the transformer gain?** Compare the rows of the first table. It has much less error than plain, with about
 # half the parameters. But look at the **convolutions without a window**: they reach a good part of this gain, nearly half
 # in our run (third table). So this part needs no looking. Without this row we would have given all of it
-# to the window. The rest is the window's: the transformer is better than the convolutions alone, by the rule. The
-# perfect window is better still.
+# to the window. The rest is decided by the rule, but not all of it need be the window's. The transformer also has twice
+# the parameters of this control, and its classifier sees the full resolution. A control without a doubt would see all
+# 32×32 pixels, have as many parameters and no window. The perfect window is better still.
 #
 # **Where it looks.** By your verdict it follows the garment in every seed, and the size of the window settles near the
 # garment's own (a zoom of 0.5), although only the class was ever told. The way is long: error of the classifier →
@@ -617,7 +628,8 @@ class OneForAll(nn.Linear):
 
 def transformer(last=nn.Linear):
     first = nn.Linear(256, 64), nn.ReLU(), nn.Linear(64, 32), nn.ReLU()
-    return nn.Sequential(SpatialTransformer(nn.Sequential(nn.Flatten(), *first, last(32, 6))), classifier(16))
+    localisation = nn.Sequential(nn.Flatten(), *first, last(32, 6))
+    return nn.Sequential(SpatialTransformer(localisation), classifier(16))
 
 
 def angle(theta):
@@ -627,7 +639,7 @@ def angle(theta):
 
 
 def how_far_it_turns(windows, scenes):
-    """The angle of theta against the angle that would turn the garment upright; one row for each seed."""
+    """The angle of theta against the angle that turns the garment upright; a row for each seed."""
     needed, rows = angle(perfect_theta(scenes.pose)), []
     for seed, theta in windows.items():
         chosen = angle(theta)
@@ -635,7 +647,8 @@ def how_far_it_turns(windows, scenes):
         means = [f"{degrees.abs().mean():.0f}°" for degrees in (needed, chosen, left)]
         rows.append([seed, *means, f"{torch.corrcoef(torch.stack([needed, chosen]))[0, 1]:.2f}"])
     header = ["", "tilt before", "turn", "tilt after", "correlation of turn and tilt"]
-    return Table("With your SpatialTransformer: angles without sign, mean of the test images", header, rows)
+    caption = "With your SpatialTransformer: angles without sign, mean of the test images"
+    return Table(caption, header, rows)
 
 
 # %% tags=["demo"]
@@ -655,9 +668,12 @@ windows = chosen_windows(rotation, "your SpatialTransformer", turned_test.image)
 grids = affine_grid(next(iter(windows.values()))[:6], 16, 16)
 labels = [data.CUE_CLASSES[label] for label in turned_test.label[:6]]
 ten_seeds = recorded("spatial-transformer-turned", rotation.seeds, rotation.errors)
+yours, *others = rotation.runs
+compared = [(name, yours) for name in others]
+compared += [(name, "plain") for name in ("one window for all", "zoom and shift only")]
 display(
     rotation,
-    training.with_more_seeds(rotation, ten_seeds),
+    training.with_more_seeds(rotation, ten_seeds, compared),
     how_far_it_turns(windows, turned_test),
     where_they_look(windows, turned_test),
     figures.sampling_grid(turned_test.image[:6], grids, labels),
@@ -675,10 +691,11 @@ display(
 # **Is it better than plain?** Yes, by about one point of error with as many parameters. In ten seeds that is decided: a
 # small gain, and a real one.
 #
-# **What helps, then?** Take away one thing after another. Without the turning nothing is lost: *zoom and shift only* is as
-# good, as far as ten seeds can see. Without the looking the whole gain is lost: *one window for all* is as bad as plain. So
-# it does help to look at each image, by zoom and shift. It does not turn garments upright. The network was never asked for
-# upright garments. It was asked for the class.
+# **What helps, then?** Take away one thing after another, and read the ten seeds in the second table. Without the turning
+# we see no loss: *zoom and shift only* cannot be told from yours (undecided, first line). Without the looking no gain is
+# left to see: *one window for all* cannot be told from plain (undecided, fourth line). And *zoom and shift only* is better
+# than plain (fifth line). So it does help to look at each image, by zoom and shift. It does not turn garments upright. The
+# network was never asked for upright garments. It was asked for the class.
 #
 # The error alone, or six pictures with frames that stand a little askew, would have let you believe that the garments
 # are turned upright. So **measure** what a mechanism does. And take away what you believe to be the reason: is the
@@ -715,7 +732,9 @@ display(
 # ## The course's comparison table, so far
 
 # %% tags=["demo"]
-figures.mechanism_table("softmax pooling", "SE", "CBAM", "BAM", "SK", "self-attention", "spatial transformer")
+figures.mechanism_table(
+    "softmax pooling", "SE", "CBAM", "BAM", "SK", "self-attention", "spatial transformer"
+)
 
 # %% [markdown]
 # **What commonly goes wrong**

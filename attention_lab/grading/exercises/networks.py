@@ -816,7 +816,7 @@ VERDICT = Exercise(
         ),
     ),
     hints=(
-        "Same seed, same batches, same luck. What is left when you subtract seed by seed?",
+        "A seed's luck is in both errors. What falls away when you subtract seed by seed?",
         r"""
         $d_s = a_s - b_s$; $\bar d$ is their mean; standard error
         $= \sqrt{\frac{1}{n - 1}\sum_s (d_s - \bar d)^2}\,\big/\,\sqrt n$. Decided if $n \ge 3$ and $|\bar d|$ is larger than
