@@ -15,6 +15,7 @@ ARGUMENTS = {
     "frozen": STACK,
     "repeated": (3, ("Conv2d", 3, 3, 1)),
     "tied": (("Conv2d", 3, 3, 1), ("ReLU",), ("Conv2d", 3, 3, 1)),
+    "scaled": (3, ("Linear", 4, 5)),
     "one-sided": (("Linear", 3, 4), ("ReLU",), ("Linear", 4, 2)),
     "loud": (("Linear", 3, 4), ("ReLU",), ("Linear", 4, 2)),
     "two gates": ("channels", "both", 3, 5),
