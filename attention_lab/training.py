@@ -141,12 +141,13 @@ class Difference:
     """What one model measured minus what another did, seed by seed.
 
     Two models that are trained from the same seed see the same batches, so a seed that is hard for one is often hard for
-    both: their difference varies less than they do. The **standard error** says how far the mean of so many differences
+    both: their difference then varies less than they do. The **standard error** says how far the mean of so many differences
     may lie from the mean of very many, by the luck of the seeds. It shrinks as the root of their number.
 
     *The rule*: the two differ if the mean is more than two standard errors away from zero, and there are at least 3
-    seeds. Else the difference is **undecided**. That does not say that the two are equal: a difference of up to about
-    two standard errors would not have been seen. More seeds see smaller ones.
+    seeds. Else the difference is **undecided**. That does not say that the two are equal: the true difference may be
+    anything within two standard errors of the mean, zero included. More seeds see smaller ones. And a table that asks
+    several questions is wrong in one of them more often than each alone.
 
     values: for each seed, one number minus the other.
     """
