@@ -145,8 +145,8 @@ class Difference:
     may lie from the mean of very many, by the luck of the seeds. It shrinks as the root of their number.
 
     *The rule*: the two differ if the mean is more than two standard errors away from zero, and there are at least 3
-    seeds. Else the difference is **undecided**. That does not say that the two are equal: a difference of up to about
-    two standard errors would not have been seen. More seeds see smaller ones.
+    seeds. Else the difference is **undecided**. That does not say that the two are equal: the true difference may lie
+    anywhere within two standard errors of the mean, zero included. More seeds see smaller ones.
 
     values: for each seed, one number minus the other.
     """
