@@ -678,10 +678,13 @@ comparison().table("CBAM (yours)")
 # the numbers came with the course. Here are both, for your five questions and one more.
 
 # %% tags=["demo"]
-more = recorded("cbam", comparison().seeds, comparison().errors)
+def more():
+    return recorded("cbam", comparison().seeds, comparison().errors)
+
+
 pairs = [("CBAM (yours)", "plain"), ("CBAM, times 4", "CBAM (yours)"), ("CBAM, times 4", "plain")]
 pairs += [(name, "CBAM (yours)") for name in ("swapped", "average only", "maximum only")]
-training.with_more_seeds(comparison(), more, pairs)
+training.with_more_seeds(comparison(), more(), pairs)
 
 # %% [markdown]
 # Compare with what you wrote down. (These are the numbers of the course's solution; yours differ a little.)
@@ -723,14 +726,14 @@ controls = training.compare(
     train=(train_set.image, train_set.label),
     test=(test_set.image, test_set.label),
     steps=200,
-    seeds=more.seeds,
+    seeds=more().seeds,
     lr=1e-2,
 )
 rows = []
 for name, block in (("plain, divided by 4", "CBAM (yours)"), ("plain, times 4", "CBAM, times 4")):
     errors = controls.errors[name]
     for other in ("plain", block):
-        apart = training.Difference.between(errors, more.numbers[other][: len(errors)])
+        apart = training.Difference.between(errors, more().numbers[other][: len(errors)])
         rows.append([f"“{name}” minus “{other}”", str(apart), apart.in_words("better", "worse")])
 caption = f"Test error in % of the controls, minus what was recorded: {len(errors)} seeds."
 Table(caption, ["", "mean ± standard error", "so it is"], rows)
