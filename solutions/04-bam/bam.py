@@ -590,13 +590,16 @@ display(comparison().table("plain"), figures.training_curves(comparison()))
 # seeds and from ten more that were trained beforehand by this very cell.
 
 # %% tags=["demo"]
-more = recorded("bam", comparison().seeds, comparison().errors)
+def more():
+    return recorded("bam", comparison().seeds, comparison().errors)
+
+
 pairs = [("spatial, dilation 1", "plain"), ("spatial, dilation 4", "spatial, dilation 1")]
 pairs += [("SE", "spatial, dilation 4"), ("BAM (yours)", "SE")]
 pairs += [("in sequence", "BAM (yours)"), ("in sequence, two gates", "BAM (yours)")]
-display(training.with_more_seeds(comparison(), more, pairs))
+display(training.with_more_seeds(comparison(), more(), pairs))
 for name in ("spatial, dilation 4", "SE", "BAM (yours)"):
-    in_order = ", ".join(f"{one:.0f}" for one in sorted(more.numbers[name]))
+    in_order = ", ".join(f"{one:.0f}" for one in sorted(more().numbers[name]))
     print(f"{name:19}   recorded, sorted: {in_order}")
 
 # %% [markdown]
@@ -611,8 +614,8 @@ for name in ("spatial, dilation 4", "SE", "BAM (yours)"):
 #   makes BAM reliable, this table cannot say; a control follows below.
 # - **Parallel or in sequence?** The three rows differ in what the spatial branch sees, and in one gate or two. Even ten
 #   seeds cannot tell them apart from BAM, and the ± is small here: two standard errors beyond the mean are two points
-#   at most in the recorded column. That BAM works side by side and CBAM in sequence is a difference of design. On this task it is not what
-#   counts: whether the news of the bar arrives is.
+#   at most in the recorded column. That BAM works side by side and CBAM in sequence is a difference of design. On this
+#   task it is not what counts: whether the news of the bar arrives is.
 #
 # **Is it the spatial branch that makes BAM reliable?** SE and BAM differ in more than that: in the BN of the MLP, and in
 # the $1 +$. The control is **channel only**: $(1 + \sigma(M_c))\,x$ with your channel gate alone. It is BAM without its
@@ -638,13 +641,13 @@ control = training.compare(
     train=(train_set.image, train_set.label),
     test=(test_set.image, test_set.label),
     steps=200,
-    seeds=more.seeds,
+    seeds=more().seeds,
     lr=1e-2,
 )
 errors = control.errors["channel only"]
 rows = []
 for other in ("BAM (yours)", "SE", "spatial, dilation 4"):
-    apart = training.Difference.between(errors, more.numbers[other][: len(errors)])
+    apart = training.Difference.between(errors, more().numbers[other][: len(errors)])
     rows.append([f"“channel only” minus “{other}”", str(apart), apart.in_words("better", "worse")])
 caption = f"Test error in % of the control, minus what was recorded: {len(errors)} seeds."
 display(Table(caption, ["", "mean ± standard error", "so it is"], rows))
