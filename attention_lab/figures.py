@@ -318,8 +318,9 @@ def sampling_grid(images: Float[Tensor, "N C H W"], grid: Float[Tensor, "N h w 2
 def training_curves(comparison: Comparison) -> Picture:
     """How the loss of each model falls, and what error is left: every seed, not only the mean.
 
-    Left: the mean loss of all seeds, averaged over a window of a thirtieth of the training; the band reaches from the
-    lowest to the highest seed. Right: the test error of each seed (dots) and their mean (stroke).
+    Left: the mean loss of all seeds, averaged over a window of a thirtieth of the training; with up to four models, a
+    band reaches from the lowest to the highest seed (more of them would mix to grey). Right: the test error of each seed
+    (marks) and their mean (stroke); its rows name the colours and marks of both sides.
     """
     figure, ((left, right),) = _figure(7.2, 3, columns=2)
     right.grid(False)
@@ -330,7 +331,8 @@ def training_curves(comparison: Comparison) -> Picture:
         losses = torch.tensor([record.losses for record in run.records])
         smooth = F.avg_pool1d(losses[:, None], window, stride=1)[:, 0].numpy()
         steps = np.arange(window, comparison.steps + 1)
-        left.fill_between(steps, smooth.min(0), smooth.max(0), color=colour, alpha=0.2, linewidth=0)
+        if len(comparison.runs) <= 4:
+            left.fill_between(steps, smooth.min(0), smooth.max(0), color=colour, alpha=0.2, linewidth=0)
         left.plot(steps, smooth.mean(0), color=colour, marker=marker, markevery=max(1, len(steps) // 6), label=name)
         right.plot(run.mean, place, color=colour, marker="|", markersize=18, markeredgewidth=2)
         apart = place + 0.25 * np.linspace(-1, 1, len(run.errors) + 2)[1:-1]
@@ -338,7 +340,6 @@ def training_curves(comparison: Comparison) -> Picture:
         seeds = f" (seeds {min(run.errors):.1f} to {max(run.errors):.1f})" * (len(run.errors) > 1)
         words.append(f"{name} ends with an error of {run.mean:.1f} %{seeds}")
     left.set(xlabel="step", ylabel="training loss", ylim=(0, None))
-    left.legend()
     right.margins(x=0.08)
     if right.get_xlim()[0] < right.get_xlim()[1] / 2:  # else the dots would crowd at the far end
         right.set_xlim(left=0)

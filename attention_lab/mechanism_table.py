@@ -3,7 +3,7 @@
 from .table import Table
 
 MECHANISMS = {
-    "softmax pooling": ("positions", "one score a position", "softmax", "weighted average", "C", "C L"),
+    "softmax pooling": ("positions", "one score a position", "softmax", "weighted average", "C", "2 C L"),
     "SE": ("channels", "two layers on the average", "sigmoid", "multiply", "2 C²/r", "2 C²/r"),
     "CBAM": (
         "channels, then positions",

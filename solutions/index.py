@@ -23,7 +23,7 @@
 # | --- | --- | --- | --- | --- |
 # | [01 Attention as weighting](01-attention-as-weighting/attention-as-weighting.ipynb) | anything: the frame of the course | 75 | PyTorch's basics | <!-- points: 01-attention-as-weighting --> |
 # | [02 Squeeze-and-excitation](02-squeeze-excitation/squeeze-excitation.ipynb) | channels | 85 | 01 | <!-- points: 02-squeeze-excitation --> |
-# | [03 CBAM](03-cbam/cbam.ipynb) | channels, then positions | 110 | 02 | <!-- points: 03-cbam --> |
+# | [03 CBAM](03-cbam/cbam.ipynb) | channels, then positions | 140 | 02 | <!-- points: 03-cbam --> |
 # | [04 BAM](04-bam/bam.ipynb) | channels and positions at once | 130 | 03 | <!-- points: 04-bam --> |
 # | [05 Selective kernels](05-selective-kernel/selective-kernel.ipynb) | branches of different size | 85 | 01, 02 | <!-- points: 05-selective-kernel --> |
 # | [06 Self-attention](06-self-attention/self-attention.ipynb) | every patch, for every patch | 155 | 01 | <!-- points: 06-self-attention --> |

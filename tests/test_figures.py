@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -303,6 +304,14 @@ def test_curves_show_every_seed():
     assert [28.0, 29.0, 30.0] in dots and [6.0, 7.0, 8.0] in dots
     assert [label.get_text() for label in right.get_yticklabels()] == ["plain", "SE"]
     assert "SE ends with an error of 7.0 % (seeds 6.0 to 8.0)" in figures.training_curves(comparison()).alt
+
+
+def test_the_curves_of_many_models_have_no_bands_that_mix_and_no_legend_in_their_way():
+    runs = {f"model {i}": run for i, run in enumerate([*comparison().runs.values()] * 3)}
+    left, right = figures.training_curves(replace(comparison(), runs=runs)).figure.axes
+    assert not left.collections
+    assert left.get_legend() is None
+    assert [label.get_text() for label in right.get_yticklabels()] == [*runs]
 
 
 def test_curves_of_a_reduced_run_say_so():

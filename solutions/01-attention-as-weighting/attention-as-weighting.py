@@ -43,6 +43,7 @@ from torch import nn
 
 from attention_lab import data, figures, training
 from attention_lab.grading import check, hint, points
+from attention_lab.table import Table
 
 # %% [markdown]
 # ## 1. A picture first
@@ -195,7 +196,7 @@ check("select-one-position", select)
 # ## 5. Exercise: recalibrate
 #
 # **What and why.** To *gate* means: multiply every feature by its own weight. The map keeps its shape; parts of it become
-# quieter. The next three lessons all end with this line. **Difficulty** ●○○○ · **15 minutes** · **<!-- points: recalibrate --> points**
+# quieter. Lessons 02 and 03 end with this line; lesson 04 with a relative, $(1 + \sigma(\ell))\,x$. **Difficulty** ●○○○ · **15 minutes** · **<!-- points: recalibrate --> points**
 #
 # $$y = \sigma(\ell)\, x$$
 #
@@ -208,7 +209,8 @@ check("select-one-position", select)
 #
 # - `logits_shape(x, what)`: the shape that the logits for `x` must have, a tuple of four numbers. `what` is a word of
 #   this table. Every image has weights of its own.
-# - `recalibrate(x, logits)`: `x` and logits of such a shape → `(N, C, H, W)`.
+# - `recalibrate(x, logits)`: `x` and logits of such a shape → `(N, C, H, W)`. The gate must also work for logits as large
+#   as 1,000 and −1,000.
 #
 # | `what` | what is weighted | you meet it in |
 # | --- | --- | --- |
@@ -291,23 +293,25 @@ figures.gallery(test_bags[0][:, None], [""] * 25)
 
 # %% [markdown]
 # A small network turns every garment into 64 numbers, its features, and into one score. Then the 25 feature vectors are
-# combined into one. Five networks differ in this step alone. It has two parts, which are easily confused:
+# combined into one. Six networks differ in this step alone. It has two parts, which are easily confused:
 #
 # | | the weighted features are **averaged** (divided by 25) | they are **summed** |
 # | --- | --- | --- |
-# | **no weights** | average | |
+# | **no weights** | average | sum |
 # | **sigmoid** | gate, then average | gate, then sum |
 # | **softmax** | select, then divided by 25 | select (yours) |
 #
 # Whoever compares *gate, then average* with *select* changes two things at once: the **normaliser** and the
-# **combination**. With all five rows you can see which of them matters.
+# **combination**. And *average* against *select* changes two things as well: **weights** or none, and the combination.
+# With all six rows you can see which of them matters.
 #
 # **Before you run.** Guessing one of ten classes gives 90 % errors. What will the plain average reach? Which will be
-# nearer to *select*: the softmax divided by 25, or the sigmoid with a sum? Write down an order of the five rows.
+# nearer to *select*: the softmax divided by 25, or the sigmoid with a sum? Write down an order of the six rows.
 #
 # The next cell takes about a minute. A **seed** fixes the random start and the order of the images. Each network is
 # trained from five seeds, and two networks count as different only if their difference, seed by seed, is clearly larger
-# than the luck of the seeds. (Lesson 02 explains the rule behind the column *so it is*.)
+# than the luck of the seeds. (± is the *standard error*, a measure of that luck. Lesson 02 explains it, and the rule behind
+# the column *so it is*.)
 
 # %% tags=["demo"]
 class Bag(nn.Module):
@@ -338,6 +342,7 @@ def comparison():
     return training.compare(
         {
             "average": lambda: Bag(lambda features, scores: features.mean(-1)),
+            "sum": lambda: Bag(lambda features, scores: features.sum(-1)),
             "gate, then average": lambda: Bag(lambda *both: gated(*both).mean(-1)),
             "gate, then sum": lambda: Bag(lambda *both: gated(*both).sum(-1)),
             "select, divided by 25": lambda: Bag(lambda *both: select(*both) / 25),
@@ -354,18 +359,43 @@ comparison().table("select (yours)")
 
 # %% [markdown]
 # Compare with your order. *Select* is the best row, and the rule calls every other one worse. But look *how much* worse.
-# The sigmoid with a **sum** comes within about a point. The rows that **divide by 25** are several points behind,
-# whichever normaliser they have; one of them even failed in one seed, which makes its ± so large.
+# The sigmoid with a **sum** comes within about a point, and the sum **without any weights** within three. The rows that
+# **divide by 25** are several points behind, whichever normaliser they have; one of them even failed in one seed, which
+# makes its ± so large.
 #
-# Now compare with the gate that is averaged. What happens when nothing is changed but the division?
+# Now compare pairs of rows that differ in one thing only. What are the weights worth, what the division, what the
+# normaliser?
 
 # %% tags=["demo"]
-comparison().table("gate, then average")
+def change(name, other):
+    apart = comparison().minus(name, other)
+    return [f"“{name}” minus “{other}”", str(apart), apart.in_words("better", "worse")]
+
+
+rows = [
+    ["weights", *change("gate, then average", "average")],
+    ["weights", *change("gate, then sum", "sum")],
+    ["division by 25", *change("average", "sum")],
+    ["division by 25", *change("gate, then average", "gate, then sum")],
+    ["division by 25", *change("select, divided by 25", "select (yours)")],
+    ["normaliser", *change("select, divided by 25", "gate, then average")],
+    ["normaliser", *change("select (yours)", "gate, then sum")],
+]
+header = ["what changes", "error in %", "mean ± standard error", "so it is"]
+Table("Pairs of rows that differ in one thing only.", header, rows)
 
 # %% [markdown]
-# Take the division away, and the gate is nearly where *select* is. So most of the gap between *gate, then average* and
-# *select* is not sigmoid against softmax. It is the **combination**: the part that matters is divided by 25. An earlier
-# version of this lesson had only the first, second and last row, and gave the credit to the softmax.
+# - **Weights**: they help in both pairs, by about two points. Only these two pairs show what weighting alone is worth.
+# - **Division**: a sum is about five points better, without weights and with a sigmoid's. With a softmax it is better,
+#   too, but the failed seed makes the number unsure.
+# - **Normaliser**: with a sum, the softmax is about one point better. After a division by 25, these seeds cannot tell.
+#
+# So most of the gap between *average* and *select* is neither weighting nor softmax. It is the **combination**: the part
+# that matters is divided by 25. With only the rows *average*, *gate, then average* and *select* one would give the credit
+# to the softmax.
+#
+# A factor of 25 is something that the last linear layer could undo. So this is not about what the networks *can* do, but
+# about what they learn in 300 steps from this start.
 #
 # **Why is the plain average so far below 90 % errors?** It has no weights at all, yet it must find the odd garment
 # somehow. Look at its *features*: how long is the feature vector of the odd garment, and how long are the others?
@@ -379,14 +409,17 @@ def lengths(model):
     return float(length[odd].mean()), float(length[~odd].mean())
 
 
-for seed, model in zip(comparison().seeds, comparison().runs["average"].models):
-    odd, other = lengths(model)
-    print(f"seed {seed}: odd garment {odd:.1f}, another {other:.1f}, ratio {odd / other:.1f}")
+for name in ("average", "select (yours)"):
+    print(name)
+    for seed, model in zip(comparison().seeds, comparison().runs[name].models):
+        odd, other = lengths(model)
+        print(f"    seed {seed}: odd garment {odd:.1f}, another {other:.1f}, ratio {odd / other:.1f}")
 
 # %% [markdown]
-# Some thirty times as long. The layers *before* the average have learned to be loud for a negative and nearly silent for
-# all others. So the average is one loud vector and 24 quiet ones: **a weighting hidden in the features**. Attention gives
-# such a weighting a place of its own, where you can see it and where the size of the features is left alone.
+# Thirty to forty times as long. The layers *before* the average have learned to be loud for a negative and nearly silent
+# for all others. So the average is one loud vector and 24 quiet ones: **a weighting hidden in the features**. With
+# *select* the odd garment is louder, too, but by a factor of about two only. Attention gives the weighting a place of its
+# own, where you can see it.
 #
 # **Where does the selection look?** Above each garment of a test bag stands its weight in one trained selection. The
 # network never saw a mark on the negative garment, only the class of the whole bag.
@@ -398,9 +431,26 @@ with torch.no_grad():
 figures.gallery(test_bags[0][:, None], [f"{weight:.2f}" for weight in weights])
 
 # %% [markdown]
-# **What this shows.** A network that may weigh its parts finds the one that matters, from the class of the whole bag
-# alone; and whether the weighted parts are summed or averaged can matter more than whether they compete. (Even with
-# all weight on the right garment it names some wrongly. To look at the right part is not yet to know it.)
+# One bag of one network is an anecdote. So here is the same for all test bags and all five seeds.
+
+# %% tags=["demo"]
+rows = []
+for seed, model in zip(comparison().seeds, comparison().runs["select (yours)"].models):
+    with torch.no_grad():
+        weights = softmax(model.weigh(test_bags)[1])  # (N, 25)
+        wrong = model(test_bags).argmax(1) != test_labels
+    found = weights.argmax(1) == test_odd
+    on_odd = weights.gather(1, test_odd[:, None]).mean()
+    share, error = found.float().mean(), wrong[found].float().mean()
+    rows.append([f"{seed}", f"{on_odd:.2f}", f"{share:.1%}", f"{error:.1%}"])
+header = ["seed", "its mean weight", "bags in which it has the largest", "of these, wrong class"]
+Table("The weight of the odd garment in all test bags.", header, rows)
+
+# %% [markdown]
+# **What this shows.** In every seed, the network that may weigh its parts finds the one that matters, from the class of
+# the whole bag alone. (And of the bags in which it looks at the right garment, about a quarter get a wrong class: to look
+# at the right part is not yet to know it.) Whether the parts are summed or averaged can matter more, in a training of 300
+# steps, than whether they compete, and more than whether they are weighted at all.
 #
 # **What it does not show.** That selecting is better in general. Here exactly one part mattered, which is what a softmax
 # is made for. If five garments mattered, they would have to share the weight.

@@ -14,7 +14,8 @@
 # # 02 · Squeeze-and-excitation: which channels matter for this image?
 #
 # **Paper:** J. Hu, L. Shen, G. Sun, *Squeeze-and-Excitation Networks*, CVPR 2018
-# ([arXiv:1709.01507](https://arxiv.org/abs/1709.01507)). It won the last ImageNet classification challenge.
+# ([arXiv:1709.01507](https://arxiv.org/abs/1709.01507)). It won the last classification challenge on ImageNet
+# (a million photographs of 1000 classes).
 #
 # | | |
 # | --- | --- |
@@ -237,10 +238,12 @@ Table("Fresh blocks, and the standard deviation of a gate between 50 random imag
 #   prints a warning about a layer without elements, and goes on. `SqueezeExcitation(8)` with the default 16 is such a
 #   block.
 #
-# The paper takes 16 because its layers have 256 to 2048 channels. Our small network of section 9 has 8 and 16: there we
-# take $r = 4$, which leaves 2 and 4 hidden units.
+# The paper tried several and takes 16, a good balance of accuracy and size. Its layers have 256 to 2048 channels, so at
+# least 16 hidden units are left. Our small network of section 9 has 8 and 16 channels: there we take $r = 4$, which leaves
+# 2 and 4 hidden units.
 #
-# Now the whole network, as in the paper. These lines build ResNet-50 with and without SE blocks and count. (On torch's
+# Now the whole network, as in the paper. These lines build ResNet-50 (50 layers in residual units, section 6) with and
+# without SE blocks and count. (On torch's
 # *meta* device a network has shapes, but no numbers: that is enough for counting, and takes no memory.)
 
 # %%
@@ -382,8 +385,8 @@ figures.gates_by_layer(all_gates, all_names)
 # ## 8. Exercise: debug it
 #
 # **What and why.** This block comes from a tutorial on the web. The first line of `forward` is wrong in two ways. And then
-# three lines read `x` where `y` is meant: each throws away what the line above it has computed, the squeeze too. The
-# error appears only on a later line. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: debug-se --> points**
+# three lines read `x` where `y` is meant: each throws away what the line above it has computed, the squeeze too. When
+# the first line is repaired, the program stops on a line *after* the one that is wrong. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: debug-se --> points**
 
 # %%
 class BrokenSEAttentionModule(nn.Module):
@@ -467,7 +470,12 @@ figures.gallery(train_set.image[:8], [data.FASHION_CLASSES[label] for label in t
 
 # %% [markdown]
 # The small network below has four 3×3 convolutions. A unit of its last one sees a window of 19 of the 32 rows, so near the
-# bottom of the image it cannot see the bar at the top. We train three versions of the network:
+# bottom of the image it cannot see the bar at the top. At the end the map is averaged, and one linear layer names the
+# class. It can only *add* what the positions report: "there is a bar" and "there is a bright dress" do not meet before.
+# Positions higher up do see both the bar and the upper part of a garment. So plain is better than a guess between the two
+# garments, but not by much.
+#
+# We train three versions of the network:
 #
 # - **plain**: no attention;
 # - **no squeeze**: a gate with the same two layers, computed at every position alone (1×1 convolutions, no pooling);
@@ -476,7 +484,7 @@ figures.gallery(train_set.image[:8], [data.FASHION_CLASSES[label] for label in t
 # A gate stands after each of the four convolutions. The only difference between the second and the third is the squeeze.
 #
 # **Before you run.** Name the best row. And will *no squeeze* be better than *plain*, worse, or will three seeds not
-# tell? It has more parameters and more gates than SE. The next cell takes about 45 seconds.
+# tell? It has as many parameters as SE, and many more gates. The next cell takes about 45 seconds.
 
 # %% tags=["demo"]
 class GateWithoutSqueeze(nn.Module):
@@ -491,13 +499,17 @@ class GateWithoutSqueeze(nn.Module):
         return x * torch.sigmoid(self.expand(torch.relu(self.reduce(x))))
 
 
+def with_block(block):
+    return SmallCNN(width=8, attention=lambda channels: block(channels, 4))
+
+
 @cache  # trains when it is called first, then remembers
 def comparison():
     return training.compare(
         {
             "plain": lambda: SmallCNN(width=8),
-            "no squeeze": lambda: SmallCNN(width=8, attention=lambda channels: GateWithoutSqueeze(channels, 4)),
-            "SE (yours)": lambda: SmallCNN(width=8, attention=lambda channels: SqueezeExcitation(channels, 4)),
+            "no squeeze": lambda: with_block(GateWithoutSqueeze),
+            "SE (yours)": lambda: with_block(SqueezeExcitation),
         },
         train=(train_set.image, train_set.label),
         test=(test_set.image, test_set.label),
@@ -510,23 +522,28 @@ def comparison():
 figures.training_curves(comparison())
 
 # %% [markdown]
+# Left, a line is the mean of the seeds, and its band reaches from the smallest to the largest. Right, a mark is a seed,
+# and the stroke is the mean.
+#
 # ### When are two models different?
 #
 # This rule holds for the whole course. Take the errors of two models, and ask: would the same one win with other seeds?
 #
-# 1. **Pairs.** A seed fixes the random start and the batches. Both models saw the same batches, so a hard seed is hard
-#    for both. So subtract *seed by seed*: what a seed does to both falls away.
+# 1. **Pairs.** A seed fixes the random start and the batches. Both models saw the same batches, so a hard seed is *often*
+#    hard for both, and subtracting *seed by seed* removes it. (Not always: below, the seed that is worst for plain is best
+#    for *no squeeze*. Then pairing does not help, but it is still fair.)
 # 2. **Mean and standard error.** The differences still vary. Their mean is our result. How far may it be off, only
 #    because we took these seeds and not others? The **standard error** says it: the standard deviation of the
 #    differences, divided by the root of their number. Four times as many seeds make it half as large.
 # 3. **The rule.** The models differ if the mean is more than **two standard errors** away from zero. How often luck alone
 #    gets that far, you see below.
 # 4. **At least three seeds.** From one there is no standard error. From two it is a guess of its own.
-# 5. **Undecided is not equal.** It says that these seeds cannot tell. There may be a difference of up to about two
-#    standard errors. More seeds see smaller differences.
+# 5. **Undecided is not equal.** It says that these seeds cannot tell. The true difference may be anything between the
+#    mean minus and the mean plus two standard errors (the bar in the picture), zero included. More seeds see smaller
+#    differences.
 #
-# Here it is by hand, for two pairs. In the picture a dot is a seed, the stroke the mean, and the bar reaches two standard
-# errors to either side. If the bar keeps away from the line at zero, the difference is decided.
+# Here the rule is by hand, for two pairs. In the picture below a dot is a seed, the stroke the mean, and the bar reaches
+# two standard errors to either side. If the bar keeps away from the line at zero, the difference is decided.
 
 # %%
 errors = {name: torch.tensor(seen) for name, seen in comparison().errors.items()}
@@ -545,14 +562,21 @@ figures.differences({f"{name} minus plain": comparison().minus(name, "plain") fo
 
 # %%
 luck = torch.randn(20_000, 30, generator=torch.Generator().manual_seed(0))  # 20,000 experiments
+print("luck is called a difference:   in one question   in at least one of five")
 for seeds in (3, 10, 30):
     some = luck[:, :seeds]
     decided = some.mean(1).abs() > 2 * some.std(1) / seeds**0.5
-    print(f"{seeds:2} seeds: luck is called a difference in {decided.float().mean():.0%} of the experiments")
+    once = decided.float().mean()
+    five = decided.view(-1, 5).any(1).float().mean()
+    print(f"{f'{seeds} seeds':>26}{once:21.0%}{five:26.0%}")
 
 # %% [markdown]
 # So a verdict of three seeds is a *hint*: the standard error itself is a poor guess from three numbers. Where it matters,
 # the lessons show ten more seeds beside yours.
+#
+# And this is for *one* question. A table that asks five has five chances to be fooled; the last column says how often at
+# least one of five verdicts is false, if luck alone decides and the questions have nothing to do with each other. So trust
+# a difference of three or four standard errors more than one of two.
 #
 # In all lessons `Difference` of `attention_lab.training` does this, and every table prints it: mean ± standard error,
 # and in the column *so it is* what the rule says.

@@ -19,7 +19,7 @@
 # | | |
 # | --- | --- |
 # | **After this lesson you can** | build a channel gate and a spatial gate, put them one after the other, write a test that tells two orders apart, find a bug that never crashes, and measure how much of a map follows the image |
-# | **Time** | about 110 minutes, without reading the paper: two sittings of 65 and 45 minutes |
+# | **Time** | about 140 minutes, without reading the paper: two sittings of 85 and 55 minutes |
 # | **You need** | lesson 02 (squeeze-and-excitation) |
 # | **Points** | <!-- points --> |
 #
@@ -268,7 +268,7 @@ def stuck(gates):
 
 
 print("features up to   one sign   stuck without BN   stuck with BN")
-for size in (1, 20, 100):
+for size in (1, 5, 20, 100):
     x = size * features
     maps = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
     scores = torch.stack([convolution(maps) for convolution in without_norm])
@@ -278,6 +278,9 @@ for size in (1, 20, 100):
     print(f"{size:14}{one_sign:11.0%}{stuck(scores.sigmoid()):19.0%}{stuck(normalised):16.0%}")
 
 # %% [markdown]
+# So it depends on the features. With features up to 5, as in a network with batch normalisation such as section 9's,
+# almost nothing is stuck without BN either. The danger is in networks with large features, as in section 1.
+#
 # ## 5. Exercise: CBAM
 #
 # **What and why.** Put your two parts together, in the paper's order: **channels first**, then positions. The spatial
@@ -331,7 +334,7 @@ print(f"a fresh CBAM lets {left:.0%} of the signal through")
 # **What and why.** Somebody hands you a trained block. It is a channel gate and a spatial gate, one after the other. In
 # which order? You may not look inside. You may only **call** it. Find a change of $x$ that one of the two orders cannot
 # notice. Such a test is worth more than a look at the code: it says what the block *does*.
-# **Difficulty** ●●●○ · **15 minutes** · **<!-- points: which-order --> points**
+# **Difficulty** ●●●○ · **25 minutes** · **<!-- points: which-order --> points**
 #
 # `channel_first(block, x)`: `block` is a module, `(N, C, H, W)` → `(N, C, H, W)`; `x` is a map for it, without zeros.
 # Return `True` if the channel gate comes first, `False` if the spatial gate does.
@@ -381,7 +384,7 @@ print("positions first:", channel_first(nn.Sequential(*parts[::-1]).eval(), x))
 #
 # ---
 #
-# **The first sitting ends here: 65 minutes.** The second one starts with what the block costs. If you come back in a
+# **The first sitting ends here: 85 minutes.** The second one starts with what the block costs. If you come back in a
 # new kernel, run the cells above again (*Run* → *Run All Above Selected Cell*).
 #
 # ---
@@ -629,7 +632,7 @@ class OneSqueeze(nn.Module):
 
 
 def network_with(block):
-    """Four convolutions, the block after the last three. The first has 8 channels, the others have 16."""
+    """Four convolutions, the block after the last three. The first has 8 channels, the others 16."""
 
     def attention(channels):
         return nn.Identity() if channels == 8 else block(channels)
@@ -641,7 +644,7 @@ def network_with(block):
 # **Before you run.** Write down what you expect, *better*, *worse* or *undecided*, for these five:
 #
 # 1. CBAM against plain;
-# 2. times 4 against CBAM, which differ in their start only;
+# 2. times 4 against CBAM, which differ in one constant factor only;
 # 3. swapped against CBAM: does the order matter?
 # 4. average only against CBAM, and 5. maximum only against CBAM: does the second squeeze pay?
 #
@@ -675,31 +678,85 @@ comparison().table("CBAM (yours)")
 # the numbers came with the course. Here are both, for your five questions and one more.
 
 # %% tags=["demo"]
-more = recorded("cbam", comparison().seeds, comparison().errors)
+def more():
+    return recorded("cbam", comparison().seeds, comparison().errors)
+
+
 pairs = [("CBAM (yours)", "plain"), ("CBAM, times 4", "CBAM (yours)"), ("CBAM, times 4", "plain")]
 pairs += [(name, "CBAM (yours)") for name in ("swapped", "average only", "maximum only")]
-training.with_more_seeds(comparison(), more, pairs)
+training.with_more_seeds(comparison(), more(), pairs)
 
 # %% [markdown]
 # Compare with what you wrote down. (These are the numbers of the course's solution; yours differ a little.)
 #
 # - **CBAM against plain**: three seeds cannot tell. Ten can: on this task, CBAM makes the network **worse**.
-# - **Times 4 against CBAM**: better, with the same parameters. So a good part of the trouble is the start: a fresh CBAM
-#   dims the signal, and a short training has to undo that. Against **plain** it is undecided even with ten seeds. With
-#   its start mended, CBAM costs nothing here, and brings nothing that ten seeds could see.
+# - **Times 4 against CBAM**: better with ten seeds, with the same parameters. *Why* it is better, this does not show; a
+#   control follows below.
+# - **Times 4 against plain**: undecided, even with ten seeds. With this factor, neither a cost nor a gain can be seen;
+#   either is at most about two and a half points.
 # - **Swapped**: undecided, with three seeds and with ten. That does not say that the order does not matter. It says: if
 #   it matters, then by no more than about two standard errors beyond the mean. The last column but one tells how much.
 # - **Average only**: look at both columns. Three seeds call it better, ten do not. A verdict of three seeds is easily
 #   luck. Neither **average only** nor **maximum only** can be told from CBAM: the second squeeze does not show here.
 #
-# The most frequent question about CBAM on the web is *why is my accuracy flat, or lower?* Here is a part of the answer:
-# it often is, the start matters, and one seed proves nothing.
+# **Is it the gates, or only the factor?** A fresh CBAM lets about a quarter of the signal through. The batch normalisation
+# of the next convolution removes a constant factor. So a factor acts mostly behind the *last* block, on what the
+# classifier gets. Perhaps *any* network here suffers from smaller numbers there, and gains from larger ones. The controls
+# have no gate at all: **plain, divided by 4** and **plain, times 4**. The next cell trains them from the ten seeds of the
+# recording, and compares them with what was recorded for these seeds.
+#
+# **Before you run.** Will *plain, divided by 4* be as good as plain, as bad as CBAM, or worse than both? The cell takes
+# about half a minute.
+
+# %% tags=["demo"]
+class Times(nn.Module):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x):
+        return self.factor * x
+
+
+controls = training.compare(
+    {
+        "plain, divided by 4": lambda: network_with(lambda channels: Times(1 / 4)),
+        "plain, times 4": lambda: network_with(lambda channels: Times(4)),
+    },
+    train=(train_set.image, train_set.label),
+    test=(test_set.image, test_set.label),
+    steps=200,
+    seeds=more().seeds,
+    lr=1e-2,
+)
+rows = []
+for name, block in (("plain, divided by 4", "CBAM (yours)"), ("plain, times 4", "CBAM, times 4")):
+    errors = controls.errors[name]
+    for other in ("plain", block):
+        apart = training.Difference.between(errors, more().numbers[other][: len(errors)])
+        rows.append([f"“{name}” minus “{other}”", str(apart), apart.in_words("better", "worse")])
+caption = f"Test error in % of the controls, minus what was recorded: {len(errors)} seeds."
+Table(caption, ["", "mean ± standard error", "so it is"], rows)
+
+# %% [markdown]
+# - **Divided by 4** is worse than plain, and even worse than CBAM. A constant quarter, without any gate, is enough to spoil
+#   this network. So that CBAM is worse than plain need not come from what its gates do.
+# - **Times 4** is better than plain. So *any* network gains here from larger numbers, and "times 4 is better than CBAM"
+#   says little about CBAM.
+# - **Which comparison is fair?** With networks that start at about the same strength (CBAM and *plain, divided by 4*;
+#   *CBAM, times 4* and plain), CBAM is better once and undecided once. With networks that have the same constant, it is
+#   worse both times. So the verdict depends on the control. Three of these four lie only just beyond two standard errors,
+#   or within.
+#
+# Whoever puts a block into a network changes two things at once: what is weighted, and how large the numbers are.
+#
+# A frequent question about CBAM is *why is my accuracy flat, or lower?* Here is a part of the answer: it can be, a
+# constant factor can matter, and one seed proves nothing.
 #
 # **Second question: does the spatial gate find the garment?** Or does it only find bright pixels? We split each test
 # image into three parts: the **garment** (the true mask), the **clutter** (bright pixels that do not belong to it) and
-# the **empty** background. A gate that follows brightness is as open on the clutter as on the garment. First the
-# picture: the last spatial gate of one seed for five test images. Yellow is open, the outline is the true mask. This
-# gate has only 7×7 positions, so it is blocky.
+# the **empty** background. First the picture: the last spatial gate of one seed for five test images. Yellow is open, the
+# outline is the true mask. This gate has only 7×7 positions, so it is blocky.
 
 # %% tags=["demo"]
 def spatial_gates(model, images):
@@ -727,9 +784,12 @@ picture
 # measure:
 #
 # - **its own gate**: computed from this image;
-# - **another image's gate**: computed from the next test image. It knows nothing of this one;
+# - **another image's gate**: computed from another test image (the one before it). It knows nothing of this one;
 # - **the average gate**: the mean over all test images, one fixed map;
-# - **a blind Gaussian**: a round spot in the middle, which no network made, between the same lowest and highest value;
+# - **a blind Gaussian**: a round spot in the middle, which no network made, between the lowest and the highest value of
+#   the average gate;
+# - **blurred brightness**: the image itself, shrunk to 7×7 and blurred, between the same two values. No network made it
+#   either. And **another's brightness**: the same of the other image;
 # - **untrained**: the gate of a network that was never trained.
 #
 # **Before you run.** The *excess* is the mean gate on the garment minus that on all the rest. How much of the excess of
@@ -746,12 +806,21 @@ def mean_on(gate, part):
     return float((gate * part).sum() / part.sum())
 
 
-def gaussian_like(gate):
-    """A round spot in the middle, from the lowest to the highest value of a map."""
-    row, column = (torch.linspace(-1, 1, size) for size in gate.shape[-2:])
-    spot = torch.exp(-2 * (row[:, None] ** 2 + column**2))
-    low, high = gate.min(), gate.max()
-    return low + (high - low) * (spot - spot.min()) / (spot.max() - spot.min())
+def stretched(maps, gate):
+    """Each map stretched to the range of a gate: from its lowest to its highest value."""
+    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
+    return gate.min() + (gate.max() - gate.min()) * (maps - low) / (high - low)
+
+
+def gaussian(height, width):
+    """A round spot in the middle."""
+    row, column = torch.linspace(-1, 1, height), torch.linspace(-1, 1, width)
+    return torch.exp(-2 * (row[:, None] ** 2 + column**2))
+
+
+def brightness(images, size):
+    """The images, shrunk to the size of a gate and blurred."""
+    return F.avg_pool2d(F.adaptive_avg_pool2d(images, size), 3, stride=1, padding=1)
 
 
 measured = {}
@@ -762,7 +831,9 @@ for seed, model in zip(comparison().seeds, trained()):
     own = spatial_gates(model, test_set.image)[-1]
     average = own.mean(0, keepdim=True).expand_as(own)
     gates = {"its own": own, "another image's": own.roll(1, dims=0), "the average gate": average}
-    gates["a blind Gaussian"] = gaussian_like(average[0]).expand_as(own)
+    gates["a blind Gaussian"] = stretched(gaussian(*own.shape[-2:]), average).expand_as(own)
+    gates["blurred brightness"] = stretched(brightness(test_set.image, own.shape[-2:]), average)
+    gates["another's brightness"] = gates["blurred brightness"].roll(1, dims=0)
     gates["untrained"] = spatial_gates(untrained, test_set.image)[-1]
     for name, gate in gates.items():
         on = {part: mean_on(gate, where) for part, where in parts.items()}
@@ -781,7 +852,7 @@ excess = {name: [one["excess"] for one in seen] for name, seen in measured.items
 follows = training.Difference.between(excess["its own"], excess["another image's"])
 verdict = follows.in_words("closer to other garments", "follows its image")
 fixed = sum(excess["another image's"]) / sum(excess["its own"])
-print(f"its own minus another image's excess: {follows:.2f}: {verdict}")
+print(f"its own minus another image's excess: {follows:.3f}: {verdict}")
 print(f"of its own excess, {fixed:.0%} is left when the gate belongs to another image")
 
 # %% [markdown]
@@ -792,16 +863,20 @@ print(f"of its own excess, {fixed:.0%} is left when the gate belongs to another 
 # - Even the blind Gaussian, which has seen no image at all, has an excess not far from the gate's own. To look
 #   convincing is easy.
 # - The rest does follow the image, in every seed, and the difference is decided: without ever seeing a mask, the gate
-#   opens more on *this* garment than another image's gate does. It does not only follow brightness: on the clutter it is
-#   far less open than on the garment.
+#   opens more on *this* garment than another image's gate does.
+# - Is it only brightness? *Blurred brightness* is a map without any network, and its excess is as large as the gate's: a
+#   garment is the largest bright thing. The two differ on the **clutter**. There the brightness of this image lies well
+#   above that of another image; the gate does not. So the gate does more than follow brightness. But its excess alone
+#   would not have told us.
 # - The untrained gates do nothing of the kind.
 #
 # So the honest sentence is: *about a third of the excess follows the image*. Without the control we would have claimed
 # all of it. Whenever you see a map over an image, ask: **what would the map of another image look like here?** Lesson 08
 # asks it of Grad-CAM.
 #
-# **What it does not show:** that the gate makes the network better (the first table says no), or that the map explains the
-# decision. And the gate never shuts the rest off: a sigmoid gate dims it.
+# **What it does not show:** that the gate makes the network better (with ten seeds CBAM is worse than plain), or that the map
+# explains the decision. And the gate does not shut the rest off here: on the empty background it is still more than half
+# open on average.
 
 # %% [markdown]
 # ## 10. The paper, guided
@@ -812,8 +887,8 @@ print(f"of its own excess, {fixed:.0%} is left when the gate belongs to another 
 #
 # No. A channel that responds weakly everywhere and one that responds strongly at a single place can have the same
 # average. The maximum tells them apart. And two channels with the same maximum can have different averages. The paper
-# uses both. When you read its ablations, ask how large the differences are, and whether a spread between seeds is
-# printed beside them. On our small task ten seeds could not tell CBAM from its halves.
+# uses both. When you read its ablations (tables of the model with parts taken away), ask how large the differences are,
+# and whether a spread between seeds is printed beside them. On our small task ten seeds could not tell CBAM from its halves.
 #
 # </details>
 #
@@ -861,8 +936,8 @@ figures.mechanism_table("softmax pooling", "SE", "CBAM")
 #
 # <details><summary><b>May I put CBAM into a pretrained network?</b></summary>
 #
-# Yes, but a fresh block dims its branch, as you saw. Train the whole network some more (*fine-tune*), or start the last layers with a large positive bias, so
-# that both gates start near 1 (lesson 02). The authors' own ResNet starts the normalisation of the spatial gate with
+# Yes, but a fresh block dims its branch, as you saw. Train the whole network some more (*fine-tune*), or start the last
+# layers with a large positive bias, so that both gates start near 1 (lesson 02). The authors' own ResNet starts the normalisation of the spatial gate with
 # weight 0. Then this gate is exactly 0.5 everywhere at first: a constant, easy to learn around, but not open.
 #
 # </details>
