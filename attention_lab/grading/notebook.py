@@ -65,12 +65,18 @@ def check(id: str, answer: Any) -> None:
     with quiet(), as_new():
         report = judge(exercise, name, Witness(answer, ask(exercise), exercise.records))
     points_earned[report.id] = report.points if report.passed else 0
-    if report.stub:
-        raise NotImplementedError(STUB.format(report.stub))
-    show(report)
-    if not report.passed:
-        raise CheckFailed(reports.text(report))
+    if not report.stub:
+        display(formats(report))
+    if error := failure(report):
+        raise error
     carry_on(exercise, name, answer)
+
+
+def failure(report: Report) -> Exception | None:
+    """The error that a check ends with, if it fails; nothing is shown of a stub."""
+    if report.stub:
+        return NotImplementedError(STUB.format(report.stub))
+    return None if report.passed else CheckFailed(reports.text(report))
 
 
 def carry_on(exercise: Exercise, check: str, answer: Any) -> None:
@@ -113,6 +119,11 @@ def points(lesson: str) -> None:
     """
     if lesson not in LESSONS:
         raise UnknownId("lesson", lesson, LESSONS)
+    display(points_table(lesson, points_earned))
+
+
+def points_table(lesson: str, points_earned: dict[str, int]) -> dict[str, str]:
+    """The points of a lesson's checks beside those that can be reached, as a notebook shows them."""
     earned, reachable = Counter(), Counter()
     for exercise in LESSONS[lesson]:
         for name, asked in exercise.checks.items():
@@ -124,7 +135,7 @@ def points(lesson: str) -> None:
         rows.append([id, "read by your instructor", str(reachable[id])])
     rows.append(["total", str(earned.total()), str(reachable.total())])
     table = Table(FRESH, ["exercise", "points", "of"], rows)
-    display({"text/html": table._repr_html_(), "text/plain": repr(table)})
+    return {"text/html": table._repr_html_(), "text/plain": repr(table)}
 
 
 def find(id: str) -> tuple[Exercise, str]:
@@ -138,8 +149,9 @@ def find(id: str) -> tuple[Exercise, str]:
     )
 
 
-def show(report: Report) -> None:
-    display({"text/html": reports.html(report), "text/plain": reports.text(report)})
+def formats(report: Report) -> dict[str, str]:
+    """A verdict as a notebook shows it."""
+    return {"text/html": reports.html(report), "text/plain": reports.text(report)}
 
 
 def show_markdown(markdown: str) -> None:
