@@ -143,12 +143,14 @@ def experiments(lesson: str, seeds: str, to: Path | None) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Say whether this machine can confine submissions while they are graded, and if not, what to do."""
+    """Say whether this machine can confine the process that scores come from, and if not, what to do."""
     from .classroom.sandbox import OTHERWISE, missing
 
     if lack := missing():
         raise CourseError(f"{lack}\n{OTHERWISE}")
-    click.echo("Submissions are confined by bubblewrap: no network, no file of the course, nothing left behind.")
+    click.echo(
+        "The process that scores come from is confined by bubblewrap: no network, no file of the course, nothing left behind."
+    )
 
 
 @main.command()

@@ -17,6 +17,7 @@ from .judge import Report, ask, judge, judge_all
 from .kernel import as_new
 from .limits import quiet
 from .observe import stub_name
+from .reference import used_by
 from .witness import Witness
 
 hints_given: Counter[str] = Counter()
@@ -25,6 +26,7 @@ passed: dict[str, tuple[Any, set[str]]] = {}
 """By exercise, the last answer that passed a check of it, and the checks that this answer has passed."""
 
 
+BORROWED = "{}: your code uses the course's own {}: write yours without it. It earns nothing."
 STUB = "{} is still a stub: write it in place of `raise NotImplementedError()`, then run this again."
 FRESH = (
     "Points of the checks that you ran since the kernel started. Grading runs your notebook from the top in a new kernel "
@@ -51,19 +53,25 @@ class UnknownId(InOneLine, ValueError):
         super().__init__(f"no {what} is called {id!r}; did you mean {', '.join(near[:-1])} or {near[-1]}?")
 
 
-def check(id: str, answer: Any) -> None:
+def check(id: str, answer: Any, may_borrow: bool = False) -> None:
     """Check an answer with fresh random inputs and show the verdict.
 
     Args:
         id: a test cell's grade id, for example ``"squeeze-excitation-values"``.
         answer: the class or function you wrote.
+        may_borrow: the answer may be the course's own, as in tests of the checks.
 
     Raises: NotImplementedError while the answer is still a stub, CheckFailed when it does not pass, UnknownId, a
         ValueError, for an id that does not exist.
     """
     exercise, name = find(id)
     with quiet(), as_new():
-        report = judge(exercise, name, Witness(answer, ask(exercise), exercise.records))
+        questions = ask(exercise)
+        report = judge(exercise, name, Witness(answer, questions, exercise.records))
+        borrowed = report.passed and not may_borrow and used_by(answer, questions, exercise.records)
+    if borrowed:
+        points_earned[report.id] = 0
+        raise CheckFailed(BORROWED.format(report.id, borrowed))
     points_earned[report.id] = report.points if report.passed else 0
     if not report.stub:
         display(formats(report))
