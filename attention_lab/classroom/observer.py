@@ -8,7 +8,6 @@ name stands that cannot be used.
 import importlib
 import importlib.machinery
 import os
-import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -90,6 +89,8 @@ class House:
 
 def limit() -> None:
     """Limits of this process that a submission cannot lift."""
+    import resource  # not on Windows
+
     for what, most in (
         (resource.RLIMIT_AS, MEMORY),
         (resource.RLIMIT_FSIZE, FILE_SIZE),
