@@ -24,10 +24,10 @@ c.Execute.extra_arguments = [
 # Demonstrations (training, figures) earn no points. This replaces nbclient's own tag, "skip-execution".
 c.Execute.skip_cells_with_tag = "demo"
 
-c.Autograde.exporter_class = "attention_lab.grading.nbgrader.Submission"
+c.Autograde.exporter_class = "attention_lab.classroom.autograde.Confined"
 c.GenerateFeedback.exporter_class = "attention_lab.grading.nbgrader.Feedback"
-c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for Run in place of Execute
-    "attention_lab.grading.nbgrader.Run",
+c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for Judged in place of Execute
+    "attention_lab.classroom.autograde.Judged",
     "nbgrader.preprocessors.IgnorePattern",
     "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",

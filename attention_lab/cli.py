@@ -142,6 +142,18 @@ def experiments(lesson: str, seeds: str, to: Path | None) -> None:
 
 
 @main.command()
+def doctor() -> None:
+    """Say whether this machine can confine the process that scores come from, and if not, what to do."""
+    from .classroom.sandbox import OTHERWISE, missing
+
+    if lack := missing():
+        raise CourseError(f"{lack}\n{OTHERWISE}")
+    click.echo(
+        "The process that scores come from is confined by bubblewrap: no network, no file of the course, nothing left behind."
+    )
+
+
+@main.command()
 def demo() -> None:
     """Grade a sample class of lesson 02 with nbgrader and show what an instructor gets."""
     root = course_root()

@@ -158,3 +158,9 @@ def test_misconceptions_lists_every_mistake_with_its_exercise_question_and_equat
             assert told.name in listed and told.question in listed and told.equation in listed
     for told in GENERAL:
         assert f"  any: {told.id}\n" in listed
+
+
+def test_doctor_says_whether_submissions_can_be_confined(tmp_path):
+    done = run("doctor", cwd=tmp_path)
+    assert done.returncode in (0, 2)
+    assert "confine" in done.stdout + done.stderr

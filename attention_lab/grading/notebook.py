@@ -17,6 +17,7 @@ from .judge import Report, ask, judge, judge_all
 from .kernel import as_new
 from .limits import quiet
 from .observe import stub_name
+from .reference import used_by
 from .witness import Witness
 
 hints_given: Counter[str] = Counter()
@@ -25,6 +26,7 @@ passed: dict[str, tuple[Any, set[str]]] = {}
 """By exercise, the last answer that passed a check of it, and the checks that this answer has passed."""
 
 
+BORROWED = "{}: your code uses the course's own {}: write yours without it. It earns nothing."
 STUB = "{} is still a stub: write it in place of `raise NotImplementedError()`, then run this again."
 FRESH = (
     "Points of the checks that you ran since the kernel started. Grading runs your notebook from the top in a new kernel "
@@ -51,26 +53,38 @@ class UnknownId(InOneLine, ValueError):
         super().__init__(f"no {what} is called {id!r}; did you mean {', '.join(near[:-1])} or {near[-1]}?")
 
 
-def check(id: str, answer: Any) -> None:
+def check(id: str, answer: Any, may_borrow: bool = False) -> None:
     """Check an answer with fresh random inputs and show the verdict.
 
     Args:
         id: a test cell's grade id, for example ``"squeeze-excitation-values"``.
         answer: the class or function you wrote.
+        may_borrow: the answer may be the course's own, as in tests of the checks.
 
     Raises: NotImplementedError while the answer is still a stub, CheckFailed when it does not pass, UnknownId, a
         ValueError, for an id that does not exist.
     """
     exercise, name = find(id)
     with quiet(), as_new():
-        report = judge(exercise, name, Witness(answer, ask(exercise), exercise.records))
+        questions = ask(exercise)
+        report = judge(exercise, name, Witness(answer, questions, exercise.records))
+        borrowed = report.passed and not may_borrow and used_by(answer, questions, exercise.records)
+    if borrowed:
+        points_earned[report.id] = 0
+        raise CheckFailed(BORROWED.format(report.id, borrowed))
     points_earned[report.id] = report.points if report.passed else 0
-    if report.stub:
-        raise NotImplementedError(STUB.format(report.stub))
-    show(report)
-    if not report.passed:
-        raise CheckFailed(reports.text(report))
+    if not report.stub:
+        display(formats(report))
+    if error := failure(report):
+        raise error
     carry_on(exercise, name, answer)
+
+
+def failure(report: Report) -> Exception | None:
+    """The error that a check ends with, if it fails; nothing is shown of a stub."""
+    if report.stub:
+        return NotImplementedError(STUB.format(report.stub))
+    return None if report.passed else CheckFailed(reports.text(report))
 
 
 def carry_on(exercise: Exercise, check: str, answer: Any) -> None:
@@ -113,6 +127,11 @@ def points(lesson: str) -> None:
     """
     if lesson not in LESSONS:
         raise UnknownId("lesson", lesson, LESSONS)
+    display(points_table(lesson, points_earned))
+
+
+def points_table(lesson: str, points_earned: dict[str, int]) -> dict[str, str]:
+    """The points of a lesson's checks beside those that can be reached, as a notebook shows them."""
     earned, reachable = Counter(), Counter()
     for exercise in LESSONS[lesson]:
         for name, asked in exercise.checks.items():
@@ -124,7 +143,7 @@ def points(lesson: str) -> None:
         rows.append([id, "read by your instructor", str(reachable[id])])
     rows.append(["total", str(earned.total()), str(reachable.total())])
     table = Table(FRESH, ["exercise", "points", "of"], rows)
-    display({"text/html": table._repr_html_(), "text/plain": repr(table)})
+    return {"text/html": table._repr_html_(), "text/plain": repr(table)}
 
 
 def find(id: str) -> tuple[Exercise, str]:
@@ -138,8 +157,9 @@ def find(id: str) -> tuple[Exercise, str]:
     )
 
 
-def show(report: Report) -> None:
-    display({"text/html": reports.html(report), "text/plain": reports.text(report)})
+def formats(report: Report) -> dict[str, str]:
+    """A verdict as a notebook shows it."""
+    return {"text/html": reports.html(report), "text/plain": reports.text(report)}
 
 
 def show_markdown(markdown: str) -> None:

@@ -121,7 +121,7 @@ class Observation:
     arguments: str = ""
     call: str = ""
     parameters: int = 0
-    kinds: Counter[tuple] = field(default_factory=Counter)
+    kinds: Counter[tuple[str, bool, tuple[int, ...]]] = field(default_factory=Counter)
     layers: list[tuple[str, int]] = field(default_factory=list)
     borrowed: tuple[str, ...] = ()
     coarsest: torch.dtype = torch.float64

@@ -1,0 +1,148 @@
+"""Inspection: the cells of one submission, run by an observer, and the verdicts on its checks, made here."""
+
+import ast
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from nbformat import NotebookNode
+from nbgrader.utils import is_grade, is_solution
+
+from ..grading.judge import Case, Report, ask, verdict
+from ..grading.kernel import as_new
+from ..grading.limits import quiet
+from ..grading.notebook import OurCheck, find
+from .process import Process
+from .remote import RemoteWitness
+from .wire import Gone, Nonsense
+
+GRACE = 15  # seconds in which an observer stops a cell itself, so that what the cell has done so far counts
+
+
+class Asked(NamedTuple):
+    """What a test cell checks: its id, and the name of the answer."""
+
+    id: str
+    name: str
+
+
+class NoVerdict(Exception):
+    """Why a check could not be made: told to the learner, whom it costs the check."""
+
+
+def asked_in(cell: NotebookNode) -> Asked | None:
+    """What a test cell asks of the course's check, if it does nothing else."""
+    if not is_grade(cell) or is_solution(cell) or cell.cell_type != "code":
+        return None
+    try:
+        body = ast.parse(cell.source).body
+    except SyntaxError:
+        return None
+    match body:
+        case [ast.Expr(ast.Call(ast.Name("check"), [ast.Constant(str(id)), ast.Name(name)], []))] if id in OurCheck.ids:
+            return Asked(id, name)
+    return None
+
+
+@dataclass
+class Inspection:
+    """One submission as an observer knows it.
+
+    start: starts an observer's process.
+    seconds_a_cell, seconds_a_check, seconds: the limits on the clock, the last for all together.
+    cells: what was to be run so far.
+    fatal: those that ended or blocked the process, by their place; all others are run again without them.
+    """
+
+    start: Callable[[], Process]
+    seconds_a_cell: float = 120
+    seconds_a_check: float = 120
+    seconds: float = 900
+    cells: list[str] = field(default_factory=list)
+    fatal: set[int] = field(default_factory=set)
+
+    def __post_init__(self):
+        self.process: Process | None = None
+        self.done = 0
+        self.last: tuple[str, str, Case] | None = None
+        self.end = time.monotonic() + self.seconds
+
+    def __enter__(self) -> "Inspection":
+        self.process = self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.give_up()
+
+    def give_up(self) -> None:
+        if self.process:
+            self.process.close()
+        self.process, self.done, self.last = None, 0, None
+
+    def within(self, seconds: float) -> Process:
+        """The process, to be asked within this time."""
+        if time.monotonic() > self.end:
+            raise NoVerdict(f"the {self.seconds:g} seconds for this notebook were over before this check was made.")
+        if self.process is None:
+            self.process = self.start()
+        self.process.until = min(time.monotonic() + seconds, self.end)
+        return self.process
+
+    def run(self, cell: str) -> None:
+        """Have a cell run before the next check."""
+        self.cells.append(cell)
+        self.last = None
+
+    def reach(self) -> None:
+        """Have all cells run that come before, without those that end the process."""
+        while self.done < len(self.cells):
+            if self.done not in self.fatal:
+                process = self.within(2 * self.seconds_a_cell + GRACE)
+                try:
+                    process.ask(bool, "run", self.cells[self.done], self.seconds_a_cell)
+                except (Gone, Nonsense):
+                    self.fatal.add(self.done)
+                    self.give_up()
+                    continue
+            self.done += 1
+
+    def judge(self, asked: Asked) -> Report:
+        """The verdict on an answer as it stands now.
+
+        Raises: NameError where there is none, NoVerdict.
+        """
+        self.reach()
+        exercise, check = find(asked.id)
+        process = self.within(self.seconds_a_check)
+        try:
+            with quiet(), as_new():
+                return verdict(self.case(process, exercise, asked.name), check)
+        except Gone as gone:
+            late = str(gone) != "ended"
+            self.give_up()
+            raise NoVerdict(
+                f"no answer within {self.seconds_a_check:g} seconds: does a loop never end?"
+                if late
+                else "your code ended the process that it was running in: does a call end Python, or ask for too much memory?"
+            ) from gone
+        except Nonsense as nonsense:
+            self.give_up()
+            raise NoVerdict(f"{nonsense}.") from nonsense
+        except NameError:
+            raise
+        except Exception as error:
+            self.give_up()
+            raise NoVerdict(f"what your code gives cannot be judged ({type(error).__name__}).") from error
+
+    def case(self, process: Process, exercise, name: str) -> Case:
+        """The answer beside the right ones, looked at once for all checks that follow one another."""
+        if self.last and self.last[:2] == (exercise.key, name):
+            return self.last[2]
+        questions = ask(exercise)
+        number = process.ask(int | None, "look", name, questions, exercise.records)
+        if number is None:
+            raise NameError(f"name {name!r} is not defined")
+        case = Case(exercise, RemoteWitness(process, number, questions, exercise.records))
+        self.last = exercise.key, name, case
+        return case

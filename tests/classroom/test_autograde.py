@@ -1,0 +1,81 @@
+"""The scores of a class come from outside the kernel, through nbgrader's own commands."""
+
+import sysconfig
+
+import nbformat
+import pytest
+from classes import Class, code
+
+RIGHT = "def squeeze(x):\n    return x.mean((2, 3))"
+MAXIMUM = "def squeeze(x):\n    return x.amax((2, 3))"
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory) -> Class:
+    made = Class(tmp_path_factory.mktemp("class"))
+    made.hands_in("ada", [], RIGHT)
+    made.hands_in("bob", [], MAXIMUM)
+    made.hands_in("cyd", [], "def squeeze(x):\n    raise NotImplementedError()")
+    made.hands_in("dan", ["import builtins\nbuiltins.check = lambda *given: None"], MAXIMUM)
+    made.hands_in("eva", [], "1 / 0")
+    made.hands_in("fay", [code("1 / 0", tags=["demo"])], RIGHT)
+    made.grade()
+    return made
+
+
+@pytest.mark.parametrize(("name", "score"), [("ada", 3), ("bob", 2), ("cyd", 1), ("dan", 2), ("eva", 1), ("fay", 3)])
+def test_every_student_has_the_points_deserved(graded, name, score):
+    assert graded.scores()[name] == score
+
+
+def outputs(graded: Class, name: str) -> dict[str, list]:
+    return {cell.id: cell.outputs for cell in graded.autograded(name).cells if cell.cell_type == "code"}
+
+
+def test_a_verdict_stands_in_the_test_cell_as_the_check_shows_it(graded):
+    shown = outputs(graded, "bob")
+    (passed,) = shown["squeeze-shape"]
+    assert "all is well, 1 point" in passed.data["text/plain"]
+    table, error = shown["squeeze-values"]
+    assert "<table" in table.data["text/html"]
+    assert error.ename == "CheckFailed"
+    assert "the maximum of each channel" in error.evalue
+
+
+def test_a_stub_and_a_missing_name_are_told(graded):
+    (stub,) = outputs(graded, "cyd")["squeeze-values"]
+    assert stub.traceback == [f"NotImplementedError: {stub.evalue}"]
+    assert "still a stub" in stub.evalue
+    (missing,) = outputs(graded, "eva")["squeeze-values"]
+    assert missing.traceback == ["NameError: name 'squeeze' is not defined"]
+
+
+def test_points_shown_are_those_given(graded):
+    (shown,) = outputs(graded, "bob")["points"]
+    assert "1" in shown.data["text/plain"].split("squeeze")[1].split()[0]
+
+
+def test_an_instructors_own_test_says_where_it_was_checked(graded):
+    assert [output.text for output in outputs(graded, "ada")["own"]] == [
+        "Checked in the kernel, beside the code that it checks.\n"
+    ]
+
+
+def test_the_notebook_is_one(graded):
+    nbformat.validate(graded.autograded("bob"))
+
+
+def test_where_submissions_cannot_be_confined_nothing_is_graded_until_it_is_allowed(tmp_path, monkeypatch):
+    made = Class(tmp_path)
+    made.hands_in("ada", [], RIGHT)
+    made.run("generate_assignment", "02-checked", "--force")
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    (commands / "nbgrader").symlink_to(f"{sysconfig.get_path('scripts')}/nbgrader")
+    monkeypatch.setenv("PATH", str(commands))
+    said = made.run("autograde", "02-checked", path=str(commands))
+    assert "bubblewrap" in said
+    assert "--Judged.no_sandbox=True" in said
+    assert not made.notebook("ada").exists()
+    made.run("autograde", "02-checked", "--Judged.no_sandbox=True", path=str(commands))
+    assert made.scores() == {"ada": 3}

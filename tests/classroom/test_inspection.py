@@ -1,0 +1,87 @@
+"""A submission's cells are run apart, and what they do to their process costs the checks concerned."""
+
+import pytest
+from nbformat.v4 import new_code_cell
+
+from attention_lab.classroom.inspection import Asked, Inspection, NoVerdict, asked_in
+from attention_lab.classroom.process import Process
+
+RIGHT = "def squeeze(x):\n    return x.mean((2, 3))"
+SHAPE, VALUES = Asked("squeeze-shape", "squeeze"), Asked("squeeze-values", "squeeze")
+
+
+@pytest.fixture
+def inspection():
+    with Inspection(lambda: Process(sandbox=False), 3, 8, 60) as made:
+        yield made
+
+
+def test_an_answer_is_judged_as_it_stands(inspection):
+    with pytest.raises(NameError, match="name 'squeeze' is not defined"):
+        inspection.judge(SHAPE)
+    inspection.run("def squeeze(x):\n    raise NotImplementedError()")
+    assert inspection.judge(SHAPE).stub == "squeeze"
+    inspection.run(RIGHT.replace("mean", "amax"))
+    assert inspection.judge(SHAPE).passed
+    failed = inspection.judge(VALUES)
+    assert not failed.passed
+    assert failed.misconception.id == "maximum"
+    inspection.run(RIGHT)
+    assert inspection.judge(VALUES).passed
+
+
+def test_a_cell_that_ends_the_process_is_left_out(inspection):
+    for cell in ("import os", RIGHT, "os._exit(1)", "1 / 0"):
+        inspection.run(cell)
+    assert inspection.judge(VALUES).passed
+    assert inspection.fatal == {2}
+
+
+def test_a_cell_that_does_not_end_is_stopped(inspection):
+    inspection.run(f"{RIGHT}\nwhile True: pass")
+    assert inspection.judge(VALUES).passed
+
+
+DEADLY = {
+    "ended the process": "import os\ndef squeeze(x):\n    os._exit(1)",
+    "no answer within 8": "import signal, time\ndef squeeze(x):\n    signal.pthread_sigmask(signal.SIG_BLOCK, {14, 27})\n    time.sleep(60)",
+    "what came back": """
+import socket
+def squeeze(x):
+    for number in range(3, 99):
+        try: socket.socket(fileno=number).sendall(b'x' * 100)
+        except OSError: pass
+    return x""",
+}
+
+
+@pytest.mark.parametrize("reason", DEADLY)
+def test_an_answer_that_harms_its_process_costs_its_check(inspection, reason):
+    inspection.run(DEADLY[reason])
+    with pytest.raises(NoVerdict, match=reason):
+        inspection.judge(VALUES)
+    inspection.run(RIGHT)
+    assert inspection.judge(VALUES).passed
+
+
+def test_when_the_time_is_over_nothing_more_is_asked(inspection):
+    inspection.end = 0
+    with pytest.raises(NoVerdict, match="were over"):
+        inspection.judge(VALUES)
+
+
+@pytest.mark.parametrize(
+    ("source", "asked"),
+    [
+        ('check("squeeze-shape", squeeze)', SHAPE),
+        ('check("squeeze-shape", squeeze)\nprint(1)', None),
+        ('check("squeeze-unknown", squeeze)', None),
+        ('check("squeeze-shape", lambda x: x)', None),
+        ("assert squeeze(1)", None),
+        ("check(", None),
+    ],
+)
+def test_a_test_cell_that_only_checks_is_judged_here(source, asked):
+    mark = {"grade": True, "solution": False, "grade_id": "a", "schema_version": 3, "locked": True, "points": 1}
+    assert asked_in(new_code_cell(source, metadata={"nbgrader": mark})) == asked
+    assert asked_in(new_code_cell(source)) is None

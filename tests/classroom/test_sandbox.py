@@ -1,0 +1,84 @@
+"""In the sandbox there is Python and what observes, and nothing of anybody else's."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from attention_lab.classroom import sandbox
+from attention_lab.classroom.process import Process
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="no bubblewrap here")
+
+
+@pytest.fixture(scope="module")
+def process(tmp_path_factory):
+    beside = tmp_path_factory.mktemp("beside") / "data.csv"
+    beside.write_text("1,2,3")
+    made = Process([beside])
+    yield made
+    made.close()
+
+
+def test_this_machine_confines():
+    assert sandbox.missing() == ""
+
+
+HOLDS = {
+    "it runs": "import torch\nassert torch.ones(2, requires_grad=True).sum().backward() is None",
+    "the package's tools are there": "from attention_lab import data, figures, training\ndata.photo('coffee')",
+    "figures are drawn": "import matplotlib.pyplot as plt\nplt.plot([1, 2])",
+    "files beside the notebook are there": "assert open('data.csv').read() == '1,2,3'",
+    "what is written is written here": "open('mine.txt', 'w').write('x')",
+    "threads": "import threading\nt = threading.Thread(target=print)\nt.start()\nt.join()",
+    "shell commands do nothing": "!pip install nothing\n1",
+}
+
+
+@pytest.mark.parametrize("what", HOLDS)
+def test_what_a_submission_may_do(process, what):
+    assert process.ask(bool, "run", HOLDS[what], 60)
+
+
+REFUSED = {
+    "the course": f"open({str(ROOT / 'nbgrader_config.py')!r})",
+    "solutions": f"import os\nos.listdir({str(ROOT / 'solutions')!r})",
+    "the reference": f"open({str(ROOT / 'attention_lab/mechanisms/cbam.py')!r})",
+    "the judge": "import attention_lab.grading.limits as l\nopen(l.__file__.replace('limits', 'judge'))",
+    "exercises": "import attention_lab.grading.limits as l, os\nos.listdir(os.path.dirname(l.__file__) + '/exercises')",
+    "passwords": "open('/etc/passwd')",
+    "home": "import os\nassert os.listdir(os.path.expanduser('~/.ssh'))",
+    "the network": "import socket\nsocket.create_connection(('127.0.0.1', 22), 1)",
+    "the file beside": "open('data.csv', 'w')",
+    "the root": "open('/file', 'w')",
+    "libraries": "import torch\nopen(torch.__file__, 'a')",
+    "a fork": "import os\nos.fork()",
+    "a program": "import subprocess\nsubprocess.run(['true'])",
+    "much disk": "for i in range(9): open(f'big{i}', 'wb').write(bytes(60_000_000))",
+    "a large file": "open('big', 'wb').write(bytes(70_000_000))",
+    "much memory": "bytes(8 * 2**30)",
+    "other processes": "import os\nassert [p for p in os.listdir('/proc') if p.isdigit() and int(p) > 9]",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_a_submission_may_not_do(process, what):
+    assert not process.ask(bool, "run", REFUSED[what], 60)
+
+
+def test_an_installed_package_is_hidden(monkeypatch, tmp_path):
+    monkeypatch.setattr(sandbox, "prefixes", lambda: [str(sandbox.PACKAGE.parent)])
+    assert sandbox.PACKAGE in sandbox.installed()
+
+
+def test_what_is_missing_is_told_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda command: None)
+    assert "apt-get install bubblewrap" in sandbox.missing.__wrapped__()
+    monkeypatch.undo()
+    failed = subprocess.CompletedProcess([], 1, "", "No permissions")
+    monkeypatch.setattr(subprocess, "run", lambda *given, **more: failed)
+    assert "No permissions" in sandbox.missing.__wrapped__()
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert "WSL" in sandbox.missing.__wrapped__()
