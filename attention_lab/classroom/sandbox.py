@@ -88,3 +88,8 @@ def package() -> list[tuple[Path, Path]]:
         path = PACKAGE.joinpath(*module.split(".")[1:])
         parts.append(path if path.is_dir() else path.with_suffix(".py"))
     return [(part, COURSE / NAME / part.relative_to(PACKAGE)) for part in parts]
+
+
+def unconfined() -> list[str]:
+    """What `nbgrader autograde` needs for submissions that one trusts, where they cannot be confined; else nothing."""
+    return ["--Judged.no_sandbox=True"] if missing() else []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nbgrader.api import Gradebook
 
+from ..classroom.sandbox import unconfined
 from ..table import Table
 from .sample_class import LESSON, NOTEBOOK, STUDENTS, hand_in
 
@@ -24,14 +25,14 @@ def grade_sample_class(
     shutil.copy(root / "nbgrader_config.py", course)
     shutil.copy(root / "solutions" / LESSON / f"{NOTEBOOK}.ipynb", course / "solutions" / LESSON)
     hand_in(root, course)
-    for command, doing in (
-        ("generate_assignment", "entering the lesson into a gradebook"),
-        ("autograde", f"grading {len(STUDENTS)} submissions"),
-        ("generate_feedback", "writing the feedback pages"),
+    for command, options, doing in (
+        ("generate_assignment", [], "entering the lesson into a gradebook"),
+        ("autograde", unconfined(), f"grading {len(STUDENTS)} submissions"),
+        ("generate_feedback", [], "writing the feedback pages"),
     ):
         tell(f"nbgrader {command}: {doing} ...")
         with (course / "nbgrader.log").open("a") as log:
-            subprocess.run(["nbgrader", command, LESSON], cwd=course, stdout=log, stderr=subprocess.STDOUT)
+            subprocess.run(["nbgrader", command, LESSON, *options], cwd=course, stdout=log, stderr=subprocess.STDOUT)
     return scores(course)
 
 

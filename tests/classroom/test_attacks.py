@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from classes import CHECKED, Class
 
+from attention_lab.classroom.sandbox import missing
+
 WRONG = "def squeeze(x):\n    return x.amax((2, 3))"
 RIGHT = "def squeeze(x):\n    return x.mean((2, 3))"
 DESERVED = {2}
@@ -161,6 +163,9 @@ def squeeze(x):
     "huge-tensor": ([], "def squeeze(x):\n    return torch.zeros(1).expand(10**12)", {1}),
     "sparse": ([], "def squeeze(x):\n    return x.amax((2, 3)).to_sparse()", AT_MOST),
 }
+
+
+pytestmark = pytest.mark.skipif(bool(missing()), reason="submissions cannot be confined here: `attention-lab doctor`")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,9 @@ from attention_lab.classroom import sandbox
 from attention_lab.classroom.process import Process
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="no bubblewrap here")
+pytestmark = pytest.mark.skipif(
+    bool(sandbox.missing()), reason="submissions cannot be confined here: `attention-lab doctor`"
+)
 
 
 @pytest.fixture(scope="module")

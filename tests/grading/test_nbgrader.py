@@ -14,6 +14,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
+from attention_lab.classroom.sandbox import unconfined
 from attention_lab.course.release import release
 
 DOUBLING, CHECKED = "01-doubling", "02-checked"
@@ -400,7 +401,7 @@ def classes(released_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Si
         for name, (student, _) in students.items():
             hand_in(course, lesson, name, student)
         run(course, "generate_assignment", lesson, "--force")
-        said[lesson] = run(course, "autograde", lesson)
+        said[lesson] = run(course, "autograde", lesson, *unconfined())
         run(course, "generate_feedback", lesson)
     return SimpleNamespace(course=course, said=said)
 
@@ -457,7 +458,8 @@ def test_demonstrations_do_not_run(classes):
 def test_the_commands_may_be_called_again(classes):
     """A timestamp that tells no time is met again: where the results of a first run are compared with it."""
     for command in ("autograde", "generate_feedback"):
-        run(classes.course, command, DOUBLING, "--student", "has_a_timestamp_in_words")
+        options = unconfined() if command == "autograde" else []
+        run(classes.course, command, DOUBLING, "--student", "has_a_timestamp_in_words", *options)
     feedback = classes.course / "feedback" / "has_a_timestamp_in_words" / DOUBLING / "doubling.html"
     assert autograded(classes.course, DOUBLING, "has_a_timestamp_in_words").exists() and feedback.exists()
 
@@ -468,6 +470,6 @@ def test_outputs_that_were_handed_in_are_graded_where_nothing_is_executed(classe
     failed = {"output_type": "error", "ename": "AssertionError", "evalue": "", "traceback": []}
     next(cell for cell in saved["cells"] if cell["id"] == "double-values")["outputs"] = [failed]
     notebook.write_text(json.dumps(saved))
-    run(classes.course, "autograde", DOUBLING, "--student", "ada", "--force", "--no-execute")
+    run(classes.course, "autograde", DOUBLING, "--student", "ada", "--force", "--no-execute", *unconfined())
     with Gradebook(f"sqlite:///{classes.course / 'gradebook.db'}") as gradebook:
         assert gradebook.find_submission(DOUBLING, "ada").score == 0
