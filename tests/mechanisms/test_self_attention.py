@@ -337,5 +337,5 @@ def test_positions_far_away_are_exact():
 def test_what_is_told_of_wrong_shapes_are_the_widths_and_the_names_of_the_axes(noise):
     with pytest.raises(ValueError, match=r"as wide as q \(4\), got shape \(2, 5, 3\)"):
         scaled_dot_product_attention(noise(2, 7, 4), noise(2, 5, 3), noise(2, 5, 2))
-    with pytest.raises(ValueError, match="N L dim"):
+    with pytest.raises(ValueError, match=r"\(N, L, dim\)"):
         MultiHeadSelfAttention(8, 2)(noise(5, 8))
