@@ -57,7 +57,7 @@ def test_inside_everything_is_as_in_a_new_kernel_and_afterwards_as_before(change
 
 def test_no_check_depends_on_what_a_learner_has_switched(changed):
     for name in ("shapes", "parameters", "values", "gradients"):
-        check(f"squeeze-excitation-{name}", SqueezeExcitation)
+        check(f"squeeze-excitation-{name}", SqueezeExcitation, may_borrow=True)
 
 
 def test_a_default_device_that_is_set_for_good_is_put_aside_too():
