@@ -76,8 +76,8 @@ def relation(pairs: list[Pair]) -> Misconception | None:
     """The first relation that holds in all pairs whose values differ; none if there is no such pair."""
     wrong = [pair for pair in pairs if not close(pair.got, pair.expected)]
     right = [pair for pair in pairs if close(pair.got, pair.expected)]
-    if not wrong:
-        return None
+    if not wrong or any(pair.expected.ndim and not pair.expected.is_floating_point() for pair in pairs):
+        return None  # of several whole numbers, such as a shape, each means something else
     told = next(filter(None, (find(wrong) for find in (factor, shifted, function, with_argument, order, places))), None)
     return told or sometimes(right, wrong)
 

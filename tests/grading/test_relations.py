@@ -117,3 +117,7 @@ def test_one_single_number_is_no_relation():
     x = numbers(1)
     assert relation([Pair(torch.tensor(70), torch.tensor(59), "layers=[(7, 2, 1)]", "", ())]) is None
     assert relation([Pair(x * 3, x, "", "", ())]) is None
+
+
+def test_the_sizes_of_a_shape_are_no_values():
+    assert relation([Pair(torch.tensor([4, 6]), torch.tensor([2, 3]), "", "", ())]) is None
