@@ -16,6 +16,7 @@ c.ClearMetadataPreprocessor.clear_cell_metadata = False
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
 
 c.Execute.timeout = 120  # seconds per cell: longer than a check's own limit, so that the check can say what happened
+# The next two for Validate, which runs a notebook in a kernel:
 c.Execute.iopub_timeout = 30  # seconds that a cell's outputs may come late, on a busy machine
 c.Execute.extra_arguments = [
     "--IPKernelApp.log_level=ERROR",  # no warning of plain TCP inside one machine

@@ -13,10 +13,12 @@ from ..grading.judge import Case, Report, ask, verdict
 from ..grading.kernel import as_new
 from ..grading.limits import quiet
 from ..grading.notebook import OurCheck, find
+from .outputs import Output
 from .process import Process
 from .remote import RemoteWitness
 from .wire import Gone, Nonsense
 
+FATAL = "This cell ended or blocked its process: all others were run again without it."
 GRACE = 15  # seconds in which an observer stops a cell itself, so that what the cell has done so far counts
 
 
@@ -52,7 +54,8 @@ class Inspection:
     start: starts an observer's process.
     seconds_a_cell, seconds_a_check, seconds: the limits on the clock, the last for all together.
     cells: what was to be run so far.
-    fatal: those that ended or blocked the process, by their place; all others are run again without them.
+    shown: what those that were run have shown, by their place.
+    fatal: the places of those that ended or blocked the process; all others are run again without them.
     """
 
     start: Callable[[], Process]
@@ -60,6 +63,7 @@ class Inspection:
     seconds_a_check: float = 120
     seconds: float = 900
     cells: list[str] = field(default_factory=list)
+    shown: dict[int, list[Output]] = field(default_factory=dict)
     fatal: set[int] = field(default_factory=set)
 
     def __post_init__(self):
@@ -83,28 +87,34 @@ class Inspection:
     def within(self, seconds: float) -> Process:
         """The process, to be asked within this time."""
         if time.monotonic() > self.end:
-            raise NoVerdict(f"the {self.seconds:g} seconds for this notebook were over before this check was made.")
+            raise NoVerdict(f"the {self.seconds:g} seconds for this notebook were over before this was run.")
         if self.process is None:
             self.process = self.start()
         self.process.until = min(time.monotonic() + seconds, self.end)
         return self.process
 
-    def run(self, cell: str) -> None:
-        """Have a cell run before the next check."""
+    def run(self, cell: str) -> int:
+        """Have a cell run before the next check; its place among the cells."""
         self.cells.append(cell)
         self.last = None
+        return len(self.cells) - 1
 
     def reach(self) -> None:
-        """Have all cells run that come before, without those that end the process."""
+        """Have all cells run that were to be run so far, without those that end the process.
+
+        Raises: NoVerdict.
+        """
         while self.done < len(self.cells):
             if self.done not in self.fatal:
                 process = self.within(2 * self.seconds_a_cell + GRACE)
                 try:
-                    process.ask(bool, "run", self.cells[self.done], self.seconds_a_cell)
-                except (Gone, Nonsense):
+                    shown = process.run(self.cells[self.done], self.seconds_a_cell)
+                except (Gone, Nonsense) as error:
                     self.fatal.add(self.done)
+                    self.shown[self.done] = [Output("error", type(error).__name__, traceback=[FATAL])]
                     self.give_up()
                     continue
+                self.shown[self.done] = shown
             self.done += 1
 
     def judge(self, asked: Asked) -> Report:

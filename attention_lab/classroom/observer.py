@@ -1,13 +1,18 @@
 """The observer: a process that runs a submission's cells and answers the grader's questions about what they define.
 
-It is started as a script, and everything in it may be in a learner's hands. So the package is here without its right
+The script's own process imports what takes time; every submission gets a fork of it (`isolation.py`), and everything in
+that fork may be in a learner's hands. So the package is here without its right
 answers: what observes is the package's own, `check` and `hint` do nothing, and where a mechanism or a network would be, a
 name stands that cannot be used.
 """
 
+import contextlib
+import functools
+import gc
 import importlib
 import importlib.machinery
 import os
+import random
 import socket
 import sys
 from collections.abc import Callable
@@ -21,14 +26,14 @@ HOLLOW = ("", ".classroom", ".grading", ".mechanisms")
 """Packages whose own `__init__` does not run here."""
 WHOLE = (
     *(".data", ".figures", ".recording", ".table", ".threads", ".training", ".mechanisms.arguments"),
-    *(".classroom.seccomp", ".classroom.wire"),
+    *(f".classroom.{name}" for name in ("cells", "isolation", "outputs", "seccomp", "wire")),
     *(f".grading.{name}" for name in ("changes", "kernel", "limits", "matching", "observe", "parameters")),
-    *(f".grading.{name}" for name in ("stand_ins", "witness")),
+    *(f".grading.{name}" for name in ("stand_ins", "stub", "witness")),
 )
 """What is here as it is; the rest of the package is here by name only."""
-MEMORY = 6 * 2**30  # bytes
-FILE_SIZE = 64 * 2**20  # bytes
-FILES = 256
+SLOW_TO_IMPORT = "torch", "torch._dynamo", "numpy", "matplotlib.pyplot", "matplotlib.backends.backend_agg"
+PLACES = "/tmp", "/dev/shm", "/attention-lab/work"
+"""Where observers may write when they are confined, and last where they start."""
 
 
 class CourseAnswer(Exception):
@@ -87,48 +92,52 @@ class House:
         module.__getattr__ = missing
 
 
-def limit() -> None:
-    """Limits of this process that a submission cannot lift."""
-    import resource  # not on Windows
-
-    for what, most in (
-        (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_FSIZE, FILE_SIZE),
-        (resource.RLIMIT_NOFILE, FILES),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(what)
-        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (most, most))
-
-
-def shell() -> Any:
-    """What runs cells as a notebook does, without a kernel."""
-    from IPython.core.interactiveshell import InteractiveShell
-    from traitlets.config import Config
-
-    made = InteractiveShell.instance(config=Config(HistoryManager={"enabled": False}))
-    made.ask_exit = lambda: None
-    made.system = made.system_raw = made.system_piped = lambda command: None  # `!pip install` does nothing here
-    return made
-
-
-def serve() -> None:
-    """Answer the grader until it has no more questions."""
-    line_in = socket.socket(fileno=os.dup(0))
+def main(confined: bool) -> None:
+    """Import what takes time once; then, for every submission, observe it in a fork of this process."""
+    door = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    limit()
     sys.meta_path.insert(0, House())
-    sys.path.append(os.getcwd())  # last: a file beside the notebook is not taken for a library
-    from attention_lab.classroom.seccomp import start_nothing
-    from attention_lab.classroom.wire import Line, packed
-    from attention_lab.grading.limits import OutOfTime, time_limit
-    from attention_lab.grading.witness import Witness
+    for name in SLOW_TO_IMPORT:
+        importlib.import_module(name)
+    import torch
 
-    line, runs, witnesses = Line(line_in), shell(), []
-    start_nothing()
+    from attention_lab.classroom import isolation
+    from attention_lab.classroom.cells import Shell
+    from attention_lab.classroom.wire import Line
+    from attention_lab.grading import witness
+
+    torch.set_num_threads(1)
+    shell = Shell.instance()
+    gc.collect()
+    gc.freeze()
+    while True:
+        asked, handed, *_ = socket.recv_fds(door, 1, 2)
+        if not asked:
+            return
+        line, leash = handed
+        if os.fork() == 0:
+            door.close()
+            observe = functools.partial(serve, Line(socket.socket(fileno=line)), shell, witness.Witness)
+            try:
+                isolation.guard(leash, PLACES if confined else (), observe)
+            finally:
+                os._exit(1)
+        os.close(line), os.close(leash)
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
+
+
+def serve(line: Any, shell: Any, witness_of: Callable) -> None:
+    """Answer the grader's questions about one submission, until there are no more."""
+    import numpy
+    import torch
+
+    from attention_lab.classroom.wire import packed
+
+    witnesses: list[Any] = []
 
     def witness(made: Any) -> int | None:
         if made is None:
@@ -136,15 +145,16 @@ def serve() -> None:
         witnesses.append(made)
         return len(witnesses) - 1
 
-    def run(cell: str, seconds: float) -> bool:
-        try:
-            with time_limit(seconds):
-                return runs.run_cell(cell).success
-        except OutOfTime:
-            return False
+    def begin(seed: int, files: dict[str, bytes]) -> bool:
+        """Lay out the files beside the notebook; each submission has random numbers of its own."""
+        for name, content in files.items():
+            Path(name).write_bytes(content)
+        random.seed(seed), numpy.random.seed(seed % 2**32), torch.manual_seed(seed)
+        sys.path.append(os.getcwd())  # last: a file beside the notebook is not taken for a library
+        return True
 
     def look(name: str, *asked: Any) -> int | None:
-        return witness(Witness(runs.user_ns[name], *asked)) if name in runs.user_ns else None
+        return witness(witness_of(shell.user_ns[name], *asked)) if name in shell.user_ns else None
 
     def of_earlier(which: int, *asked: Any) -> int | None:
         return witness(witnesses[which].of_earlier(*asked))
@@ -153,11 +163,11 @@ def serve() -> None:
         found = getattr(witnesses[which], what)
         return found(*asked) if callable(found) else found
 
-    doing: dict[str, Callable] = {"run": run, "look": look, "of_earlier": of_earlier, "ask": ask}
+    doing: dict[str, Callable] = {"begin": begin, "run": shell.run, "look": look, "of_earlier": of_earlier, "ask": ask}
     while True:
         what, *asked = line.next_request()
         line.send(*packed(doing[what](*asked)))
 
 
 if __name__ == "__main__":
-    serve()
+    main("--confined" in sys.argv)

@@ -1,7 +1,9 @@
-"""An observer's process: started with the files beside a notebook, asked within time limits, and ended with all it started."""
+"""Processes that observe submissions: a warm one that has imported everything, and a fork of it for each submission."""
 
+import atexit
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -10,52 +12,91 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from .observer import PACKAGE
+from .outputs import Output
 from .sandbox import COURSE, confined
 from .wire import Gone, Line, unpacked
 
 OBSERVER = Path(__file__).with_name("observer.py")
 PASSED_ON = "ATTENTION_LAB_FAST", "LANG"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+INLINE = "module://matplotlib_inline.backend_inline"
 MOST_BESIDE = 64 * 2**20  # bytes
 PATIENCE = 300  # seconds, until it is said how long an answer may take
+TO_END = 10  # seconds
 
 
-class Process:
-    """One observer's process and the line to it."""
+class Warm:
+    """A process that has imported everything, of which observers are forked."""
 
-    def __init__(self, beside: Iterable[Path] = (), sandbox: bool = True):
-        self.folder = Path(tempfile.mkdtemp(prefix="attention-lab-"))
-        here = self.folder / "work"
-        here.mkdir()
-        size = 0
-        for file in beside:
-            size += file.stat().st_size
-            if size <= MOST_BESIDE:
-                shutil.copyfile(file, here / file.name, follow_symlinks=False)
+    def __init__(self, sandbox: bool = True):
+        self.folder = tempfile.mkdtemp(prefix="attention-lab-")
         script = COURSE / OBSERVER.relative_to(PACKAGE.parent) if sandbox else OBSERVER
         command = [sys.executable, "-s", "-P", "-B", str(script)]
         if sandbox:
-            command = confined(command, {file.name: file for file in here.iterdir()})
-        home = "/tmp" if sandbox else str(self.folder)
+            command = confined([*command, "--confined"])
+        home = "/tmp" if sandbox else self.folder
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | ONE_THREAD
-        environment |= {"HOME": home, "MPLCONFIGDIR": home, "IPYTHONDIR": home, "TMPDIR": home, "MPLBACKEND": "agg"}
-        ours, theirs = socket.socketpair()
-        self.line = Line(ours)
-        self.until = time.monotonic() + PATIENCE
+        environment |= dict.fromkeys(("HOME", "MPLCONFIGDIR", "IPYTHONDIR", "TMPDIR"), home) | {"MPLBACKEND": INLINE}
+        self.door, theirs = socket.socketpair()
         with theirs:
             self.started = subprocess.Popen(
                 command,
                 stdin=theirs,
-                stdout=theirs,
+                stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                cwd=here,
+                cwd=self.folder,
                 env=environment,
                 start_new_session=True,
             )
+        atexit.register(self.close)
+
+    def observer(self, beside: Iterable[Path] = (), seed: int | None = None) -> "Process":
+        """A new observer, with the files beside a notebook, and random numbers of its own or from a seed.
+
+        Raises: Gone.
+        """
+        line, theirs = socket.socketpair()
+        leash, collar = socket.socketpair()
+        with theirs, collar:
+            try:
+                socket.send_fds(self.door, [b"1"], [theirs.fileno(), collar.fileno()])
+            except OSError as error:
+                raise Gone("ended") from error
+        return Process(Line(line), leash, beside, secrets.randbits(63) if seed is None else seed)
+
+    def close(self) -> None:
+        """End it and all its observers."""
+        self.door.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.started.pid, signal.SIGKILL)
+        self.started.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        atexit.unregister(self.close)
+
+
+@cache
+def warm(sandbox: bool) -> Warm:
+    """The warm process of this one."""
+    return Warm(sandbox)
+
+
+class Process:
+    """One submission's observer: asked within time limits, and ended with all that it holds."""
+
+    def __init__(self, line: Line, leash: socket.socket, beside: Iterable[Path], seed: int):
+        self.line, self.leash = line, leash
+        self.until = time.monotonic() + PATIENCE
+        files, size = {}, 0
+        for file in beside:
+            size += file.stat().st_size
+            if size <= MOST_BESIDE:
+                files[file.name] = file.read_bytes()
+        self.ask(bool, "begin", seed, files)
 
     def ask(self, kind: Any, *question: Any) -> Any:
         """The answer to a question, which must be of this type.
@@ -68,10 +109,15 @@ class Process:
         self.line.request(question, left)
         return unpacked(kind, *self.line.receive(self.until - time.monotonic()))
 
+    def run(self, cell: str, seconds: float) -> list[Output]:
+        """What a cell shows."""
+        return self.ask(list[Output], "run", cell, seconds)
+
     def close(self) -> None:
-        """End it and everything that it has started, and take its files away."""
+        """End it, and wait until it is gone."""
         self.line.socket.close()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.started.pid, signal.SIGKILL)
-        self.started.wait()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.leash.settimeout(TO_END)
+        with contextlib.suppress(OSError):
+            self.leash.shutdown(socket.SHUT_WR)
+            self.leash.recv(1)
+        self.leash.close()

@@ -1,8 +1,8 @@
 """The sandbox: what an observer's process may see, and whether this machine can make one.
 
-Bubblewrap gives it Python, the libraries and the part of the package that observes, all to be read only, a small folder in
-memory to write in, and nothing else: no network, no file of the course, no other process. When it ends, so does all that
-it has started.
+Bubblewrap gives it Python, the libraries and the part of the package that observes, all to be read only, a few small
+folders in memory to write in, and nothing else: no network, no file of the course, no other process. When it ends, so does
+all that it has started. Inside, observers are kept from each other (`isolation.py`).
 """
 
 import os
@@ -13,11 +13,12 @@ import sysconfig
 from functools import cache
 from pathlib import Path
 
-from .observer import NAME, PACKAGE, WHOLE
+from .observer import NAME, PACKAGE, PLACES, WHOLE
 
-COURSE, WORK = Path("/attention-lab/package"), Path("/attention-lab/work")
+COURSE = Path("/attention-lab/package")
+NOBODY = "1000"  # the user inside: not root, who could not hand his name on to a further user namespace
 SYSTEM = "/usr", "/bin", "/lib", "/lib64", "/sbin"
-DISK = 256 * 2**20  # bytes in memory, in each of the places to write in
+DISK = 64 * 2**20  # bytes in memory, in each of the places to write in
 INSTALL = "Install it: `sudo apt-get install bubblewrap` on Debian and Ubuntu, `sudo dnf install bubblewrap` on Fedora."
 ALLOW = (
     "In a container, allow user namespaces (Docker: `--security-opt seccomp=unconfined --security-opt "
@@ -36,16 +37,17 @@ def missing() -> str:
         return "Submissions cannot be confined on this system: that takes Linux (on Windows, WSL 2)."
     if not shutil.which("bwrap"):
         return f"bubblewrap, which confines submissions, is not installed. {INSTALL}"
-    tried = subprocess.run(confined(["true"], {}), capture_output=True, text=True)
+    tried = subprocess.run(confined(["unshare", "--user", "true"]), capture_output=True, text=True)
     if tried.returncode:
         return f"bubblewrap cannot confine anything here ({tried.stderr.strip()}). {ALLOW}"
     return ""
 
 
-def confined(command: list[str], beside: dict[str, Path]) -> list[str]:
-    """The command that runs this one in a sandbox, in a folder with these files by name."""
-    arguments = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--proc", "/proc"]
-    arguments += ["--dev", "/dev", "--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
+def confined(command: list[str]) -> list[str]:
+    """The command that runs this one in a sandbox."""
+    arguments = ["--unshare-all", "--unshare-user", "--uid", NOBODY, "--gid", NOBODY, "--cap-drop", "ALL"]
+    arguments += ["--die-with-parent", "--new-session", "--proc", "/proc", "--dev", "/dev"]
+    arguments += ["--ro-bind-try", "/etc/ld.so.cache", "/etc/ld.so.cache"]
     for place in SYSTEM:
         arguments += (
             ["--symlink", os.readlink(place), place] if os.path.islink(place) else ["--ro-bind-try", place, place]
@@ -54,13 +56,11 @@ def confined(command: list[str], beside: dict[str, Path]) -> list[str]:
         arguments += ["--ro-bind", prefix, prefix]
     for place in installed():
         arguments += ["--tmpfs", str(place), "--remount-ro", str(place)]
-    for place in ("/tmp", "/dev/shm", str(WORK)):
+    for place in PLACES:
         arguments += ["--size", str(DISK), "--tmpfs", place]
     for file, place in package():
         arguments += ["--ro-bind", str(file), str(place)]
-    for name, file in beside.items():
-        arguments += ["--ro-bind", str(file), str(WORK / name)]
-    return ["bwrap", *arguments, "--remount-ro", "/", "--remount-ro", "/dev", "--chdir", str(WORK), "--", *command]
+    return ["bwrap", *arguments, "--remount-ro", "/", "--remount-ro", "/dev", "--chdir", PLACES[-1], "--", *command]
 
 
 def prefixes() -> list[str]:

@@ -24,6 +24,7 @@ from torch import Tensor
 
 MOST_BYTES = 256 * 2**20  # of one message
 MOST_LETTERS = 20_000  # of one text
+MOST_OF_LONG = 4_000_000  # of a long one
 MOST_ITEMS = 20_000  # of one list
 HEAD = struct.Struct("<II")  # how many bytes of JSON follow, and how many of tensors
 
@@ -34,6 +35,10 @@ class Nonsense(ValueError):
 
 class Gone(Exception):
     """The other side has ended, or does not answer in time."""
+
+
+class LongText(str):
+    """A text that may be long: a picture, or what a cell prints."""
 
 
 # Plain data
@@ -59,7 +64,9 @@ def plain(value: Any, tensors: dict[str, Tensor]) -> Any:
         return [plain(held, tensors) for held in value]
     if isinstance(value, torch.dtype):
         return str(value)
-    return value[:MOST_LETTERS] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return value[: MOST_OF_LONG if isinstance(value, LongText) else MOST_LETTERS]
+    return value
 
 
 def unpacked(kind: Any, text: bytes, tensors: bytes) -> Any:
@@ -86,6 +93,9 @@ class Reader:
         if origin in (typing.Union, types.UnionType):
             rest = [one for one in inner if one is not types.NoneType]
             return None if given is None else self.read(rest[0], given)
+        if kind is LongText:
+            require(type(given) is str and len(given) <= MOST_OF_LONG)
+            return LongText(given)
         if kind in (bool, str, int, type(None)):
             require(type(given) is kind)
             require(kind is not str or len(given) <= MOST_LETTERS)

@@ -16,8 +16,8 @@ from .exercises import EXERCISES, HINTS, LESSONS, TEXTS
 from .judge import Report, ask, judge, judge_all
 from .kernel import as_new
 from .limits import quiet
-from .observe import stub_name
 from .reference import used_by
+from .stub import STUB, keep_short
 from .witness import Witness
 
 hints_given: Counter[str] = Counter()
@@ -27,7 +27,6 @@ passed: dict[str, tuple[Any, set[str]]] = {}
 
 
 BORROWED = "{}: your code uses the course's own {}: write yours without it. It earns nothing."
-STUB = "{} is still a stub: write it in place of `raise NotImplementedError()`, then run this again."
 FRESH = (
     "Points of the checks that you ran since the kernel started. Grading runs your notebook from the top in a new kernel "
     "and asks with fresh random numbers."
@@ -202,10 +201,5 @@ def keep_check() -> None:
 
 def load_ipython_extension(shell: Any) -> None:
     """``%load_ext attention_lab.grading``: a lesson's checks are ours, and a stub's error takes one line, not forty."""
-
-    def in_one_line(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
-        message = str(error) or STUB.format(stub_name(error))
-        shell._showtraceback(kind, error, [f"NotImplementedError: {message}"])
-
-    shell.set_custom_exc((NotImplementedError,), in_one_line)
+    keep_short(shell)
     keep_check()

@@ -30,6 +30,7 @@ from .limits import OutOfTime, limits, quiet
 from .matching import Way, fill_alike, fill_by_effect
 from .parameters import Slot, fill, numbers_by_kind, slots_of
 from .stand_ins import built
+from .stub import stub_name
 
 MAX_ELEMENTS = 1_000_000
 FILLINGS = 3  # in which values are compared: in one of them all that a ReLU gets may be positive
@@ -534,12 +535,6 @@ def first_line(error: BaseException) -> str:
         ).replace("]", "")
     text = str(error).strip().split("\n")[0].removesuffix(", but expected one of:")
     return re.sub(r"attention_lab\.grading\.\w+\.|test_\w+\.<locals>\.", "", text)
-
-
-def stub_name(error: BaseException) -> str:
-    """The function that raised the error: a stub that was never written."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return frame.f_code.co_qualname.rpartition("<locals>.")[2]
 
 
 def learners_line(error: BaseException) -> dict[str, Any]:

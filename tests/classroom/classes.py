@@ -12,6 +12,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 
+from attention_lab.classroom.outputs import Output
 from attention_lab.classroom.sandbox import unconfined
 from attention_lab.course.release import release
 
@@ -54,6 +55,11 @@ points("02-squeeze-excitation")
 
 def code(source: str, tags: list[str] | None = None) -> NotebookNode:
     return new_code_cell(source, metadata={"tags": tags} if tags else {})
+
+
+def worked(shown: list[Output]) -> bool:
+    """Whether a cell that shows this ended without an error."""
+    return not any(output.kind == "error" for output in shown)
 
 
 class Class:

@@ -1,13 +1,14 @@
 """What a submission finds of the package where it is observed."""
 
 import pytest
+from classes import worked
 
-from attention_lab.classroom.process import Process
+from attention_lab.classroom.process import warm
 
 
 @pytest.fixture(scope="module")
 def process():
-    made = Process(sandbox=False)
+    made = warm(False).observer()
     yield made
     made.close()
 
@@ -24,7 +25,7 @@ def process():
     ],
 )
 def test_the_imports_of_a_lesson_work(process, cell):
-    assert process.ask(bool, "run", cell, 30)
+    assert worked(process.run(cell, 30))
 
 
 @pytest.mark.parametrize(
@@ -45,8 +46,8 @@ def test_no_right_answer_can_be_used(process, use):
     caught = (
         "try:\n    {}\nexcept Exception as error:\n    assert 'own answer' in str(error) or 'EXERCISES' in str(error)"
     )
-    assert not process.ask(bool, "run", use, 30)
-    assert process.ask(bool, "run", caught.format(use.replace("\n", "\n    ")), 30)
+    assert not worked(process.run(use, 30))
+    assert worked(process.run(caught.format(use.replace("\n", "\n    ")), 30))
 
 
 def test_no_right_answer_is_in_memory(process):
@@ -56,4 +57,4 @@ names = [name for name in sys.modules if name.startswith('attention_lab')]
 assert not any('_squeeze' in name or 'judge' in name for name in names), names
 assert not any(getattr(thing, '__module__', '') == 'attention_lab.mechanisms.cbam' for thing in gc.get_objects())
 """
-    assert process.ask(bool, "run", looked, 30)
+    assert worked(process.run(looked, 30))

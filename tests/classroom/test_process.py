@@ -1,33 +1,82 @@
 """An observer's process sees the files beside a notebook, and leaves nothing behind."""
 
 import sys
+from pathlib import Path
 
 import pytest
+from classes import worked
 
-from attention_lab.classroom.process import Process
+from attention_lab.classroom.process import Warm, warm
+from attention_lab.classroom.sandbox import missing
 from attention_lab.classroom.wire import Gone
 
 
 def test_files_beside_the_notebook_are_there_and_libraries_stay_what_they_are(tmp_path):
     for name in ("helper.py", "torch.py"):
         (tmp_path / name).write_text("answer = 42")
-    process = Process([tmp_path / "helper.py", tmp_path / "torch.py"], sandbox=False)
-    assert process.ask(bool, "run", "import helper, torch\nassert helper.answer == 42 and torch.ones(1)", 30)
+    process = warm(False).observer([tmp_path / "helper.py", tmp_path / "torch.py"])
+    assert worked(process.run("import helper, torch\nassert helper.answer == 42 and torch.ones(1)", 30))
     process.close()
-    assert not process.folder.exists()
-    assert process.started.returncode
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a process may start others")
 def test_it_starts_nothing():
-    process = Process(sandbox=False)
-    assert not process.ask(bool, "run", "import subprocess\nsubprocess.Popen(['sleep', '100'])", 30)
+    process = warm(False).observer()
+    assert not worked(process.run("import subprocess\nsubprocess.Popen(['sleep', '100'])", 30))
     process.close()
 
 
 def test_it_is_not_waited_for_beyond_its_time():
-    process = Process(sandbox=False)
+    process = warm(False).observer()
     process.until = 0
     with pytest.raises(Gone, match="in time"):
-        process.ask(bool, "run", "1", 1)
+        process.run("1", 1)
     process.close()
+
+
+def place_of(process) -> Path:
+    (shown,) = process.run("import os\nos.getcwd()", 10)
+    return Path(shown.formats["text/plain"].strip("'"))
+
+
+def test_what_an_observer_has_written_is_gone_with_it():
+    process = warm(False).observer()
+    process.run("open('mine.txt', 'w').write('x')", 10)
+    folder = place_of(process)
+    assert (folder / "mine.txt").exists()
+    process.close()
+    assert not folder.exists()
+
+
+def test_when_the_warm_process_is_closed_all_its_observers_end_and_its_folder_is_gone():
+    made = Warm(sandbox=False)
+    process = made.observer()
+    made.close()
+    with pytest.raises(Gone):
+        process.run("1", 10)
+    assert made.started.returncode
+    assert not Path(made.folder).exists()
+    with pytest.raises(Gone):
+        made.observer()
+
+
+@pytest.mark.parametrize("sandbox", [False, pytest.param(True, marks=pytest.mark.skipif(bool(missing()), reason="-"))])
+def test_an_observer_knows_nothing_of_the_one_before(sandbox):
+    first = warm(sandbox).observer()
+    first.run("import torch\ntorch.known = 1\nfound = 2\nopen('/tmp/found', 'w').write('3')", 10)
+    second = warm(sandbox).observer()
+    for process in (first, second):
+        assert worked(process.run("found", 10)) == (process is first)
+        assert worked(process.run("torch.known", 10)) == (process is first)
+        assert not sandbox or worked(process.run("open('/tmp/found')", 10)) == (process is first)
+        process.close()
+
+
+def test_random_numbers_are_each_observers_own_or_a_seeds():
+    draws = []
+    for seed in (None, None, 7, 7):
+        process = warm(False).observer(seed=seed)
+        shown = process.run("import random, numpy, torch\nrandom.random(), numpy.random.rand(), torch.rand(())", 10)
+        draws.append(shown[0].formats["text/plain"])
+        process.close()
+    assert len(set(draws)) == 3 and draws[2] == draws[3]

@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from classes import worked
 
-from attention_lab.classroom.process import Process
+from attention_lab.classroom.process import warm
 from attention_lab.classroom.remote import RemoteWitness
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import ask, judge_all
@@ -24,11 +25,11 @@ bank.right = bank.wrong = lambda *given, **more: lambda answer: answer
 
 @pytest.mark.parametrize("file", ["spatial_transformer", "weighting"])
 def test_banked_answers_get_what_they_deserve(file: str):
-    process = Process(sandbox=False)
+    process = warm(False).observer()
     try:
         cell = (GRADING / "answers" / f"{file}.py").read_text(encoding="utf-8")
-        assert process.ask(bool, "run", BANK, 10)
-        assert process.ask(bool, "run", cell, 10)
+        assert worked(process.run(BANK, 10))
+        assert worked(process.run(cell, 10))
         banked = [b for b in load() if b.answer.__module__.endswith(file) and "." not in b.answer.__qualname__]
         banked = [b for b in banked if not b.answer.__module__.startswith("attention_lab")]
         assert len(banked) > 20
@@ -55,7 +56,7 @@ def squeeze_by_channel(x):
 
 @pytest.mark.parametrize("name", ["squeeze", "squeeze_by_channel"])
 def test_the_verdict_says_the_same(name: str, tmp_path: Path):
-    process = Process(sandbox=False)
+    process = warm(False).observer()
     exercise = EXERCISES["squeeze"]
     questions = ask(exercise, seed=1)
     file = tmp_path / "answer.py"
@@ -63,7 +64,7 @@ def test_the_verdict_says_the_same(name: str, tmp_path: Path):
     names = {}
     exec(compile(LOOP, str(file), "exec"), names)
     try:
-        process.ask(bool, "run", LOOP, 10)
+        worked(process.run(LOOP, 10))
         number = process.ask(int | None, "look", name, questions, exercise.records)
         there = judge_all(exercise, RemoteWitness(process, number, questions, exercise.records))
     finally:
