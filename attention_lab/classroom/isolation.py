@@ -9,6 +9,7 @@ import os
 import resource
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import Callable
 
@@ -17,6 +18,7 @@ from .seccomp import start_nothing
 LIBC = ctypes.CDLL(None, use_errno=True)
 NEW_MOUNTS, NEW_IPC, NEW_USER, NEW_PROCESSES = 0x00020000, 0x08000000, 0x10000000, 0x20000000
 NO_SET_USER, NO_DEVICES, READ_ONLY, RECURSIVE, PRIVATE = 0x2, 0x4, 0x1, 0x4000, 0x40000
+END_WITH_PARENT = 1
 CAPABILITIES = 0x20080522  # the version of the call's structures
 
 DISK = 256 * 2**20  # bytes in memory, in each of the places to write in
@@ -38,6 +40,9 @@ def guard(leash: int, places: tuple[str, ...], observe: Callable[[], None]) -> N
     observer = os.fork()
     if observer == 0:
         os.close(leash)
+        os.setsid()  # a signal to its group reaches nobody else
+        if sys.platform == "linux":
+            LIBC.prctl(END_WITH_PARENT, signal.SIGKILL)
         if places:
             own(places)
         os.chdir(places[-1] if places else folder)

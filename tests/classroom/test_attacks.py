@@ -135,6 +135,7 @@ def squeeze(x):
     "sleeps": ([], "import time\ndef squeeze(x):\n    time.sleep(3600)", {1}),
     "forks": ([], "import os\ndef squeeze(x):\n    while True: os.fork()", {1}),
     "kills-all": ([], "import os, signal\ndef squeeze(x):\n    os.kill(-1, signal.SIGKILL)", {1}),
+    "kills-its-group": ([], "import os, signal\ndef squeeze(x):\n    os.kill(0, signal.SIGKILL)", {1}),
     "memory": ([], "def squeeze(x):\n    return torch.ones(20 * 2**30 // 4)", {1}),
     "interrupts": ([], "def squeeze(x):\n    raise KeyboardInterrupt", {1}),
     "recursion": ([], "def squeeze(x):\n    return squeeze(x)", {1}),

@@ -80,3 +80,11 @@ def test_random_numbers_are_each_observers_own_or_a_seeds():
         draws.append(shown[0].formats["text/plain"])
         process.close()
     assert len(set(draws)) == 3 and draws[2] == draws[3]
+
+
+def test_a_signal_to_its_group_reaches_nobody_else():
+    first, second = (warm(False).observer() for _ in range(2))
+    with pytest.raises(Gone):
+        first.run("import os, signal\nos.killpg(0, signal.SIGKILL)", 10)
+    assert worked(second.run("1", 10)) and worked(warm(False).observer().run("1", 10))
+    first.close(), second.close()
