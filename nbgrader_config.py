@@ -27,10 +27,9 @@ c.Execute.skip_cells_with_tag = "demo"
 
 c.Autograde.exporter_class = "attention_lab.classroom.autograde.Confined"
 c.GenerateFeedback.exporter_class = "attention_lab.grading.nbgrader.Feedback"
-c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for Judged in place of Execute
+c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for Judged in place of Execute, whose record stays
     "attention_lab.classroom.autograde.Judged",
     "nbgrader.preprocessors.IgnorePattern",
-    "nbconvert.preprocessors.ClearMetadataPreprocessor",
     "nbgrader.preprocessors.LimitOutput",
     "nbgrader.preprocessors.SaveAutoGrades",
     "nbgrader.preprocessors.AssignLatePenalties",

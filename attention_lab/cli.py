@@ -3,7 +3,9 @@
 import os
 import sys
 import sysconfig
+import time
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import click
@@ -151,6 +153,61 @@ def doctor() -> None:
     click.echo(
         "The process that scores come from is confined by bubblewrap: no network, no file of the course, nothing left behind."
     )
+
+
+@main.command()
+@click.argument("lesson")
+@click.option("--student", default="*", show_default=True, help="One of them, or a pattern.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes on this machine.")
+@click.option("--dask", metavar="ADDRESS", help="Instead, the workers of a Dask cluster, such as tcp://10.0.0.1:8786.")
+@click.option("--force", is_flag=True, help="Grade again what has not changed since it was graded.")
+@click.option("--no-sandbox", is_flag=True, help="Run submissions unconfined, where you trust who hands in.")
+@click.option("--repeat", is_flag=True, help="Ask a graded submission the same questions again; nothing is written.")
+@click.option("--fresh", is_flag=True, help="Ask a graded submission fresh questions; nothing is written.")
+def grade(
+    lesson: str, student: str, workers: int, dask: str, force: bool, no_sandbox: bool, repeat: bool, fresh: bool
+) -> None:
+    """Grade what was handed in of a lesson, as `nbgrader autograde` does, with several workers.
+
+    LESSON is a name such as 02-squeeze-excitation. What has not changed since it was graded is left alone, so an
+    interrupted run goes on where it stopped.
+    """
+    root = course_root()
+    from .classroom import grade as grading
+    from .classroom.sandbox import missing
+    from .table import Table
+
+    if (lack := missing()) and not no_sandbox:
+        raise CourseError(f"{lack}\nOr grade unconfined, where you trust who hands in: --no-sandbox.")
+    os.chdir(root)
+    if repeat or fresh:
+        try:
+            rows = grading.again(root, lesson, student, fresh, not no_sandbox)
+        except FileNotFoundError as error:
+            raise CourseError(f"{error}.") from error
+        texts = [[row.grade_id, *("none" if p is None else f"{p:g}" for p in row[1:])] for row in rows]
+        asked = "fresh questions" if fresh else "the same questions"
+        click.echo(Table(f"{lesson} of {student}, asked {asked} again.", ["test", "points then", "now"], texts))
+        same = all(row.before == row.now for row in rows)
+        click.echo("The verdicts are the same." if same else "The verdicts differ.")
+        return
+    bars: list[Any] = []
+
+    def tell(done: int, all: int) -> None:
+        if not bars:
+            bars.append(click.progressbar(length=all, label=f"grading {lesson}"))
+        bars[0].update(done - bars[0].pos)
+
+    start = time.monotonic()
+    executor = (lambda: grading.on_dask(dask)) if dask else (lambda: grading.local(workers))
+    settings = ["--NbGrader.log_level=ERROR", *(["--Judged.no_sandbox=True"] if no_sandbox else [])]
+    try:
+        ahead = grading.grade(lesson, student, executor, grading.AHEAD * workers, force, settings, tell)
+    finally:
+        for bar in bars:
+            bar.render_finish()
+    click.echo(f"{ahead.done} notebooks graded in {time.monotonic() - start:.0f} s, {ahead.unchanged} unchanged.")
+    sys.exit(ahead.failed)
 
 
 @main.command()

@@ -1,26 +1,35 @@
-"""What nbgrader is configured with so that a submission is run, and its scores are made, outside of any kernel."""
+"""What nbgrader is configured with so that a submission is run, and its scores are made, outside of any kernel.
 
-import re
-import stat
+Confined    reads what was handed in, and refuses what it may not bring
+Judged      runs and judges it, or takes what another process has found (`grade.py`)
+"""
+
+import glob
+import hashlib
+import json
+import platform
+import secrets
+from fnmatch import fnmatch
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import nbformat
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde
 from nbgrader.preprocessors import Execute
-from nbgrader.utils import is_grade, is_solution
 from traitlets import Bool, Float
 
-from ..grading.exercises import LESSONS
+from .. import __version__
 from ..grading.nbgrader import Submission
-from ..grading.notebook import failure, formats, points_table
-from .inspection import Asked, Inspection, NoVerdict, asked_in
-from .outputs import Output
-from .process import warm
+from .beside import refused, taken
+from .inspection import Limits
+from .job import Job, done
 from .sandbox import OTHERWISE, missing
 
-POINTS = re.compile(r"""points\(["']([\w-]+)["']\)\s*""")
-BESIDE_ITS_CODE = "Checked in the kernel, beside the code that it checks.\n"
+RECORD = "attention_lab"
+"""The name of what a graded notebook's metadata hold of its grading."""
 
 
 class Judged(Execute):
@@ -36,12 +45,22 @@ class Judged(Execute):
     seconds_a_check = Float(120, help="How long a check may take.").tag(config=True)
     seconds = Float(900, help="How long a submission may take altogether.").tag(config=True)
 
+    ahead: ClassVar[Any] = None
+    """Where other processes judge, what has their results (`grade.Ahead`)."""
+
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any], km: Any = None) -> tuple[NotebookNode, dict]:
-        files = beside(Path(resources["metadata"]["path"]))
-        start = lambda: warm(not self.no_sandbox).observer(files)  # noqa: E731
-        with Inspection(start, self.timeout, self.seconds_a_check, self.seconds) as inspection:
-            inspect(nb, inspection, self.skip_cells_with_tag)
+        asked, converter = resources["nbgrader"], self.parent.parent
+        job = self.job(nb, files(converter, asked["assignment"], asked["student"]))
+        job, judged = self.ahead.result(asked, job) if self.ahead else (job, done(job))
+        nb = nbformat.reads(judged, as_version=4)
+        nb.metadata[RECORD] = record(job.seed, digest(converter, asked))
         return nb, resources
+
+    def job(self, nb: NotebookNode, files: dict[str, bytes], seed: int | None = None) -> Job:
+        """What is to be done for a notebook and the files beside it, with a fresh seed if none is given."""
+        limits = Limits(self.timeout, self.seconds_a_check, self.seconds)
+        seed = secrets.randbits(63) if seed is None else seed
+        return Job(nbformat.writes(nb), files, self.skip_cells_with_tag, limits, not self.no_sandbox, seed)
 
 
 class Confined(Submission):
@@ -52,69 +71,70 @@ class Confined(Submission):
         judged = Judged(parent=self)
         if judged.enabled and not judged.no_sandbox and (lack := missing()):
             raise SystemExit(f"{lack}\n{OTHERWISE}")
+        converter = self.parent
+        self.begin, converter.init_assignment = converter.init_assignment, self.begin_without_refused
+        if Judged.ahead:
+            Judged.ahead.start(converter, judged)
+
+    def begin_without_refused(self, lesson: str, student: str) -> None:
+        """Let nbgrader copy what was handed in, but for links and compiled code.
+
+        Raises: Refused where a notebook itself is none.
+        """
+        coursedir, folder = self.parent.coursedir, Path(self.parent._format_source(lesson, student))
+        no = refused(folder)
+        for name, reason in no.items():
+            self.log.warning("not taken from %s: %s, which is %s", student, name, reason)
+            if name.endswith(".ipynb"):
+                self.reasons[student] = f"{name} is {reason}"
+                raise Refused(self.reasons[student])
+        before = coursedir.ignore
+        coursedir.ignore = [*before, *(glob.escape(Path(name).name) for name in no)]
+        try:
+            self.begin(lesson, student)
+        finally:
+            coursedir.ignore = before
 
 
-def inspect(nb: NotebookNode, inspection: Inspection, skipped: str) -> None:
-    """Write into a notebook what its cells show, the verdicts on its checks, and the points into what shows them.
+class Refused(Exception):
+    """A submission that is not graded, and why."""
 
-    skipped: the tag of cells that are not run.
+
+def record(seed: int, submission: str) -> dict[str, Any]:
+    """What a graded notebook keeps of its grading: enough to ask the same again, and to see whether anything changed.
+
+    submission: the digest of what was graded.
     """
-    earned: dict[str, int] = {}
-    run: dict[int, NotebookNode] = {}
-    for cell in (cell for cell in nb.cells if cell.cell_type == "code"):
-        cell.outputs, cell.execution_count = [], None
-        if asked := asked_in(cell):
-            cell.outputs, earned[asked.id] = outcome(inspection, asked)
-        elif skipped in cell.metadata.get("tags", []) or not cell.source.strip():
-            continue
-        elif (shown := POINTS.fullmatch(cell.source)) and shown[1] in LESSONS:
-            cell.outputs = [new_output("display_data", points_table(shown[1], earned))]
-        else:
-            run[inspection.run(cell.source)] = cell
-    late = None
-    try:
-        inspection.reach()
-    except NoVerdict as error:
-        late = error_output("TimeoutError", str(error))
-    for place, cell in run.items():
-        shown = inspection.shown.get(place)
-        cell.execution_count = place + 1
-        cell.outputs = [late] if shown is None else list(map(as_in_a_notebook, shown))
-        if is_grade(cell) and not is_solution(cell):
-            cell.outputs.append(new_output("stream", name="stdout", text=BESIDE_ITS_CODE))
+    versions = {name: version(name) for name in ("torch", "nbgrader")}
+    versions |= {"attention-lab": __version__, "python": platform.python_version()}
+    return {"submission": submission, "seed": seed, "versions": versions}
 
 
-def outcome(inspection: Inspection, asked: Asked) -> tuple[list[NotebookNode], int]:
-    """The outputs of a test cell as its check would have shown them, and the points earned."""
-    try:
-        report = inspection.judge(asked)
-    except NameError as error:
-        return [error_output("NameError", str(error))], 0
-    except NoVerdict as error:
-        return [error_output("CheckFailed", f"{asked.id}: {error}")], 0
-    shown = [] if report.stub else [new_output("display_data", formats(report))]
-    if error := failure(report):
-        shown.append(error_output(type(error).__name__, str(error)))
-    return shown, report.points if report.passed else 0
+def files(converter: Autograde, lesson: str, student: str) -> dict[str, bytes]:
+    """What is to lie beside a submission's notebook: its own files, and over them those of the lesson."""
+    coursedir = converter.coursedir
+    handed_in = taken(Path(coursedir.format_path(coursedir.submitted_directory, student, lesson)))
+    given = taken(Path(coursedir.format_path(coursedir.source_directory, ".", lesson)))
+    for name in converter.exclude_overwriting.get(lesson, []):
+        given.pop(name, None)
+    ignored = [*coursedir.ignore, "timestamp.txt"]
+    return {
+        name: content
+        for name, content in (handed_in | given).items()
+        if not any(fnmatch(part, pattern) for part in Path(name).parts for pattern in ignored)
+    }
 
 
-def as_in_a_notebook(output: Output) -> NotebookNode:
-    """What a cell has shown, in the notebook's format."""
-    if output.kind == "stream":
-        return new_output("stream", name="stderr" if output.name == "stderr" else "stdout", text=output.text)
-    if output.kind == "error":
-        return new_output("error", ename=output.name, evalue=output.text, traceback=output.traceback)
-    return new_output("execute_result" if output.kind == "execute_result" else "display_data", output.formats)
-
-
-def error_output(kind: str, text: str) -> NotebookNode:
-    return new_output("error", ename=kind, evalue=text, traceback=[f"{kind}: {text}"])
-
-
-def beside(folder: Path) -> list[Path]:
-    """The plain files beside a notebook: no links, no notebooks, nothing compiled."""
-    return [
-        file
-        for file in sorted(folder.iterdir())
-        if stat.S_ISREG(file.lstat().st_mode) and file.suffix not in (".ipynb", ".pyc", ".so", ".pth")
-    ]
+def digest(converter: Autograde, asked: dict[str, str]) -> str:
+    """Of a submission's notebook, of the files beside it, and of the lesson as it is in the gradebook."""
+    coursedir = converter.coursedir
+    folder = Path(coursedir.format_path(coursedir.submitted_directory, asked["student"], asked["assignment"]))
+    with Gradebook(asked["db_url"]) as gradebook:
+        lesson = gradebook.find_notebook(asked["notebook"], asked["assignment"])
+        cells = [[cell.name, cell.cell_type, cell.source] for cell in lesson.source_cells]
+        points = [[cell.name, cell.max_score] for cell in lesson.grade_cells]
+    made = hashlib.sha256(json.dumps([sorted(cells), sorted(points)]).encode())
+    made.update((folder / f"{asked['notebook']}.ipynb").read_bytes())
+    for name, content in files(converter, asked["assignment"], asked["student"]).items():
+        made.update(f"{name}\0{len(content)}\0".encode() + content)
+    return made.hexdigest()

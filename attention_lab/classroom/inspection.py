@@ -1,6 +1,7 @@
 """Inspection: the cells of one submission, run by an observer, and the verdicts on its checks, made here."""
 
 import ast
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -29,6 +30,15 @@ class Asked(NamedTuple):
     name: str
 
 
+@dataclass(frozen=True)
+class Limits:
+    """Seconds on the clock for a cell, for a check, and for all of a submission together."""
+
+    cell: float = 120
+    check: float = 120
+    all: float = 900
+
+
 class NoVerdict(Exception):
     """Why a check could not be made: told to the learner, whom it costs the check."""
 
@@ -52,16 +62,16 @@ class Inspection:
     """One submission as an observer knows it.
 
     start: starts an observer's process.
-    seconds_a_cell, seconds_a_check, seconds: the limits on the clock, the last for all together.
+    limits: seconds on the clock.
+    seed: what the questions are drawn from.
     cells: what was to be run so far.
     shown: what those that were run have shown, by their place.
     fatal: the places of those that ended or blocked the process; all others are run again without them.
     """
 
     start: Callable[[], Process]
-    seconds_a_cell: float = 120
-    seconds_a_check: float = 120
-    seconds: float = 900
+    limits: Limits
+    seed: int
     cells: list[str] = field(default_factory=list)
     shown: dict[int, list[Output]] = field(default_factory=dict)
     fatal: set[int] = field(default_factory=set)
@@ -70,7 +80,7 @@ class Inspection:
         self.process: Process | None = None
         self.done = 0
         self.last: tuple[str, str, Case] | None = None
-        self.end = time.monotonic() + self.seconds
+        self.end = time.monotonic() + self.limits.all
 
     def __enter__(self) -> "Inspection":
         self.process = self.start()
@@ -87,7 +97,7 @@ class Inspection:
     def within(self, seconds: float) -> Process:
         """The process, to be asked within this time."""
         if time.monotonic() > self.end:
-            raise NoVerdict(f"the {self.seconds:g} seconds for this notebook were over before this was run.")
+            raise NoVerdict(f"the {self.limits.all:g} seconds for this notebook were over before this was run.")
         if self.process is None:
             self.process = self.start()
         self.process.until = min(time.monotonic() + seconds, self.end)
@@ -106,9 +116,9 @@ class Inspection:
         """
         while self.done < len(self.cells):
             if self.done not in self.fatal:
-                process = self.within(2 * self.seconds_a_cell + GRACE)
+                process = self.within(2 * self.limits.cell + GRACE)
                 try:
-                    shown = process.run(self.cells[self.done], self.seconds_a_cell)
+                    shown = process.run(self.cells[self.done], self.limits.cell)
                 except (Gone, Nonsense) as error:
                     self.fatal.add(self.done)
                     self.shown[self.done] = [Output("error", type(error).__name__, traceback=[FATAL])]
@@ -124,7 +134,7 @@ class Inspection:
         """
         self.reach()
         exercise, check = find(asked.id)
-        process = self.within(self.seconds_a_check)
+        process = self.within(self.limits.check)
         try:
             with quiet(), as_new():
                 return verdict(self.case(process, exercise, asked.name), check)
@@ -132,7 +142,7 @@ class Inspection:
             late = str(gone) != "ended"
             self.give_up()
             raise NoVerdict(
-                f"no answer within {self.seconds_a_check:g} seconds: does a loop never end?"
+                f"no answer within {self.limits.check:g} seconds: does a loop never end?"
                 if late
                 else "your code ended the process that it was running in: does a call end Python, or ask for too much memory?"
             ) from gone
@@ -149,10 +159,15 @@ class Inspection:
         """The answer beside the right ones, looked at once for all checks that follow one another."""
         if self.last and self.last[:2] == (exercise.key, name):
             return self.last[2]
-        questions = ask(exercise)
+        questions = ask(exercise, drawn(self.seed, exercise.key))
         number = process.ask(int | None, "look", name, questions, exercise.records)
         if number is None:
             raise NameError(f"name {name!r} is not defined")
         case = Case(exercise, RemoteWitness(process, number, questions, exercise.records))
         self.last = exercise.key, name, case
         return case
+
+
+def drawn(seed: int, purpose: str) -> int:
+    """A seed for one purpose, from which that of another is not to be had."""
+    return random.Random(f"{seed} {purpose}").getrandbits(63)

@@ -148,6 +148,7 @@ def serve(line: Any, shell: Any, witness_of: Callable) -> None:
     def begin(seed: int, files: dict[str, bytes]) -> bool:
         """Lay out the files beside the notebook; each submission has random numbers of its own."""
         for name, content in files.items():
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_bytes(content)
         random.seed(seed), numpy.random.seed(seed % 2**32), torch.manual_seed(seed)
         sys.path.append(os.getcwd())  # last: a file beside the notebook is not taken for a library

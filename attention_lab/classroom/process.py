@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,6 @@ OBSERVER = Path(__file__).with_name("observer.py")
 PASSED_ON = "ATTENTION_LAB_FAST", "LANG"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 INLINE = "module://matplotlib_inline.backend_inline"
-MOST_BESIDE = 64 * 2**20  # bytes
 PATIENCE = 300  # seconds, until it is said how long an answer may take
 TO_END = 10  # seconds
 
@@ -55,8 +53,8 @@ class Warm:
             )
         atexit.register(self.close)
 
-    def observer(self, beside: Iterable[Path] = (), seed: int | None = None) -> "Process":
-        """A new observer, with the files beside a notebook, and random numbers of its own or from a seed.
+    def observer(self, beside: dict[str, bytes] | None = None, seed: int | None = None) -> "Process":
+        """A new observer, with the files beside a notebook by path, and random numbers of its own or from a seed.
 
         Raises: Gone.
         """
@@ -67,7 +65,7 @@ class Warm:
                 socket.send_fds(self.door, [b"1"], [theirs.fileno(), collar.fileno()])
             except OSError as error:
                 raise Gone("ended") from error
-        return Process(Line(line), leash, beside, secrets.randbits(63) if seed is None else seed)
+        return Process(Line(line), leash, beside or {}, secrets.randbits(63) if seed is None else seed)
 
     def close(self) -> None:
         """End it and all its observers."""
@@ -85,18 +83,26 @@ def warm(sandbox: bool) -> Warm:
     return Warm(sandbox)
 
 
+def observer(sandbox: bool, beside: dict[str, bytes], seed: int) -> "Process":
+    """A new observer of this process's warm one, or of another if that one has ended.
+
+    Raises: Gone.
+    """
+    try:
+        return warm(sandbox).observer(beside, seed)
+    except Gone:
+        warm(sandbox).close()
+        warm.cache_clear()
+        return warm(sandbox).observer(beside, seed)
+
+
 class Process:
     """One submission's observer: asked within time limits, and ended with all that it holds."""
 
-    def __init__(self, line: Line, leash: socket.socket, beside: Iterable[Path], seed: int):
+    def __init__(self, line: Line, leash: socket.socket, beside: dict[str, bytes], seed: int):
         self.line, self.leash = line, leash
         self.until = time.monotonic() + PATIENCE
-        files, size = {}, 0
-        for file in beside:
-            size += file.stat().st_size
-            if size <= MOST_BESIDE:
-                files[file.name] = file.read_bytes()
-        self.ask(bool, "begin", seed, files)
+        self.ask(bool, "begin", seed, beside)
 
     def ask(self, kind: Any, *question: Any) -> Any:
         """The answer to a question, which must be of this type.

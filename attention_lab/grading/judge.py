@@ -289,7 +289,7 @@ class Case:
     def earlier(self) -> Misconception | None:
         """An answer to an earlier exercise that this one calls and that is itself not right."""
         for name, exercise in self.exercise.uses.items():
-            witness = self.witness.of_earlier(name, ask(exercise), exercise.records)
+            witness = self.witness.of_earlier(name, ask(exercise, self.questions[0].seed), exercise.records)
             case = witness and Case(exercise, witness)
             if case and not all(
                 case.row(asked).passed for check in exercise.checks.values() for asked in check.properties

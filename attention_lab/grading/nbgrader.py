@@ -8,16 +8,19 @@ Where nbgrader still fails on a submission, the others are graded, and the comma
 
 import atexit
 import re
+import warnings
 from glob import glob
 from pathlib import Path
 from typing import Any, TextIO
 
 from nbconvert.exporters import Exporter, HTMLExporter, NotebookExporter
+from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
 from nbgrader.apps import NbGrader
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearOutput
+from sqlalchemy.exc import SAWarning
 
 from .repair import repaired
 
@@ -27,6 +30,7 @@ class OneByOne(Exporter):
 
     def __init__(self, **settings: Any):
         super().__init__(**settings)
+        warnings.filterwarnings("ignore", category=SAWarning)  # nbgrader's own, of which nobody needs to know
         self.reasons: dict[str, str] = {}
         coursedir = self.parent.coursedir
         coursedir.get_existing_timestamp = self.timestamp  # nbgrader gives up on a bad one and has no setting for it
@@ -71,19 +75,31 @@ class Submission(OneByOne, NotebookExporter):
 
     def from_file(self, file_stream: TextIO, resources: dict[str, Any], **settings: Any) -> tuple[str, dict[str, Any]]:
         asked = resources["nbgrader"]
-        with Gradebook(asked["db_url"]) as gradebook:
-            lesson = gradebook.find_notebook(asked["notebook"], asked["assignment"])
-            keep_outputs = not ClearOutput(parent=self).enabled
-            notebook, notes = repaired(file_stream.buffer.read(), lesson, keep_outputs)
+        notebook, notes = put_right(file_stream.buffer.read(), asked, outputs=not ClearOutput(parent=self).enabled)
         if notes:
-            told = "\n".join(["**Put right for grading**", "", *(f"- {note}" for note in notes)])
-            notebook.cells.insert(0, new_markdown_cell(told))
             self.log.warning("put right in what %s handed in: %s", asked["student"], " ".join(notes))
         return self.from_notebook_node(notebook, resources, **settings)
 
 
 class Feedback(OneByOne, HTMLExporter):
     """A student's feedback page."""
+
+
+def put_right(file: bytes, asked: dict[str, str], outputs: bool = False) -> tuple[NotebookNode, list[str]]:
+    """A notebook that was handed in, as it is graded, with a cell on top that says what had to be put right.
+
+    asked: the notebook, its assignment and the gradebook's `db_url`.
+    outputs: whether those that were handed in are kept.
+
+    Raises: Unreadable.
+    """
+    with Gradebook(asked["db_url"]) as gradebook:
+        lesson = gradebook.find_notebook(asked["notebook"], asked["assignment"])
+        notebook, notes = repaired(file, lesson, outputs)
+    if notes:
+        told = "\n".join(["**Put right for grading**", "", *(f"- {note}" for note in notes)])
+        notebook.cells.insert(0, new_markdown_cell(told, id="put-right"))
+    return notebook, notes
 
 
 def in_one_line(error: Exception) -> str:

@@ -60,13 +60,15 @@ def text_of(value: Any) -> str:
 
 
 def plain(cell: dict[str, Any], outputs: bool = False) -> NotebookNode:
-    """A valid cell of the same kind, text, tags and attachments, which nbgrader takes for an ordinary one."""
+    """A valid cell of the same kind, text, tags, attachments and id, which nbgrader takes for an ordinary one.
+
+    The id is empty where there is none that could be.
+    """
     kind, source, tags, id = cell.get("cell_type"), source_of(cell), metadata_of(cell).get("tags"), cell.get("id")
     if kind == "heading":
         source = f"# {source}"
     made = KINDS.get(str(kind), new_raw_cell)(source)
-    if isinstance(id, str) and CELL_ID.fullmatch(id):
-        made.id = id
+    made.id = id if isinstance(id, str) and CELL_ID.fullmatch(id) else ""
     if isinstance(tags, list):
         made.metadata.tags = list(dict.fromkeys(tag for tag in tags if isinstance(tag, str) and tag and "," not in tag))
     attached = cell.get("attachments")

@@ -4,9 +4,9 @@ The lesson's metadata stand in the gradebook, so a submission's own are asked on
 graded cell of the lesson. All others are ordinary cells, whatever nbgrader metadata they carry.
 """
 
+import itertools
 import json
 from typing import Any
-from uuid import uuid4
 
 from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_notebook
@@ -51,9 +51,10 @@ def repaired(file: bytes, lesson: Notebook, outputs: bool = False) -> tuple[Note
             own = sources[name]
             cells.insert(place, marked(plain({"cell_type": own.cell_type, "id": name}), own.source, marks[name]))
 
-    ids = set()
-    for cell in cells:
-        cell.id = cell.id if cell.id not in ids else uuid4().hex
+    ids = {""}
+    for place, cell in enumerate(cells):
+        if cell.id in ids:
+            cell.id = next(id for id in (f"cell-{number}" for number in itertools.count(place)) if id not in ids)
         ids.add(cell.id)
     kernel = json.loads(lesson.kernelspec or "null")
     return new_notebook(cells=cells, metadata={"kernelspec": kernel} if kernel else {}), notes + missing

@@ -3,7 +3,7 @@
 import pytest
 from nbformat.v4 import new_code_cell
 
-from attention_lab.classroom.inspection import Asked, Inspection, NoVerdict, asked_in
+from attention_lab.classroom.inspection import Asked, Inspection, Limits, NoVerdict, asked_in
 from attention_lab.classroom.process import warm
 
 RIGHT = "def squeeze(x):\n    return x.mean((2, 3))"
@@ -12,7 +12,7 @@ SHAPE, VALUES = Asked("squeeze-shape", "squeeze"), Asked("squeeze-values", "sque
 
 @pytest.fixture
 def inspection():
-    with Inspection(warm(False).observer, 3, 8, 60) as made:
+    with Inspection(warm(False).observer, Limits(3, 8, 60), 0) as made:
         yield made
 
 

@@ -11,11 +11,13 @@ from attention_lab.classroom.sandbox import missing
 from attention_lab.classroom.wire import Gone
 
 
-def test_files_beside_the_notebook_are_there_and_libraries_stay_what_they_are(tmp_path):
-    for name in ("helper.py", "torch.py"):
-        (tmp_path / name).write_text("answer = 42")
-    process = warm(False).observer([tmp_path / "helper.py", tmp_path / "torch.py"])
-    assert worked(process.run("import helper, torch\nassert helper.answer == 42 and torch.ones(1)", 30))
+def test_files_beside_the_notebook_are_there_and_libraries_stay_what_they_are():
+    process = warm(False).observer({"helper.py": b"answer = 42", "torch.py": b"answer = 42", "data/a.csv": b"1"})
+    assert worked(
+        process.run(
+            "import helper, torch\nassert helper.answer == 42 and torch.ones(1) and open('data/a.csv').read()", 30
+        )
+    )
     process.close()
 
 

@@ -17,10 +17,8 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory):
-    beside = tmp_path_factory.mktemp("beside") / "data.csv"
-    beside.write_text("1,2,3")
-    made = warm(True).observer([beside])
+def process():
+    made = warm(True).observer({"data.csv": b"1,2,3"})
     yield made
     made.close()
 

@@ -273,6 +273,10 @@ def clipped(self: Sampler, at: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return at.floor().clamp(0, size - 1), (at.floor() + 1).clamp(0, size - 1)
 
 
+def truncated(self: Sampler, at: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    return at.trunc(), at.trunc() + 1
+
+
 def black_rim(self: Sampler, at: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
     inside = (at >= 0) & (at <= size - 1)
     return [(corner, weight * inside) for corner, weight in Sampler.along(self, at, size)]
@@ -428,7 +432,8 @@ BILINEAR_SAMPLE = Exercise(
             "truncated",
             "the corner is found by cutting decimals off; just left of the image that gives 0, not -1",
             "What is int(-0.3), and what is floor(-0.3)?",
-            steps(corners=lambda self, at, size: (at.trunc(), at.trunc() + 1)),
+            steps(corners=truncated),
+            steps(corners=truncated, weights=lambda self, at, before, after: (1 - (at - before), at - before)),
         ),
         mistake(
             "channels-last",

@@ -115,10 +115,13 @@ TEMPERATURE_SOFTMAX = Exercise(
             "What are the weights of 90 and 200 when both are cut to 80? What may you subtract instead?",
             *(
                 steps(
-                    scaled=lambda self, scores, temperature, most=most: (scores / temperature).clamp(max=most),
+                    scaled=lambda self, scores, temperature, least=least, most=most: (scores / temperature).clamp(
+                        least, most
+                    ),
                     largest=lambda self, scores, dim: 0,
                 )
                 for most in (10, 20, 30, 40, 50, 60, 70, 80, 85, 88, 90, 100, 500, 700)
+                for least in (None, -most)
             ),
             equation="exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take m = max_j s_j",
         ),

@@ -1,0 +1,176 @@
+"""Grade a class with several workers: `nbgrader autograde`, which finds each submission run and judged when it gets there.
+
+Workers run and judge (`job.py`), here or on a Dask cluster. nbgrader, in this process, reads, writes and keeps the
+gradebook, so what it writes is what it writes alone.
+"""
+
+import multiprocessing
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+import torch
+from nbgrader.apps import NbGraderApp
+from nbgrader.converters import Autograde
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.utils import determine_grade, is_grade, is_solution
+from traitlets.config import Config, PyFileConfigLoader
+
+from ..grading.nbgrader import put_right
+from .autograde import RECORD, Judged, digest, files
+from .job import Job, done
+from .process import warm
+
+AHEAD = 4  # jobs for each worker that are begun before nbgrader asks for them
+
+
+class Ahead:
+    """Submissions that are run and judged before nbgrader gets to them.
+
+    executor: starts the workers.
+    most: how many jobs are begun at once.
+    force: whether what has not changed since it was graded is graded again.
+    tell: is told how many notebooks are done, of how many.
+    """
+
+    def __init__(self, executor: Callable[[], Executor], most: int, force: bool, tell: Callable[[int, int], None]):
+        self.executor, self.most, self.force, self.tell = executor, most, force, tell
+        self.begun: deque[tuple[dict[str, str], Job, Future]] = deque()
+        self.unchanged = self.done = self.all = 0
+        self.failed = False
+
+    def start(self, converter: Autograde, judged: Judged) -> None:
+        """Leave to nbgrader only what has changed since it was graded, and begin with the first of it."""
+        for folder, notebooks in sorted(converter.assignments.items()):
+            handed_in = [asked_of(converter, notebook) for notebook in sorted(notebooks)]
+            graded = Path(converter._format_dest(handed_in[0]["assignment"], handed_in[0]["student"]))
+            if not self.force and all(is_graded(converter, asked, graded) for asked in handed_in):
+                del converter.assignments[folder]
+                self.unchanged += 1
+            else:
+                shutil.rmtree(graded, ignore_errors=True)
+                self.all += len(handed_in)
+        self.jobs = jobs(converter, judged)
+        if self.all:
+            warm(not judged.no_sandbox)  # all workers share it
+            self.workers = self.executor()
+            self.tell(0, self.all)
+            self.begin()
+
+    def begin(self) -> None:
+        while len(self.begun) < self.most and (following := next(self.jobs, None)):
+            self.begun.append((*following, self.workers.submit(done, following[1])))
+
+    def result(self, asked: dict[str, str], wanted: Job) -> tuple[Job, str]:
+        """The job as it was done, and the notebook with its verdicts."""
+        found = wanted, ""
+        while self.begun and not found[1]:
+            begun, job, future = self.begun.popleft()
+            self.begin()
+            if begun == asked and job.same_as(wanted):
+                try:
+                    found = job, future.result()
+                except BrokenProcessPool:  # a worker was killed: what it had is done again
+                    self.workers = self.executor()
+                    self.begun = deque((begun, job, self.workers.submit(done, job)) for begun, job, _ in self.begun)
+                    found = job, done(job)
+        self.done += 1
+        self.tell(self.done, self.all)
+        return found if found[1] else (wanted, done(wanted))
+
+
+def jobs(converter: Autograde, judged: Judged) -> Iterator[tuple[dict[str, str], Job]]:
+    """What nbgrader will ask for, in its order, as far as it can be read."""
+    for _, notebooks in sorted(converter.assignments.items()):
+        for notebook in sorted(notebooks):
+            asked = asked_of(converter, notebook)
+            try:
+                nb, _ = put_right(Path(notebook).read_bytes(), asked)
+                yield asked, judged.job(nb, files(converter, asked["assignment"], asked["student"]))
+            except Exception:  # nbgrader will meet it too, and tell it
+                continue
+
+
+def asked_of(converter: Autograde, notebook: str) -> dict[str, str]:
+    """The student, assignment and notebook of a submitted file, and the gradebook."""
+    return converter.init_single_notebook_resources(notebook)["nbgrader"]
+
+
+def is_graded(converter: Autograde, asked: dict[str, str], folder: Path) -> bool:
+    """Whether a notebook was graded as it is now."""
+    try:
+        graded = nbformat.read(folder / f"{asked['notebook']}.ipynb", as_version=4)
+        return graded.metadata[RECORD]["submission"] == digest(converter, asked)
+    except Exception:
+        return False
+
+
+def local(workers: int) -> Executor:
+    """Workers on this machine, forked of this process with all that it has imported."""
+    torch.set_num_threads(1)  # a fork has no other threads
+    return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"))
+
+
+def on_dask(address: str) -> Executor:
+    """The workers of a Dask cluster, on machines that have this package too."""
+    from distributed import Client
+
+    return Client(address).get_executor(pure=False)
+
+
+def grade(
+    lesson: str,
+    student: str,
+    executor: Callable[[], Executor],
+    most: int,
+    force: bool,
+    settings: list[str],
+    tell: Callable[[int, int], None],
+) -> Ahead:
+    """Grade what was handed in of a lesson, in the course of the working directory.
+
+    student: one of them, or a pattern, as nbgrader takes it.
+    settings: further ones for nbgrader, as it takes them on its command line.
+    """
+    Judged.ahead = ahead = Ahead(executor, most, force, tell)
+    try:
+        NbGraderApp.launch_instance(["autograde", lesson, "--student", student, *settings])
+    except SystemExit as end:
+        ahead.failed = bool(end.code)
+    finally:
+        Judged.ahead = None
+    return ahead
+
+
+class Regraded(NamedTuple):
+    """A test cell's points as they were given and as they are now."""
+
+    grade_id: str
+    before: float | None
+    now: float | None
+
+
+def again(root: Path, lesson: str, student: str, fresh: bool, sandbox: bool = True) -> list[Regraded]:
+    """Judge a graded submission once more, with the same questions or with fresh ones; nothing is written.
+
+    Raises: FileNotFoundError where it has not been graded.
+    """
+    config: Config = PyFileConfigLoader("nbgrader_config.py", str(root)).load_config()
+    converter = Autograde(coursedir=CourseDirectory(config=config, root=str(root)), config=config)
+    judged, rows = Judged(config=config, **({} if sandbox else {"no_sandbox": True})), []
+    notebooks = sorted(Path(converter._format_dest(lesson, student)).glob("*.ipynb"))
+    if not notebooks:
+        raise FileNotFoundError(f"{lesson} of {student} has not been graded")
+    for notebook in notebooks:
+        before = nbformat.read(notebook, as_version=4)
+        seed = None if fresh else before.metadata[RECORD]["seed"]
+        now = nbformat.reads(done(judged.job(before, files(converter, lesson, student), seed)), as_version=4)
+        for was, cell in zip(before.cells, now.cells, strict=True):
+            if is_grade(cell) and not is_solution(cell) and cell.cell_type == "code":
+                rows.append(Regraded(cell.metadata.nbgrader.grade_id, *(determine_grade(c)[0] for c in (was, cell))))
+    return rows

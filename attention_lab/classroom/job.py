@@ -1,0 +1,109 @@
+"""A job: one submission to be run and judged, by whatever process; with the same seed it is asked the same again."""
+
+import functools
+import re
+from dataclasses import dataclass
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from nbgrader.utils import is_grade, is_solution
+
+from ..grading.exercises import LESSONS
+from ..grading.notebook import failure, formats, points_table
+from .inspection import Asked, Inspection, Limits, NoVerdict, asked_in, drawn
+from .outputs import Output
+from .process import observer
+
+POINTS = re.compile(r"""points\(["']([\w-]+)["']\)\s*""")
+BESIDE_ITS_CODE = "Checked in the kernel, beside the code that it checks.\n"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submission.
+
+    notebook: as JSON, put right for grading.
+    files: what lies beside it, by path.
+    skipped: the tag of cells that are not run.
+    sandbox: whether it is confined.
+    seed: what its questions are drawn from.
+    """
+
+    notebook: str
+    files: dict[str, bytes]
+    skipped: str
+    limits: Limits
+    sandbox: bool
+    seed: int
+
+    def same_as(self, other: "Job") -> bool:
+        """Whether the other asks for the same, but for the seed."""
+        return self.files == other.files and self.cells() == other.cells()
+
+    def cells(self) -> list[tuple[str, str, str]]:
+        return [(cell.id, cell.cell_type, cell.source) for cell in self.read().cells]
+
+    def read(self) -> NotebookNode:
+        return nbformat.reads(self.notebook, as_version=4)
+
+
+def done(job: Job) -> str:
+    """The notebook, as JSON, with what its cells show, the verdicts on its checks, and the points in what shows them."""
+    notebook = job.read()
+    start = functools.partial(observer, job.sandbox, job.files, drawn(job.seed, "cells"))
+    with Inspection(start, job.limits, job.seed) as inspection:
+        inspect(notebook, inspection, job.skipped)
+    return nbformat.writes(notebook)
+
+
+def inspect(notebook: NotebookNode, inspection: Inspection, skipped: str) -> None:
+    earned: dict[str, int] = {}
+    run: dict[int, NotebookNode] = {}
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        cell.outputs, cell.execution_count = [], None
+        if asked := asked_in(cell):
+            cell.outputs, earned[asked.id] = outcome(inspection, asked)
+        elif skipped in cell.metadata.get("tags", []) or not cell.source.strip():
+            continue
+        elif (shown := POINTS.fullmatch(cell.source)) and shown[1] in LESSONS:
+            cell.outputs = [new_output("display_data", points_table(shown[1], earned))]
+        else:
+            run[inspection.run(cell.source)] = cell
+    late = []
+    try:
+        inspection.reach()
+    except NoVerdict as error:
+        late = [error_output("TimeoutError", str(error))]
+    for place, cell in run.items():
+        cell.execution_count = place + 1
+        cell.outputs = list(map(as_in_a_notebook, inspection.shown[place])) if place in inspection.shown else late
+        if is_grade(cell) and not is_solution(cell):
+            cell.outputs = [*cell.outputs, new_output("stream", name="stdout", text=BESIDE_ITS_CODE)]
+
+
+def outcome(inspection: Inspection, asked: Asked) -> tuple[list[NotebookNode], int]:
+    """The outputs of a test cell as its check would have shown them, and the points earned."""
+    try:
+        report = inspection.judge(asked)
+    except NameError as error:
+        return [error_output("NameError", str(error))], 0
+    except NoVerdict as error:
+        return [error_output("CheckFailed", f"{asked.id}: {error}")], 0
+    shown = [] if report.stub else [new_output("display_data", formats(report))]
+    if error := failure(report):
+        shown.append(error_output(type(error).__name__, str(error)))
+    return shown, report.points if report.passed else 0
+
+
+def as_in_a_notebook(output: Output) -> NotebookNode:
+    """What a cell has shown, in the notebook's format."""
+    if output.kind == "stream":
+        return new_output("stream", name="stderr" if output.name == "stderr" else "stdout", text=output.text)
+    if output.kind == "error":
+        return new_output("error", ename=output.name, evalue=output.text, traceback=output.traceback)
+    return new_output("execute_result" if output.kind == "execute_result" else "display_data", output.formats)
+
+
+def error_output(kind: str, text: str) -> NotebookNode:
+    return new_output("error", ename=kind, evalue=text, traceback=[f"{kind}: {text}"])

@@ -1,0 +1,237 @@
+"""A class graded with several workers, here, on a Dask cluster, and with the gradebook in PostgreSQL."""
+
+import json
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import pytest
+from classes import CHECKED, Class
+from nbgrader.api import Gradebook
+
+from attention_lab.classroom.sandbox import missing
+
+RIGHT = "def squeeze(x):\n    return x.mean((2, 3))"
+MAXIMUM = "def squeeze(x):\n    return x.amax((2, 3))"
+STUB = "def squeeze(x):\n    raise NotImplementedError()"
+CLASS = {"ada": (RIGHT, 3), "bob": (MAXIMUM, 2), "cyd": (STUB, 1), "dan": (RIGHT, 3), "eva": ("1 / 0", 1)}
+DESERVED = {name: score for name, (_, score) in CLASS.items()}
+UNCONFINED = ["--no-sandbox"] if missing() else []
+COMMAND = [sys.executable, "-m", "attention_lab", "grade", CHECKED, *UNCONFINED]
+
+
+def a_class(root: Path) -> Class:
+    made = Class(root)
+    for name, (answer, _) in CLASS.items():
+        made.hands_in(name, [], answer)
+    made.run("generate_assignment", CHECKED, "--force")
+    return made
+
+
+def grade(made: Class, *options: str) -> str:
+    """What `attention-lab grade` says."""
+    done = subprocess.run([*COMMAND, *options], cwd=made.root, capture_output=True, text=True)
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory) -> Class:
+    made = a_class(tmp_path_factory.mktemp("graded"))
+    made.said = grade(made)
+    return made
+
+
+def test_every_student_has_the_points_deserved(graded):
+    assert graded.scores() == DESERVED
+    assert "5 notebooks graded" in graded.said
+
+
+def test_what_has_not_changed_is_left_alone_and_what_has_is_graded_again(tmp_path):
+    made = a_class(tmp_path)
+    (half := made.root / "autograded" / "ada" / CHECKED).mkdir(parents=True)
+    (half / "checked.ipynb").write_text("as a run left it that was interrupted")
+    assert "5 notebooks graded" in grade(made)
+    shutil.rmtree(made.root / "submitted" / "bob")
+    made.hands_in("bob", [], RIGHT)
+    said = grade(made)
+    assert "1 notebooks graded" in said and "4 unchanged" in said
+    assert made.scores() == DESERVED | {"bob": 3}
+    assert "5 notebooks graded" in grade(made, "--force")
+
+
+def test_a_graded_notebook_says_from_what_and_by_what_it_was_graded(graded):
+    kept = graded.autograded("ada").metadata["attention_lab"]
+    assert kept["seed"] > 0 and len(kept["submission"]) == 64
+    assert kept["versions"].keys() == {"attention-lab", "nbgrader", "python", "torch"}
+    assert kept["seed"] != graded.autograded("dan").metadata["attention_lab"]["seed"]
+
+
+@pytest.mark.parametrize("how", ["--repeat", "--fresh"])
+def test_an_appeal_is_answered_with_the_same_questions_or_with_fresh_ones(graded, how):
+    before = graded.notebook("bob").read_bytes()
+    said = grade(graded, "--student", "bob", how)
+    assert [line.split() for line in said.splitlines() if line.startswith(("squeeze", "own"))] == [
+        ["squeeze-shape", "1", "1"],
+        ["squeeze-values", "0", "0"],
+        ["own", "1", "1"],
+    ]
+    assert "The verdicts are the same." in said
+    assert graded.notebook("bob").read_bytes() == before
+
+
+def test_who_was_not_graded_cannot_appeal(graded):
+    assert "has not been graded" in grade(graded, "--student", "nobody", "--repeat")
+
+
+def test_one_that_cannot_be_read_is_told_and_the_others_are_graded(tmp_path):
+    made = a_class(tmp_path)
+    (made.hands_in("fay", [], RIGHT) / "checked.ipynb").write_text("{")
+    assert "fay: checked.ipynb: no notebook" in grade(made)
+    assert made.scores() == DESERVED | {"fay": None}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from attention_lab.classroom import job, grade
+once, done = Path(sys.argv[1]), job.done
+def dies_once(of):
+    try:
+        once.touch(exist_ok=False)
+    except FileExistsError:
+        return done(of)
+    os.kill(os.getpid(), signal.SIGKILL)
+grade.done = lambda of: done(of)
+class Dying(grade.ProcessPoolExecutor):
+    def submit(self, function, of):
+        return super().submit(dies_once, of)
+grade.ProcessPoolExecutor = Dying
+from attention_lab.cli import main
+main(sys.argv[2:])
+"""
+
+
+def test_a_worker_that_is_killed_costs_nobody_anything(tmp_path):
+    made = a_class(tmp_path)
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), *COMMAND[3:]]
+    done = subprocess.run(command, cwd=made.root, capture_output=True, text=True)
+    assert (tmp_path / "killed").exists()
+    assert "5 notebooks graded" in done.stdout, done.stderr
+    assert made.scores() == DESERVED
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["", "one is killed"])
+def test_workers_of_a_dask_cluster(tmp_path, kill):
+    from distributed import LocalCluster
+
+    made = a_class(tmp_path)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        grading = subprocess.Popen(
+            [*COMMAND, "--dask", cluster.scheduler_address], cwd=made.root, stdout=subprocess.PIPE, text=True
+        )
+        if kill:
+            os.kill(cluster.workers[0].pid, signal.SIGKILL)
+        said, _ = grading.communicate(timeout=300)
+    assert "5 notebooks graded" in said
+    assert made.scores() == DESERVED
+    with Gradebook(f"sqlite:///{made.root / 'gradebook.db'}") as gradebook:
+        assert len(gradebook.assignment_submissions(CHECKED)) == len(CLASS)
+
+
+SERVER = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+
+@contextmanager
+def postgres():
+    """The address of a PostgreSQL server that ends with the block."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    as_user = []
+    if os.geteuid() == 0:  # the server does not run as root
+        user = pwd.getpwnam("postgres")
+        os.chown(folder, user.pw_uid, user.pw_gid)
+        as_user = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    run = lambda *command: subprocess.run([*as_user, *command], cwd=folder, check=True, stdout=subprocess.DEVNULL)  # noqa: E731
+    run(SERVER / "initdb", "-D", folder / "data", "-U", "course", "-A", "trust")
+    control = [SERVER / "pg_ctl", "-D", folder / "data", "-w"]
+    run(*control, "-l", folder / "log", "-o", f"-c listen_addresses='' -k {folder}", "start")
+    try:
+        yield f"postgresql+psycopg://course@/postgres?host={folder}"
+    finally:
+        run(*control, "-m", "immediate", "stop")
+        shutil.rmtree(folder)
+
+
+@pytest.mark.skipif(SERVER is None and not os.environ.get("CI"), reason="needs postgresql: apt-get install postgresql")
+def test_a_gradebook_in_postgresql(tmp_path):
+    made = Class(tmp_path)
+    with postgres() as address:
+        config = made.root / "nbgrader_config.py"
+        config.write_text(f"{config.read_text()}\nc.CourseDirectory.db_url = {address!r}\n")
+        for name, (answer, _) in CLASS.items():
+            made.hands_in(name, [], answer)
+        made.run("generate_assignment", CHECKED, "--force")
+        assert "5 notebooks graded" in grade(made)
+        with Gradebook(address) as gradebook:
+            assert {name: gradebook.find_submission(CHECKED, name).score for name in CLASS} == DESERVED
+    assert not (made.root / "gradebook.db").exists()
+
+
+def rows(made: Class, name: str) -> list[tuple]:
+    """What the gradebook has of a student's cells."""
+    with Gradebook(f"sqlite:///{made.root / 'gradebook.db'}") as gradebook:
+        submission = gradebook.find_submission(CHECKED, name)
+        (notebook,) = submission.notebooks
+        grades = [(g.name, g.auto_score, g.manual_score, g.max_score, g.needs_manual_grade) for g in notebook.grades]
+        comments = [(c.name, c.auto_comment, c.manual_comment) for c in notebook.comments]
+        return [submission.score, submission.max_score, *sorted(grades), *sorted(comments)]
+
+
+STOCK = """
+c.Autograde.exporter_class = "nbconvert.exporters.NotebookExporter"
+c.Autograde.autograde_preprocessors = [
+    "nbgrader.preprocessors.Execute", "nbgrader.preprocessors.IgnorePattern", "nbgrader.preprocessors.LimitOutput",
+    "nbgrader.preprocessors.SaveAutoGrades", "nbgrader.preprocessors.AssignLatePenalties",
+    "nbgrader.preprocessors.CheckCellMetadata",
+]
+"""
+
+
+def test_for_an_honest_class_gradebook_and_feedback_are_as_stock_nbgrader_makes_them(graded, tmp_path):
+    stock = a_class(tmp_path)
+    config = stock.root / "nbgrader_config.py"
+    config.write_text(config.read_text() + STOCK)
+    stock.run("autograde", CHECKED)
+    assert stock.scores() == graded.scores()
+    for name in CLASS:
+        assert rows(stock, name) == rows(graded, name)
+        for ours, theirs in zip(graded.autograded(name).cells, stock.autograded(name).cells, strict=True):
+            assert (ours.source, ours.metadata, ours.id) == (theirs.source, theirs.metadata, theirs.id)
+            assert kinds(ours) == kinds(theirs), ours.source
+    for made in (graded, stock):
+        made.run("generate_feedback", CHECKED)
+        made.run("export")
+    pages = [made.root / "feedback" / "bob" / CHECKED / "checked.html" for made in (graded, stock)]
+    assert all("the maximum of each channel" in page.read_text() for page in pages)
+    assert exported(graded) == exported(stock)
+
+
+def kinds(cell: nbformat.NotebookNode) -> list[tuple[str, str]]:
+    """What kinds of output a cell has, but for the remark on where a test was checked."""
+    shown = json.loads(json.dumps(cell.get("outputs", [])))
+    return [
+        (output["output_type"], output.get("ename", ""))
+        for output in shown
+        if "Checked in the kernel" not in output.get("text", "")
+    ]
+
+
+def exported(made: Class) -> list[str]:
+    lines = (made.root / "grades.csv").read_text().splitlines()
+    return sorted(line.partition("timestamp")[0] for line in lines)
