@@ -70,8 +70,14 @@ class Shell(InteractiveShell):
         keep_short(self)
 
     def _showtraceback(self, kind: type, error: BaseException, lines: list[str]) -> None:
-        traceback = [str(line)[:10_000] for line in lines[-200:]]
-        self.outputs.add(Output("error", kind.__name__, LongText(error), traceback=traceback))
+        if issubclass(kind, OutOfTime):
+            self.show_late(error)
+        else:
+            traceback = [str(line)[:10_000] for line in lines[-200:]]
+            self.outputs.add(Output("error", kind.__name__, LongText(error), traceback=traceback))
+
+    def show_late(self, late: BaseException) -> None:
+        self.outputs.add(Output("error", "TimeoutError", LongText(late), traceback=[f"TimeoutError: {late}"]))
 
     def enable_gui(self, gui: str | None = None) -> None:
         pass
@@ -91,7 +97,7 @@ class Shell(InteractiveShell):
             with self.streams(), time_limit(seconds):
                 self.run_cell(cell, store_history=True)
         except OutOfTime as late:
-            self.outputs.add(Output("error", "TimeoutError", LongText(late), traceback=[f"TimeoutError: {late}"]))
+            self.show_late(late)
         return list(self.outputs)
 
     @contextlib.contextmanager

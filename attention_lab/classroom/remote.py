@@ -32,8 +32,8 @@ class RemoteWitness:
     def seen(self) -> list[Observation]:
         return self.observed(self.questions, "seen")
 
-    def matched(self, way: Way) -> list[Observation]:
-        return self.observed(self.questions, "matched", way)
+    def matched(self, way: Way, questions: list[Question]) -> list[Observation]:
+        return self.observed(questions, "matched", way, questions)
 
     def of_earlier(self, name: str, questions: list[Question], records: tuple[str, ...]) -> "RemoteWitness | None":
         number = self.process.ask(int | None, "of_earlier", self.number, name, questions, records)

@@ -119,7 +119,7 @@ class Case:
         self.witness = witness
         self.questions = witness.questions
         self.seen = witness.seen
-        self.looked: dict[Way, bool] = {}
+        self.looked: dict[tuple[Way, str], bool] = {}
         self.trusted: dict[tuple, Observation] = {}
 
     @cached_property
@@ -128,10 +128,10 @@ class Case:
         versions = self.rights(self.seen[0].parameters) or [self.as_biased(form) for form in self.exercise.forms]
         ranked = {version: self.likeness(version) for version in versions}
         for way in self.ways:
-            perhaps = [version for version in versions if self.may_match(version)]
-            if max(ranked.values())[0] == self.likeness_of_right or not perhaps or not self.closer(way):
+            if max(ranked.values())[0] == self.likeness_of_right:
                 break
-            ranked |= {version: self.likeness(version, way) for version in perhaps}
+            promising = [version for version in versions if self.may_match(version) and self.agrees_first(version, way)]
+            ranked |= {version: self.likeness(version, way) for version in promising}
         best = max(ranked, key=ranked.get)
         expected = [observe(best, question, self.exercise.records) for question in self.questions]
         for right, matched in zip(expected, self.of(best)):
@@ -162,13 +162,17 @@ class Case:
 
     def of(self, trusted: Callable, *ways: Way, fillings: int = FILLINGS) -> Iterator[Observation]:
         """What a trusted answer does with the questions, observed as far as somebody looks."""
-        return (self.one_of(trusted, question, *ways, fillings=fillings) for question in self.questions)
+        for question in self.questions:
+            for way in ways:
+                self.closer(way, question)
+            yield self.one_of(trusted, question, *ways, fillings=fillings)
 
     def one_of(self, trusted: Callable, question: Question, *ways: Way, fillings: int = FILLINGS) -> Observation:
         """Also with its parameters told apart in these ways, where that is possible for the answer."""
         key = trusted, question.name, fillings if question.of_class else FILLINGS
         seen = self.trusted.get(key)
-        missing = tuple(way for way in ways if self.looked.get(way) and not (seen and way in seen.matched))
+        looked = (way for way in ways if self.looked.get((way, question.name)))
+        missing = tuple(way for way in looked if not (seen and way in seen.matched))
         if seen is None or missing:
             again = observe(trusted, question, self.exercise.records, brief=True, match=missing, fillings=fillings)
             again.matched |= seen.matched if seen else {}
@@ -201,7 +205,7 @@ class Case:
             record = next((record for record in recorded if not same(got, other, record)), None)
             if record:
                 differing, way = True, Way((record,), EQUAL)
-                if not close_in(got.alike, other.alike, record, got.coarsest) or not self.closer(way):
+                if not close_in(got.alike, other.alike, record, got.coarsest) or not self.closer(way, question):
                     return False
                 other = self.one_of(trusted, question, way, fillings=1)
                 fillings = zip(got.matched.get(way, []), other.matched.get(way, []))
@@ -217,14 +221,25 @@ class Case:
         alone = [Way((record,), AT_ONCE) for record in records] if len(records) > 1 else []
         return [Way(records, AT_ONCE), Way(records, ONE_BY_ONE), *alone]
 
-    def closer(self, way: Way) -> bool:
+    def closer(self, way: Way, question: Question) -> bool:
         """Look at the answer once more, with its parameters told apart by what they do; whether that was possible."""
-        if way not in self.looked:
-            self.looked[way] = False
-            for seen, again in zip(self.seen, self.witness.matched(way)):
-                seen.matched |= again.matched
-                self.looked[way] |= bool(again.matched)
-        return self.looked[way]
+        looked = way, question.name
+        if looked not in self.looked:
+            (again,) = self.witness.matched(way, [question])
+            self.seen[self.questions.index(question)].matched |= again.matched
+            self.looked[looked] = bool(again.matched)
+        return self.looked[looked]
+
+    def agrees_first(self, trusted: Callable, way: Way) -> bool:
+        """Whether parameters told apart in this way give a trusted answer's values in the first question that can tell."""
+        first = next((i for i, got in enumerate(self.seen) if got.values and self.closer(way, self.questions[i])), None)
+        if first is None:
+            return False
+        right, got = self.one_of(trusted, self.questions[first], way), self.seen[first]
+        fillings = list(zip(got.matched[way], right.matched.get(way, [])))
+        return any(
+            all(close_in(ours, theirs, record, got.coarsest) for ours, theirs in fillings) for record in way.records
+        )
 
     def row(self, asked: Property) -> Row:
         """The property on the first probe where it fails."""
@@ -262,7 +277,7 @@ class Case:
         for misconception, version in sorted(wrong, key=lambda pair: self.same_layout(pair[1])):
             if time.process_time() - start > SECONDS_OF_MATCHING:
                 return None
-            if self.may_match(version) and self.closer(way) and self.does_the_same(version, on, way):
+            if self.may_match(version) and self.agrees_first(version, way) and self.does_the_same(version, on, way):
                 return misconception
         return None
 

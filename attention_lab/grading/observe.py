@@ -354,7 +354,7 @@ def observe_learning(
             output = (random_weights(seen.repeated, question.seed + chance) * run(copies(inputs))).sum()
             if output.requires_grad:
                 output.backward()
-        seen.without_gradient = sum(p.grad is None or not p.grad.any() for p in module.parameters())
+        seen.without_gradient = sum(p.grad is None for p in module.parameters())
 
 
 def slope(run: Run, inputs: tuple, moving: int, seed: int) -> Slope:

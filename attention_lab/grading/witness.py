@@ -27,9 +27,9 @@ class Witness:
         """What the answer does with the questions."""
         return observe_all(self.answer, self.questions, self.records)
 
-    def matched(self, way: Way) -> list[Observation]:
-        """The same with its parameters told apart by what they do, which takes longer."""
-        return observe_all(self.answer, self.questions, self.records, brief=True, match=(way,))
+    def matched(self, way: Way, questions: list[Question]) -> list[Observation]:
+        """The same for some of the questions with its parameters told apart by what they do, which takes longer."""
+        return observe_all(self.answer, questions, self.records, brief=True, match=(way,))
 
     @cached_property
     def source(self) -> Source | None:

@@ -1,0 +1,54 @@
+"""Of what lies beside a notebook, plain files are taken; links and compiled code are refused with the reason."""
+
+import os
+
+import pytest
+
+from attention_lab.classroom import beside
+from attention_lab.classroom.beside import refused, taken
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "handed-in" / "data").mkdir(parents=True)
+    (tmp_path / "handed-in" / "lesson.ipynb").write_text("{}")
+    (tmp_path / "handed-in" / "helper.py").write_text("a = 1")
+    (tmp_path / "handed-in" / "data" / "points.csv").write_text("1,2")
+    (tmp_path / "secret").write_text("secret")
+    return tmp_path / "handed-in"
+
+
+def test_plain_files_are_taken_in_any_depth_and_notebooks_are_not(folder):
+    assert taken(folder) == {"helper.py": b"a = 1", "data/points.csv": b"1,2"}
+    assert refused(folder) == {}
+
+
+def test_links_are_refused_wherever_they_lead(folder):
+    (folder / "a.txt").symlink_to(folder.parent / "secret")
+    (folder / "data" / "nowhere").symlink_to("nowhere")
+    (folder / "linked").symlink_to(folder.parent, target_is_directory=True)
+    assert set(refused(folder).values()) == {"a link"}
+    assert refused(folder).keys() == {"a.txt", "data/nowhere", "linked"}
+    assert taken(folder).keys() == {"helper.py", "data/points.csv"}
+
+
+@pytest.mark.parametrize("name", ["torch.pyc", "attention_lab.so", "all.pth", "x.PYC", "y.pyd"])
+def test_compiled_code_is_refused(folder, name):
+    (folder / name).write_bytes(b"\0")
+    assert refused(folder) == {name: "compiled code"}
+
+
+def test_what_is_no_file_is_refused(folder):
+    os.mkfifo(folder / "pipe")
+    assert refused(folder) == {"pipe": "no plain file"}
+    assert "pipe" not in taken(folder)
+
+
+def test_too_much_is_refused(folder, monkeypatch):
+    monkeypatch.setattr(beside, "MOST_BYTES", 6)
+    (folder / "z.bin").write_bytes(bytes(10))
+    assert "z.bin" in refused(folder)
+
+
+def test_a_folder_that_is_not_there_has_nothing_beside(tmp_path):
+    assert taken(tmp_path / "none") == {}
