@@ -2,6 +2,7 @@
 
 c = get_config()  # noqa: F821 (nbgrader provides it)
 
+c.CourseDirectory.course_id = "attention-lab"  # nbgrader's exchange and a gradebook in PostgreSQL ask for one
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "notebooks"
 # nbgrader copies every file beside a lesson's notebook to the learner, except these.

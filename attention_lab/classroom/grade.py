@@ -64,24 +64,29 @@ class Ahead:
 
     def begin(self) -> None:
         while len(self.begun) < self.most and (following := next(self.jobs, None)):
-            self.begun.append((*following, self.workers.submit(done, following[1])))
+            self.begun.append((*following, self.submit(following[1])))
+
+    def submit(self, job: Job) -> Future:
+        try:
+            return self.workers.submit(done, job)
+        except BrokenProcessPool:  # a worker was killed
+            self.workers = self.executor()
+            return self.workers.submit(done, job)
 
     def result(self, asked: dict[str, str], wanted: Job) -> tuple[Job, str]:
         """The job as it was done, and the notebook with its verdicts."""
-        found = wanted, ""
-        while self.begun and not found[1]:
+        found = None
+        while self.begun and not found:
             begun, job, future = self.begun.popleft()
             self.begin()
             if begun == asked and job.same_as(wanted):
                 try:
                     found = job, future.result()
-                except BrokenProcessPool:  # a worker was killed: what it had is done again
-                    self.workers = self.executor()
-                    self.begun = deque((begun, job, self.workers.submit(done, job)) for begun, job, _ in self.begun)
-                    found = job, done(job)
+                except BrokenProcessPool:
+                    found = job, self.submit(job).result()
         self.done += 1
         self.tell(self.done, self.all)
-        return found if found[1] else (wanted, done(wanted))
+        return found or (wanted, done(wanted))
 
 
 def jobs(converter: Autograde, judged: Judged) -> Iterator[tuple[dict[str, str], Job]]:

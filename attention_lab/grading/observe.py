@@ -354,7 +354,8 @@ def observe_learning(
             output = (random_weights(seen.repeated, question.seed + chance) * run(copies(inputs))).sum()
             if output.requires_grad:
                 output.backward()
-        seen.without_gradient = sum(p.grad is None for p in module.parameters())
+        # Of a bias it may be zero: a softmax does not see one that all its scores share.
+        seen.without_gradient = sum(p.grad is None or (p.ndim > 1 and not p.grad.any()) for p in module.parameters())
 
 
 def slope(run: Run, inputs: tuple, moving: int, seed: int) -> Slope:
