@@ -10,15 +10,18 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nbformat
 import torch
+from nbgrader import api
 from nbgrader.apps import NbGraderApp
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import determine_grade, is_grade, is_solution
+from sqlalchemy import Engine
 from traitlets.config import Config, PyFileConfigLoader
 
 from ..grading.nbgrader import put_right
@@ -46,16 +49,18 @@ class Ahead:
 
     def start(self, converter: Autograde, judged: Judged) -> None:
         """Leave to nbgrader only what has changed since it was graded, and begin with the first of it."""
+        changed = {}
         for folder, notebooks in sorted(converter.assignments.items()):
-            handed_in = [asked_of(converter, notebook) for notebook in sorted(notebooks)]
-            graded = Path(converter._format_dest(handed_in[0]["assignment"], handed_in[0]["student"]))
-            if not self.force and all(is_graded(converter, asked, graded) for asked in handed_in):
+            handed_in = {notebook: asked_of(converter, notebook) for notebook in sorted(notebooks)}
+            asked = next(iter(handed_in.values()))
+            graded = Path(converter._format_dest(asked["assignment"], asked["student"]))
+            if not self.force and all(is_graded(converter, asked, graded) for asked in handed_in.values()):
                 del converter.assignments[folder]
                 self.unchanged += 1
             else:
                 shutil.rmtree(graded, ignore_errors=True)
-                self.all += len(handed_in)
-        self.jobs = jobs(converter, judged)
+                changed |= handed_in
+        self.all, self.jobs = len(changed), jobs(converter, judged, changed)
         if self.all:
             warm(not judged.no_sandbox)  # all workers share it
             self.workers = self.executor()
@@ -89,16 +94,16 @@ class Ahead:
         return found or (wanted, done(wanted))
 
 
-def jobs(converter: Autograde, judged: Judged) -> Iterator[tuple[dict[str, str], Job]]:
+def jobs(
+    converter: Autograde, judged: Judged, handed_in: dict[str, dict[str, str]]
+) -> Iterator[tuple[dict[str, str], Job]]:
     """What nbgrader will ask for, in its order, as far as it can be read."""
-    for _, notebooks in sorted(converter.assignments.items()):
-        for notebook in sorted(notebooks):
-            asked = asked_of(converter, notebook)
-            try:
-                nb, _ = put_right(Path(notebook).read_bytes(), asked)
-                yield asked, judged.job(nb, files(converter, asked["assignment"], asked["student"]))
-            except Exception:  # nbgrader will meet it too, and tell it
-                continue
+    for notebook, asked in handed_in.items():
+        try:
+            nb, _ = put_right(Path(notebook).read_bytes(), asked)
+            yield asked, judged.job(nb, files(converter, asked["assignment"], asked["student"]))
+        except Exception:  # nbgrader will meet it too, and tell it
+            continue
 
 
 def asked_of(converter: Autograde, notebook: str) -> dict[str, str]:
@@ -144,12 +149,33 @@ def grade(
     """
     Judged.ahead = ahead = Ahead(executor, most, force, tell)
     try:
-        NbGraderApp.launch_instance(["autograde", lesson, "--student", student, *settings])
+        with one_engine():
+            NbGraderApp.launch_instance(["autograde", lesson, "--student", student, *settings])
     except SystemExit as end:
         ahead.failed = bool(end.code)
     finally:
         Judged.ahead = None
     return ahead
+
+
+@contextmanager
+def one_engine() -> Iterator[None]:
+    """Let nbgrader connect to its gradebook once, where it connects a dozen times for every submission."""
+    connect, engines = api.create_engine, {}
+
+    def once(url: str, **settings: Any) -> Engine:
+        if url not in engines:
+            engines[url] = connect(url, **settings)
+            engines[url].dispose, engines[url].end = lambda: None, engines[url].dispose
+        return engines[url]
+
+    api.create_engine = once
+    try:
+        yield
+    finally:
+        api.create_engine = connect
+        for engine in engines.values():
+            engine.end()
 
 
 class Regraded(NamedTuple):

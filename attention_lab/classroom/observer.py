@@ -31,7 +31,10 @@ WHOLE = (
     *(f".grading.{name}" for name in ("stand_ins", "stub", "witness")),
 )
 """What is here as it is; the rest of the package is here by name only."""
-SLOW_TO_IMPORT = "torch", "torch._dynamo", "numpy", "matplotlib.pyplot", "matplotlib.backends.backend_agg"
+SLOW_TO_IMPORT = (
+    *("torch", "torch._dynamo", "numpy", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "ipywidgets"),
+    *("IPython.core.ultratb", "matplotlib_inline.config"),
+)
 PLACES = "/tmp", "/dev/shm", "/attention-lab/work"
 """Where observers may write when they are confined, and last where they start."""
 
@@ -99,7 +102,7 @@ def main(confined: bool) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     sys.meta_path.insert(0, House())
-    for name in SLOW_TO_IMPORT:
+    for name in (*SLOW_TO_IMPORT, *(f"{NAME}{whole}" for whole in WHOLE)):
         importlib.import_module(name)
     import torch
 

@@ -74,6 +74,8 @@ class Submission(OneByOne, NotebookExporter):
     """A notebook as it was handed in, put right by what the gradebook knows of the lesson."""
 
     def from_file(self, file_stream: TextIO, resources: dict[str, Any], **settings: Any) -> tuple[str, dict[str, Any]]:
+        if not self.parent._sanitizing:  # what this class has put right already is read once more
+            return super().from_file(file_stream, resources, **settings)
         asked = resources["nbgrader"]
         notebook, notes = put_right(file_stream.buffer.read(), asked, outputs=not ClearOutput(parent=self).enabled)
         if notes:

@@ -9,9 +9,9 @@ import re
 from typing import Any
 
 from nbformat import NotebookNode, from_dict
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
-KINDS = {"code": new_code_cell, "markdown": new_markdown_cell, "heading": new_markdown_cell, "html": new_markdown_cell}
+KINDS = {"code": "code", "markdown": "markdown", "heading": "markdown", "html": "markdown"}
+"""What is made of a cell's kind in any version of the format; raw text of all others."""
 CELL_ID = re.compile(r"[\w-]{1,64}", re.ASCII)
 
 
@@ -67,8 +67,11 @@ def plain(cell: dict[str, Any], outputs: bool = False) -> NotebookNode:
     kind, source, tags, id = cell.get("cell_type"), source_of(cell), metadata_of(cell).get("tags"), cell.get("id")
     if kind == "heading":
         source = f"# {source}"
-    made = KINDS.get(str(kind), new_raw_cell)(source)
-    made.id = id if isinstance(id, str) and CELL_ID.fullmatch(id) else ""
+    made = from_dict({"id": "", "cell_type": KINDS.get(str(kind), "raw"), "metadata": {}, "source": source})
+    if isinstance(id, str) and CELL_ID.fullmatch(id):
+        made.id = id
+    if made.cell_type == "code":
+        made.outputs, made.execution_count = [], None
     if isinstance(tags, list):
         made.metadata.tags = list(dict.fromkeys(tag for tag in tags if isinstance(tag, str) and tag and "," not in tag))
     attached = cell.get("attachments")

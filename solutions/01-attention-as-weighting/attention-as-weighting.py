@@ -94,7 +94,7 @@ figures.attention_heads(data.photo("astronaut", 448), weights, ["layer 11", "lay
 # Strictly, only the softmax gives a *distribution*: weights that sum to 1. The weights of a sigmoid have any sum. When
 # we say "a distribution of weights", we mean both: how weight is spread over the parts.
 
-# %%
+# %% tags=["demo"]
 scores = torch.tensor([2.0, 1.0, 0.5, -1.0, 2.0])
 figures.bars({"scores": scores, "softmax": scores.softmax(0), "sigmoid": scores.sigmoid()})
 
@@ -102,7 +102,7 @@ figures.bars({"scores": scores, "softmax": scores.softmax(0), "sigmoid": scores.
 # (Mind the axes: scores can be negative, weights cannot.) Two parts have the highest score, 2. The softmax lets them
 # share, so neither comes near 1. The sigmoid opens both.
 
-# %%
+# %% tags=["demo"]
 print(f"softmax: {scores.softmax(0).max():.2f} for the best, sum {scores.softmax(0).sum():.2f}")
 print(f"sigmoid: {scores.sigmoid().max():.2f} for the best, sum {scores.sigmoid().sum():.2f}")
 
@@ -157,7 +157,7 @@ ipywidgets.interact(
     temperature=ipywidgets.FloatLogSlider(value=1, base=10, min=-1, max=1, description="T"),
 );
 
-# %%
+# %% tags=["demo"]
 figures.bars(weights_at(0.1, 0.5, 1, 10))
 
 # %% [markdown]
@@ -254,7 +254,7 @@ check("recalibrate-open-and-closed", recalibrate)
 # Take a photograph as `x`: three channels (red, green, blue) and many positions. The same function, with logits of two
 # shapes, does two different things.
 
-# %%
+# %% tags=["demo"]
 photo = data.photo("coffee", size=192)[None]
 height, width = photo.shape[2:]
 rows = torch.linspace(-1, 1, height)[:, None]

@@ -184,7 +184,7 @@ check("squeeze-excitation-gradients", SqueezeExcitation)
 # **Surprise.** A fresh block does not start open. Its weights are small, so its scores are near 0, and
 # $\sigma(0) = 0.5$: every channel starts at about half strength.
 
-# %%
+# %% tags=["demo"]
 _ = torch.manual_seed(0)
 fresh = SqueezeExcitation(64)
 gate = fresh.weights(torch.rand(8, 64, 14, 14))
@@ -196,7 +196,7 @@ print(f"gates of a fresh block: {gate.min():.2f} to {gate.max():.2f}, mean {gate
 # Two matrices of $C \times C/r$ numbers: $2C^2/r$ parameters, and $C/r + C$ biases if you have them. Compare with one
 # 3×3 convolution of the same width, $9C^2$.
 
-# %%
+# %% tags=["demo"]
 rows = []
 for channels in (64, 256, 512, 1024, 2048):
     yours = sum(p.numel() for p in SqueezeExcitation(channels).parameters())
@@ -210,7 +210,7 @@ Table("Parameters.", header, rows)
 # **What does the reduction do?** It sets how many units the hidden layer has, $C/r$, rounded down. So it sets how much
 # the channels can tell each other. Before you run: what happens with a reduction larger than $C$?
 
-# %%
+# %% tags=["demo"]
 def change_between_images(block, channels):
     """Standard deviation of a gate between 50 random images, mean of all gates."""
     try:
@@ -246,7 +246,7 @@ Table("Fresh blocks, and the standard deviation of a gate between 50 random imag
 # without SE blocks and count. (On torch's
 # *meta* device a network has shapes, but no numbers: that is enough for counting, and takes no memory.)
 
-# %%
+# %% tags=["demo"]
 with torch.device("meta"):
     networks = {name: create(name) for name in ("resnet50", "se_resnet50")}
 sizes = {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
@@ -259,7 +259,7 @@ print(f"SE adds      {more:>11,}, that is {more / sizes['resnet50']:.1%}")
 # The paper prints 25.6M and 28.1M. Where does the addition sit? A ResNet has four **stages**: groups of blocks on maps of
 # one size; from one stage to the next the map shrinks and $C$ grows.
 
-# %%
+# %% tags=["demo"]
 for number, stages in enumerate(zip(*(network.stages for network in networks.values())), 1):
     plain, gated = (sum(p.numel() for p in stage.parameters()) for stage in stages)
     added = gated - plain
@@ -274,7 +274,7 @@ for number, stages in enumerate(zip(*(network.stages for network in networks.val
 # program can only make a turn slower. Only the ratio is worth printing: seconds depend on the machine. This takes a few
 # seconds.
 
-# %%
+# %% tags=["demo"]
 def step(network, images):
     start = time.process_time()  # what this program computed, not what it waited for
     network(images).sum().backward()
@@ -346,7 +346,7 @@ check("se-residual-values", se_residual)
 # *fine-tuning*), or start the last layer with a large positive bias so that the gates start near 1. This cell shows both
 # starts.
 
-# %%
+# %% tags=["demo"]
 _ = torch.manual_seed(0)
 x = torch.randn(4, 64, 14, 14)
 branch = nn.Conv2d(64, 64, 3, padding=1)
@@ -388,7 +388,7 @@ figures.gates_by_layer(all_gates, all_names)
 # three lines read `x` where `y` is meant: each throws away what the line above it has computed, the squeeze too. When
 # the first line is repaired, the program stops on a line *after* the one that is wrong. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: debug-se --> points**
 
-# %%
+# %% tags=["demo"]
 class BrokenSEAttentionModule(nn.Module):
     def __init__(self, in_channels, reduction=16):
         super().__init__()
@@ -545,7 +545,7 @@ figures.training_curves(comparison())
 # Here the rule is by hand, for two pairs. In the picture below a dot is a seed, the stroke the mean, and the bar reaches
 # two standard errors to either side. If the bar keeps away from the line at zero, the difference is decided.
 
-# %%
+# %% tags=["demo"]
 errors = {name: torch.tensor(seen) for name, seen in comparison().errors.items()}
 for name in ("SE (yours)", "no squeeze"):
     apart = errors[name] - errors["plain"]
@@ -560,7 +560,7 @@ figures.differences({f"{name} minus plain": comparison().minus(name, "plain") fo
 # **How often is the rule wrong?** Take two models that do not differ at all: their differences are luck alone. In how many
 # experiments does the rule call them different?
 
-# %%
+# %% tags=["demo"]
 luck = torch.randn(20_000, 30, generator=torch.Generator().manual_seed(0))  # 20,000 experiments
 print("luck is called a difference:   in one question   in at least one of five")
 for seeds in (3, 10, 30):
@@ -581,7 +581,7 @@ for seeds in (3, 10, 30):
 # In all lessons `Difference` of `attention_lab.training` does this, and every table prints it: mean ± standard error,
 # and in the column *so it is* what the rule says.
 
-# %%
+# %% tags=["demo"]
 comparison().table("plain")
 
 # %% [markdown]

@@ -183,7 +183,7 @@ check("channel-attention-gradients", ChannelAttention)
 # **Is it enough to add first and then apply the MLP once?** No. The ReLU stands in between, and
 # $\mathrm{ReLU}(a + b) \ne \mathrm{ReLU}(a) + \mathrm{ReLU}(b)$ as soon as the signs differ.
 
-# %%
+# %% tags=["demo"]
 a, b = torch.tensor(3.0), torch.tensor(-2.0)
 print(f"ReLU(a + b) = {torch.relu(a + b):.0f}")
 print(f"ReLU(a) + ReLU(b) = {torch.relu(a) + torch.relu(b):.0f}")
@@ -253,7 +253,7 @@ check("spatial-attention-gradients", SpatialAttention)
 # ten fresh convolutions each time. Here *stuck* means below 0.02 or above 0.98, and *one sign* is the share of the
 # scores with the more frequent sign.
 
-# %%
+# %% tags=["demo"]
 with torch.no_grad():
     print(f"in the network of section 1, features reach {network.stem(photos).max():.0f}\n")
 
@@ -317,7 +317,7 @@ check("cbam-values", CBAM)
 # **Surprise.** A fresh SE block lets half of the signal through. Your CBAM has two gates in a row. What is left? Say a
 # number before you run the cell.
 
-# %%
+# %% tags=["demo"]
 _ = torch.manual_seed(0)
 x = torch.rand(8, 64, 14, 14)
 left = CBAM(64)(x).mean() / x.mean()
@@ -371,7 +371,7 @@ check("which-order-other-gates", channel_first)
 # %% [markdown]
 # Ask your test about your own two parts, in both orders:
 
-# %%
+# %% tags=["demo"]
 _ = torch.manual_seed(0)
 x = torch.randn(2, 64, 14, 14)
 parts = ChannelAttention(64), SpatialAttention()
@@ -395,7 +395,7 @@ print("positions first:", channel_first(nn.Sequential(*parts[::-1]).eval(), x))
 # The channel part has as many parameters as SE: its MLP is shared, so the second squeeze brings no new ones. But the
 # MLP runs **twice**. So count both: parameters, and multiply-adds for one map of 14×14 positions.
 
-# %%
+# %% tags=["demo"]
 def count(module):
     return sum(p.numel() for p in module.parameters())
 
@@ -416,7 +416,7 @@ Table("What a block costs on a map of 14 x 14.", ["C", "block", "parameters", "m
 # The whole ResNet-50, without and with each block; the paper prints 25.56M, 28.09M and 28.09M. On torch's *meta* device
 # a network has shapes but no numbers, so that it costs no memory to count it.
 
-# %%
+# %% tags=["demo"]
 with torch.device("meta"):
     sizes = {name: count(create(name)) for name in ("resnet50", "se_resnet50", "cbam_resnet50")}
 for name, size in sizes.items():
@@ -432,7 +432,7 @@ print(f"the spatial gates of all 16 blocks: {difference:,} parameters")
 # stops it for some batch sizes only. And one stops nothing: the module trains, and no message ever tells you.
 # **Difficulty** ●●●○ · **20 minutes** · **<!-- points: debug-cbam --> points**
 
-# %%
+# %% tags=["demo"]
 class BrokenChannelAttentionModule(nn.Module):
     def __init__(self, in_channels, ratio=16):
         super().__init__()
@@ -552,7 +552,7 @@ check("debug-cbam-spatial-values", SpatialAttentionModule)
 # the average.* Lower the smallest value of every channel. The maximum stays, the average falls, so the gates must move.
 # The second line of the output is the tutorial's module with nothing repaired but the crash.
 
-# %%
+# %% tags=["demo"]
 _ = torch.manual_seed(0)
 x = torch.rand(2, 64, 8, 8)
 lower = x.clone()

@@ -135,7 +135,7 @@ figures.Picture(figure, words)
 # speaks loudly (a score of 3 or −3) and the position softly (1 or −1). Cover the output and guess: in which cases is the
 # gate more than half open?
 
-# %%
+# %% tags=["demo"]
 rows = []
 for mc, ms in ((3.0, 1.0), (3.0, -1.0), (-3.0, 1.0), (-3.0, -1.0)):
     channel, position = torch.tensor([mc, ms]).sigmoid()
@@ -204,7 +204,7 @@ check("channel-gate-gradients", ChannelGate)
 # **Surprise.** In training, this branch cannot take a batch of one image. BN needs the variance over the batch, and
 # here every channel is a single number for each image.
 
-# %%
+# %% tags=["demo"]
 _ = torch.manual_seed(0)
 gate = ChannelGate(64)
 one_image = torch.randn(1, 64, 8, 8)
@@ -313,7 +313,7 @@ check("bam-values", BAM)
 # %% [markdown]
 # **Surprise.** A fresh CBAM lets about a quarter of the signal through (lesson 03). And a fresh BAM?
 
-# %%
+# %% tags=["demo"]
 features = torch.rand(8, 64, 14, 14)
 for seed in range(3):
     _ = torch.manual_seed(seed)
@@ -326,7 +326,7 @@ for seed in range(3):
 # **Why add the scores and not multiply them?** The authors' published code multiplies the two *scores*. The paper adds
 # them. This small table shows what the difference is.
 
-# %%
+# %% tags=["demo"]
 print("  Mc    Ms   sigmoid(Mc + Ms)   sigmoid(Mc × Ms)")
 for mc, ms in ((-3.0, -3.0), (0.0, -3.0), (0.0, 3.0), (3.0, 3.0)):
     total, product = torch.tensor([mc + ms, mc * ms]).sigmoid()
@@ -373,7 +373,7 @@ check("receptive-field-stride", receptive_field)
 # **An example with strides.** Lesson 02 said that a position of the small network's last convolution sees 19 of the 32
 # rows. Now you can compute it: four 3×3 convolutions, the first and the third of stride 2.
 
-# %%
+# %% tags=["demo"]
 small_network = [(3, 2, 1), (3, 1, 1), (3, 2, 1), (3, 1, 1)]
 for layers in range(1, 5):
     side = receptive_field(small_network[:layers])
@@ -385,7 +385,7 @@ for layers in range(1, 5):
 # Do not believe a formula that you can test. Take your spatial gate, and ask autograd: **which inputs does the logit in
 # the middle depend on?** Where the gradient is zero, the pixel is not seen.
 
-# %%
+# %% tags=["demo"]
 def footprint(gate, channels, side=33):
     """(side, side): how much the logit in the middle depends on each position."""
     inputs = torch.randn(64, channels, side, side, requires_grad=True)  # 64 random images
@@ -440,7 +440,7 @@ display(
 # where the map is about to shrink. (A **stage** is a group of units on maps of one size.) These lines count ResNet-50 with
 # each mechanism, on torch's *meta* device: shapes without numbers. The paper prints 25.92M for BAM.
 
-# %%
+# %% tags=["demo"]
 with torch.device("meta"):
     for name in ("resnet50", "se_resnet50", "cbam_resnet50", "bam_resnet50"):
         size = sum(p.numel() for p in create(name).parameters())
@@ -449,7 +449,7 @@ with torch.device("meta"):
 # %% [markdown]
 # Where do BAM's parameters come from? The three blocks stand behind the stages with 256, 512 and 1024 channels.
 
-# %%
+# %% tags=["demo"]
 def count(module):
     return sum(p.numel() for p in module.parameters())
 
@@ -782,7 +782,7 @@ class BrokenBAM(nn.Module):
         return bam_attention * x
 
 
-# %%
+# %% tags=["demo"]
 def attempt(what, build):
     """Build the module and call it. If it fails, print the error and the line of code it came from."""
     try:
@@ -904,7 +904,7 @@ check("debug-bam-bam-values", TutorialBAM)
 # in front of it, about half of them are exactly 0. What does that do to BAM? The cell takes fresh gates of yours and
 # appends BN and ReLU to the channel logits. The spatial logits stay as they are.
 
-# %%
+# %% tags=["demo"]
 print("seed   channel branch       logits < 0   logits = 0   gates M from     to")
 for seed in range(3):
     _ = torch.manual_seed(seed)

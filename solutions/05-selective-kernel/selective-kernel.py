@@ -142,7 +142,7 @@ check("branch-softmax-values", branch_softmax)
 # **Side by side.** One image, two branches, four channels. Left: your softmax. Right: a softmax over the channels. The
 # scores are the same.
 
-# %%
+# %% tags=["demo"]
 logits = torch.tensor([[[2.0, 0.0, -1.0, 1.0], [0.0, 0.0, 1.0, 1.0]]])  # (1, 2, 4)
 over_branches = branch_softmax(logits)[0]
 over_channels = logits.softmax(2)[0]
@@ -250,7 +250,7 @@ check("selective-kernel-gradients", SelectiveKernel)
 # A fresh block is undecided: its scores are near 0, so each of two branches gets about one half. Here is the share of
 # each branch, channel by channel, for one feature map of random numbers.
 
-# %%
+# %% tags=["demo"]
 _ = torch.manual_seed(0)
 fresh = SelectiveKernel(64).eval()
 with torch.no_grad():
@@ -282,7 +282,7 @@ draw_shares(weights[0].flatten(1))
 #
 # **What does it cost?** First one branch, at $C = 256$: why the paper dilates its kernels and groups its channels.
 
-# %%
+# %% tags=["demo"]
 channels = 256
 branches = [("5x5", 5, 1), ("3x3, dilation 2", 3, 1), ("3x3, dilation 2, 32 groups", 3, 32)]
 for name, kernel, groups in branches:
@@ -302,7 +302,7 @@ print(f"and {yours / grouped:.1f} times one with 32 groups")
 # ResNeXt-50 with SK blocks in the place of these convolutions. (On the *meta device* tensors have shapes, but no numbers:
 # nothing is computed.)
 
-# %%
+# %% tags=["demo"]
 with torch.device("meta"):
     networks = {name: create(name) for name in ("resnet50", "resnext50_32x4d", "sknet50")}
 counts = {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()}
@@ -357,7 +357,7 @@ check("which-reading-rounded", which_reading)
 # **Use it.** Which reading does the package's block take? We do not look it up. We ask its numbers. (A *hook* hands out
 # what a layer computed. Lesson 08 explains it.)
 
-# %%
+# %% tags=["demo"]
 _ = torch.manual_seed(0)
 block = mechanisms.SelectiveKernel(8, groups=1, min_width=8).eval()
 kept = []
@@ -374,7 +374,7 @@ print("behind one another lie the", which_reading(kept[0], shares))
 # and its code believes it. Some mistakes stop the program. **Three stay silent**: compare with the table in section 2.
 # **Difficulty** ●●●○ · **20 minutes** · **<!-- points: debug-sk --> points**
 
-# %%
+# %% tags=["demo"]
 class BrokenSKAttentionModule(nn.Module):
     def __init__(self, in_channels, G, L=32):
         super().__init__()

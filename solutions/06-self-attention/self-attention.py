@@ -119,7 +119,7 @@ figures.gallery(torch.stack(photos + features), names + [f"features of {name}" f
 # wrong. What $i$ thinks of $j$ is always what $j$ thinks of $i$. And hardly anything fits a vector as well as the vector
 # itself, so nearly every token asks itself first. But who looks for a handle is often no handle. We measure it for random tokens:
 
-# %%
+# %% tags=["demo"]
 generator = torch.Generator().manual_seed(0)
 x = torch.randn(200, 64, 32, generator=generator)  # 200 images of 64 tokens
 wq, wk = torch.randn(2, 32, 32, generator=generator) / math.sqrt(32)
@@ -240,7 +240,7 @@ check("scaled-dot-product-mask", scaled_dot_product_attention)
 # %% [markdown]
 # **Is it the real thing?** PyTorch has the same function, written for speed. Compare yourself, without and with a mask.
 
-# %%
+# %% tags=["demo"]
 q, k, v = torch.randn(3, 2, 4, 10, 16, generator=torch.Generator().manual_seed(0)).unbind(0)
 causal = torch.ones(10, 10).tril().bool()  # a token may attend to itself and to those before it
 for name, mask in (("no mask", None), ("causal mask", causal)):
@@ -260,7 +260,7 @@ for name, mask in (("no mask", None), ("causal mask", causal)):
 #
 # *Causal.* A model that predicts the next token must not see it. So a token may attend to itself and to those before it.
 
-# %%
+# %% tags=["demo"]
 tokens = torch.randn(1, 4, 8, generator=torch.Generator().manual_seed(0))  # an image of 4 tokens
 filled = torch.cat([tokens, torch.zeros(1, 2, 8)], dim=1)  # filled up to 6
 alone, _ = scaled_dot_product_attention(tokens, tokens, tokens)
@@ -307,7 +307,7 @@ drawn
 #
 # **What attention cannot do.** The output is an average of values, and that has a price. Your function shows it:
 
-# %%
+# %% tags=["demo"]
 red, blue = torch.tensor([[4.0, 0.0]]), torch.tensor([[0.0, 4.0]])
 query = torch.tensor([[2.0, 0.0]])  # looks for red
 
@@ -346,7 +346,7 @@ for name, tokens in {
 #
 # *Step 1: one head.* Three linear layers make $Q$, $K$ and $V$. The rest is your function.
 
-# %%
+# %% tags=["demo"]
 _ = torch.manual_seed(0)
 x = torch.randn(1, 3, 4)  # (N, L, dim)
 to_q, to_k, to_v, mix = (nn.Linear(4, 4) for _ in range(4))
@@ -359,7 +359,7 @@ print("one head: weights", tuple(weights.shape), "output", tuple(output.shape))
 # *Step 2: two heads, written out.* The first head gets features 0 and 1 of $Q$, $K$ and $V$, the second gets 2 and 3. Each
 # attends on its own, with weights of its own. Their outputs are laid side by side, and a fourth layer mixes them.
 
-# %%
+# %% tags=["demo"]
 with torch.no_grad():
     first, _ = scaled_dot_product_attention(q[..., 0:2], k[..., 0:2], v[..., 0:2])
     second, _ = scaled_dot_product_attention(q[..., 2:4], k[..., 2:4], v[..., 2:4])
@@ -371,7 +371,7 @@ print("two heads:", tuple(first.shape), "and", tuple(second.shape), "->", tuple(
 # takes **two** moves: `view` cuts each token's features into heads, `transpose` brings the heads in front of the tokens.
 # Here with numbers that you can follow: the tens are the token, the ones are the feature.
 
-# %%
+# %% tags=["demo"]
 numbers = torch.tensor([[[0, 1, 2, 3], [10, 11, 12, 13], [20, 21, 22, 23]]])  # (N, L, dim) = (1, 3, 4)
 right = numbers.view(1, 3, 2, 2).transpose(1, 2)  # (N, heads, L, d)
 wrong = numbers.view(1, 2, 3, 2)  # the same shape in one move
@@ -459,7 +459,7 @@ check("multi-head-gradients", MultiHeadSelfAttention)
 # %% [markdown]
 # **What does it cost?** Four matrices of `dim × dim`, however many heads. The paper's width is 512.
 
-# %%
+# %% tags=["demo"]
 for heads in (1, 8, 64):
     yours = sum(p.numel() for p in MultiHeadSelfAttention(512, heads).parameters())
     print(f"{heads:>3} heads: {yours:,} parameters")
@@ -470,7 +470,7 @@ print(f"4 · 512² = {4 * 512**2:,};  PyTorch's own: {torchs:,}, with 4 · 512 =
 # **Surprise.** Self-attention does not know the order of its tokens. Shuffle the patches of an image, and the outputs
 # are the same, shuffled. To this block an image is a **bag** of patches.
 
-# %%
+# %% tags=["demo"]
 _ = torch.manual_seed(0)
 attention = MultiHeadSelfAttention(32, heads=4)
 x = torch.randn(1, 9, 32)
@@ -865,7 +865,7 @@ drawn
 # the number of pixels**, the fourth power of the side. A block of width $C$ takes $4LC^2$ multiply-adds in the four
 # matrices of its attention, $8LC^2$ in its MLP (with `mlp_ratio=4`), and $2L^2C$ in the two products $QK^\top$ and $AV$.
 
-# %%
+# %% tags=["demo"]
 C, p = 768, 16  # ViT-B/16
 print(f"{'image':>11} {'tokens':>7} {'layers':>9} {'products':>9}  share of the products")
 for side in (224, 448, 896, 1792):

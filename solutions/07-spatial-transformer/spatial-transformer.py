@@ -143,7 +143,7 @@ check("affine-grid-values", affine_grid)
 # %% [markdown]
 # **See it.** Four pixels wide, two high. The identity gives the centres; a shift of 0.5 in $x$ changes $x$ alone.
 
-# %%
+# %% tags=["demo"]
 identity = torch.eye(2, 3)[None]
 shifted = torch.tensor([[[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]]])
 for name, matrix in [("identity", identity), ("shift of 0.5 in x", shifted)]:
@@ -211,7 +211,7 @@ check("bilinear-sample-gradients", bilinear_sample)
 # **See what you built.** The same poses as at the top, this time with your two functions. The black corners are outside
 # the image.
 
-# %%
+# %% tags=["demo"]
 seen = bilinear_sample(photo.repeat(4, 1, 1, 1), affine_grid(theta, 96, 96))
 figures.gallery(seen, list(poses))
 
@@ -220,7 +220,7 @@ figures.gallery(seen, list(poses))
 # what we see with what we should see, and follow the gradient of the difference to `theta`. No network yet, just six
 # numbers.
 
-# %%
+# %% tags=["demo"]
 hidden_pose = torch.tensor([[[0.6, -0.15, 0.1], [0.15, 0.6, -0.25]]])
 target = bilinear_sample(photo, affine_grid(hidden_pose, 48, 48))
 
@@ -261,7 +261,7 @@ display(near, figures.gallery(torch.cat(images), titles))
 # what it looks at. Here are rings of 192×192 pixels, which become finer towards the edge. On a grid of 48×48 points we
 # read them as they are, and once more after averaging squares of 4×4 pixels.
 
-# %%
+# %% tags=["demo"]
 place = torch.linspace(-1, 1, 192)
 rings = 0.5 + 0.5 * torch.cos(90 * (place[:, None] ** 2 + place**2))[None, None]
 coarse = affine_grid(torch.eye(2, 3)[None], 48, 48)

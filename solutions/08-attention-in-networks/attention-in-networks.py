@@ -410,7 +410,7 @@ Table(
 # For self-attention this count leaves out the two products $QK^\top$ and $AV$: they are no layers, so no hook sees
 # them. You know their number from lesson 06: $2L^2C$, with $L = 56 \cdot 56$ here.
 
-# %%
+# %% tags=["demo"]
 L, C = 56 * 56, 256
 print(f"the two products: {2 * L**2 * C:,} multiply-adds more")
 
