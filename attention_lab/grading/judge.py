@@ -17,7 +17,7 @@ from .changes import Change
 from .closeness import close_in, same
 from .exercise import Coding, Exercise, Misconception, Property, steps
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
-from .observe import FILLINGS, Observation, Problem, Question, observe
+from .observe import FILLINGS, Observation, Problem, Question, observe, observe_in
 from .properties import BORROWED, UNREGISTERED
 from .relations import Pair, relation
 from .symptoms import of_change, of_error, of_layers, of_made_in_calls, of_unused
@@ -126,21 +126,33 @@ class Case:
     def expected(self) -> list[Observation]:
         """What the right answer does that is most like this one."""
         versions = self.rights(self.seen[0].parameters) or [self.as_biased(form) for form in self.exercise.forms]
-        ranked = {version: self.likeness(version) for version in versions}
+        for question in self.questions:  # mostly the answer is like the first: then no other is looked at
+            self.trusted[versions[0], question.name, FILLINGS] = self.whole(versions[0], question)
+        ranked = {}
+        for version in versions:
+            ranked[version] = self.likeness(version)
+            if ranked[version][0] == self.likeness_of_right:
+                break
         for way in self.ways:
             if max(ranked.values())[0] == self.likeness_of_right:
                 break
             promising = [version for version in versions if self.may_match(version) and self.agrees_first(version, way)]
             ranked |= {version: self.likeness(version, way) for version in promising}
         best = max(ranked, key=ranked.get)
-        expected = [observe(best, question, self.exercise.records) for question in self.questions]
-        for right, matched in zip(expected, self.of(best)):
-            right.matched = matched.matched
+        expected = list(self.of(best))
+        if best is not versions[0]:
+            for number, question in enumerate(self.questions):
+                matched, expected[number] = expected[number].matched, self.whole(best, question)
+                expected[number].matched = matched
         for problem in (problem for right in expected for problem in right.problems.values()):
             raise RuntimeError(
                 f"the course's own answer to {self.exercise.key} fails, which is no fault of yours: {problem}"
             )
         return expected
+
+    def whole(self, trusted: Callable, question: Question) -> Observation:
+        """All that is observed of a trusted answer; that it works in float32 too need not be seen each time."""
+        return observe_in(torch.float64, trusted, question, self.exercise.records)
 
     def versions(self, trusted: Callable, parameters: int) -> Iterable[Callable]:
         """A trusted answer, without so many free biases that it has so many parameters, each way."""
@@ -175,8 +187,8 @@ class Case:
         missing = tuple(way for way in looked if not (seen and way in seen.matched))
         if seen is None or missing:
             again = observe(trusted, question, self.exercise.records, brief=True, match=missing, fillings=fillings)
-            again.matched |= seen.matched if seen else {}
-            seen = self.trusted[key] = again
+            seen = self.trusted.setdefault(key, again)
+            seen.matched |= again.matched
         return seen
 
     def likeness(self, right: Callable, *ways: Way) -> tuple[int, int, int]:

@@ -206,10 +206,11 @@ def observe_in(
     answer: Any,
     question: Question,
     records: tuple[str, ...],
-    brief: bool,
+    brief: bool = False,
     match: tuple[Way, ...] = (),
     fillings: int = FILLINGS,
 ) -> Observation:
+    """The same in one dtype."""
     seen = Observation()
     with quiet(), as_new(question.seed), caught(seen, "build"):
         inputs = built(question.inputs, dtype)
