@@ -10,7 +10,7 @@ help:
 	@echo "make test       lint, then run the whole test suite"
 	@echo "make demo       grade a sample class"
 	@echo "make notebooks  rebuild what is generated from solutions/*/*.py"
-	@echo "make bench      time every mechanism against other ways to compute the same"
+	@echo "make bench      time every mechanism against other ways to compute the same, and grading against nbgrader alone"
 	@echo "make mutate     break the code in small ways, and list what no test notices"
 
 lab: $(INSTALLED)
@@ -32,6 +32,8 @@ notebooks: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/attention-lab bench
+	$(BIN)/attention-lab simulate 02-squeeze-excitation
+	$(BIN)/attention-lab simulate 04-bam
 
 mutate: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt mutmut

@@ -211,6 +211,30 @@ def grade(
 
 
 @main.command()
+@click.argument("lesson", default="02-squeeze-excitation")
+@click.option(
+    "--students", default=10_000, show_default=True, type=click.IntRange(1), help="Of the class to be graded."
+)
+@click.option("--slice", "graded", default=20, show_default=True, type=click.IntRange(1), help="How many are graded.")
+@click.option("--alone", default=4, show_default=True, type=click.IntRange(1), help="How many by nbgrader alone.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--no-sandbox", is_flag=True, help="Where a part of the sandbox is missing.")
+def simulate(lesson: str, students: int, graded: int, alone: int, workers: int, no_sandbox: bool) -> None:
+    """Measure what grading takes on this machine, and say what it would take for a large class."""
+    root = course_root()
+    from .course import simulate as simulation
+    from .course.source import lessons
+
+    if lesson not in lessons(root):
+        raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(lessons(root))}.")
+    sizes = max(graded, alone), min(graded, alone), workers
+    for table in simulation.simulate(
+        root, root / "simulated", lesson, students, *sizes, not no_sandbox, tell=click.echo
+    ):
+        click.echo(f"\n{table}")
+
+
+@main.command()
 def demo() -> None:
     """Grade a sample class of lesson 02 with nbgrader and show what an instructor gets."""
     root = course_root()
