@@ -79,9 +79,12 @@ class Confined(Submission):
     def begin_without_refused(self, lesson: str, student: str) -> None:
         """Let nbgrader copy what was handed in, but for links and compiled code.
 
-        Raises: Refused where a notebook itself is none.
+        Raises: Refused where the notebook, or the folder that it is in, is a link or no plain file.
         """
         coursedir, folder = self.parent.coursedir, Path(self.parent._format_source(lesson, student))
+        if folder.is_symlink() or folder.parent.is_symlink():
+            self.reasons[student] = "what was handed in is a link"
+            raise Refused(self.reasons[student])
         no = refused(folder)
         for name, reason in no.items():
             self.log.warning("not taken from %s: %s, which is %s", student, name, reason)

@@ -4,11 +4,14 @@ The answer to `squeeze` is the maximum, which deserves the point for its shape; 
 instructor's own that holds, and is checked in the kernel: an attack on the kernel may lose it, and no attack here wins more.
 """
 
+import json
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from classes import CHECKED, Class
+from nbformat.v4 import new_code_cell
 
 from attention_lab.classroom.sandbox import missing
 
@@ -166,6 +169,175 @@ def squeeze(x):
 }
 
 
+def edited(change):
+    """Hand in the notebook with a change of its JSON, or other bytes in its place."""
+
+    def tamper(folder: Path, root: Path) -> None:
+        file = folder / "checked.ipynb"
+        notebook = json.loads(file.read_text())
+        cells = {cell["id"]: cell for cell in notebook["cells"]}
+        other = change(notebook, cells)
+        file.write_bytes(other if isinstance(other, bytes) else json.dumps(notebook).encode())
+
+    return tamper
+
+
+def of_mark(**fields):
+    """A test cell whose nbgrader metadata say this."""
+    return edited(lambda notebook, cells: cells["squeeze-values"]["metadata"]["nbgrader"].update(fields))
+
+
+def without(name: str):
+    return edited(lambda notebook, cells: cells["squeeze-values"]["metadata"]["nbgrader"].pop(name))
+
+
+def tagged(tag: str):
+    return edited(lambda notebook, cells: [cell["metadata"].update(tags=[tag]) for cell in cells.values()])
+
+
+def retyped(kind: str):
+    return edited(lambda notebook, cells: cells["squeeze-values"].update(cell_type=kind))
+
+
+def showing(source: str):
+    """Hand in a cell more, which shows something."""
+    return edited(lambda notebook, cells: notebook["cells"].insert(2, new_code_cell(source)))
+
+
+def in_its_place(make):
+    """Something else where the notebook should be."""
+
+    def tamper(folder: Path, root: Path) -> None:
+        (folder / "checked.ipynb").unlink()
+        make(folder / "checked.ipynb", root)
+
+    return tamper
+
+
+def lying_beside(name: str, content: bytes):
+    return lambda folder, root: (folder / name).write_bytes(content)
+
+
+def linked_folder(folder: Path, root: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    folder.symlink_to(root / "submitted" / "ada" / CHECKED, target_is_directory=True)
+
+
+TAMPERED: dict[str, tuple[Callable[[Path, Path], None], set[float | None]]] = {
+    # metadata
+    "points-1000": (of_mark(points=1000), DESERVED),
+    "points-word": (of_mark(points="many"), DESERVED),
+    "points-negative": (of_mark(points=-5), DESERVED),
+    "points-none": (without("points"), DESERVED),
+    "not-graded": (of_mark(grade=False, solution=True), DESERVED),
+    "a-task": (of_mark(task=True, grade=False), DESERVED),
+    "no-checksum": (of_mark(checksum="0"), DESERVED),
+    "another-schema": (of_mark(schema_version=99), DESERVED),
+    "a-number-for-a-name": (of_mark(grade_id=7), DESERVED),
+    "without-a-name": (without("grade_id"), DESERVED),
+    "empty-marks": (
+        edited(lambda notebook, cells: [cell["metadata"].update(nbgrader={}) for cell in cells.values()]),
+        DESERVED,
+    ),
+    "skipped": (tagged("demo"), {1}),  # its own cells too: the imports of the instructor's test
+    "skip-execution": (tagged("skip-execution"), DESERVED),
+    "raises-exception": (tagged("raises-exception"), DESERVED),
+    "removed": (tagged("remove_cell"), DESERVED),
+    "markdown-test": (retyped("markdown"), DESERVED),
+    "raw-test": (retyped("raw"), DESERVED),
+    "edited-test": (
+        edited(lambda notebook, cells: cells["squeeze-values"].update(source="check('squeeze-values', max)\n100")),
+        DESERVED,
+    ),
+    "claimed-outputs": (
+        edited(
+            lambda notebook, cells: cells["squeeze-values"].update(
+                outputs=[{"output_type": "execute_result", "data": {"text/plain": "1"}, "metadata": {}}]
+            )
+        ),
+        DESERVED,
+    ),
+    "another-kernel": (
+        edited(
+            lambda notebook, cells: notebook["metadata"].update(
+                kernelspec={"name": "bash", "display_name": "x", "language": "bash"}
+            )
+        ),
+        DESERVED,
+    ),
+    # the notebook
+    "version-3": (edited(lambda notebook, cells: notebook.update(nbformat=3)), DESERVED),
+    "version-99": (edited(lambda notebook, cells: notebook.update(nbformat=99)), DESERVED),
+    "version-a-word": (edited(lambda notebook, cells: notebook.update(nbformat="four")), DESERVED),
+    "metadata-a-list": (edited(lambda notebook, cells: notebook.update(metadata=[1])), DESERVED),
+    "source-null": (edited(lambda notebook, cells: cells["points"].update(source=None)), DESERVED),
+    "outputs-text": (edited(lambda notebook, cells: cells["squeeze"].update(outputs="all is well")), DESERVED),
+    "ids-numbers": (edited(lambda notebook, cells: [cell.update(id=7) for cell in cells.values()]), DESERVED),
+    "deep": (edited(lambda notebook, cells: b'{"cells": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"), {None}),
+    "a-huge-number": (
+        edited(lambda notebook, cells: cells["squeeze"].update(execution_count=int("9" * 4000))),
+        DESERVED,
+    ),
+    "many-cells": (
+        edited(lambda notebook, cells: notebook["cells"].extend(new_code_cell("1") for _ in range(2000))),
+        DESERVED,
+    ),
+    # files
+    "link-to-the-solution": (
+        in_its_place(lambda place, root: place.symlink_to(root / "solutions" / CHECKED / "checked.ipynb")),
+        {None},
+    ),
+    "link-to-a-neighbour": (
+        in_its_place(lambda place, root: place.symlink_to(root / "submitted" / "ada" / CHECKED / "checked.ipynb")),
+        {None},
+    ),
+    "link-to-a-folder": (linked_folder, {None}),
+    "a-pipe": (in_its_place(lambda place, root: os.mkfifo(place)), {None}),
+    "a-device": (in_its_place(lambda place, root: place.symlink_to("/dev/zero")), {None}),
+    "leaking-link": (lambda folder, root: (folder / "notes.txt").symlink_to("/etc/passwd"), DESERVED),
+    "torch-beside": (lying_beside("torch.py", b"raise SystemExit"), DESERVED),
+    "package-beside": (lying_beside("attention_lab.py", b"raise SystemExit"), DESERVED),
+    "compiled-beside": (lying_beside("torch.pyc", b"\0"), DESERVED),
+    "settings-beside": (lying_beside("nbgrader_config.py", b"c.Judged.no_sandbox = True"), DESERVED),
+    "start-up-beside": (lying_beside("sitecustomize.py", b"raise SystemExit"), DESERVED),
+    "a-second-notebook": (lying_beside("other.ipynb", b"{}"), DESERVED),
+    # what would be shown or written
+    "much-text": (showing("for i in range(200_000): print('x' * 500)"), DESERVED),
+    "much-html": (showing("from IPython.display import HTML\nHTML('x' * 30_000_000)"), DESERVED),
+    "much-on-stderr": (showing("import sys\nsys.stderr.write('x' * 30_000_000)"), DESERVED),
+    "much-disk": (showing("for i in range(99): open(f'big{i}', 'wb').write(bytes(60_000_000))"), DESERVED),
+    "much-memory": (showing("held = [bytes(2**30) for _ in range(20)]"), DESERVED),
+    "at-exit": (showing("import atexit, os\natexit.register(os.system, 'touch @ROOT@/owned')"), DESERVED),
+    "a-thread-that-stays": (
+        showing("import threading, time\nthreading.Thread(target=time.sleep, args=[600]).start()"),
+        DESERVED,
+    ),
+    "stops-itself": (showing("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)"), DESERVED),
+    "deaf-to-signals": (
+        showing("import signal\nfor s in (1, 2, 14, 15, 27): signal.signal(s, signal.SIG_IGN)\nwhile True: pass"),
+        DESERVED,
+    ),
+    "gradebook": (
+        showing("import sqlite3\nsqlite3.connect('@ROOT@/gradebook.db').execute('UPDATE grade SET manual_score = 99')"),
+        DESERVED,
+    ),
+    "gradebook-locked": (
+        showing("import sqlite3\nsqlite3.connect('@ROOT@/gradebook.db').execute('BEGIN EXCLUSIVE')"),
+        DESERVED,
+    ),
+    "release": (showing("open('@ROOT@/notebooks/@LESSON@/checked.ipynb', 'w').write('{}')"), DESERVED),
+    "settings": (showing("open('@ROOT@/nbgrader_config.py', 'a').write('c.Judged.no_sandbox = True')"), DESERVED),
+    "neighbour-deleted": (showing("import shutil\nshutil.rmtree('@ROOT@/submitted/zoe')"), DESERVED),
+    "ipython-start-up": (
+        showing("from pathlib import Path\nPath('~/.ipython/profile_default/startup/x.py').expanduser().touch()"),
+        DESERVED,
+    ),
+    "environment": (showing("import os\nassert 'SECRET_OF_THE_TEST' in os.environ"), DESERVED),
+}
+
+
 pytestmark = pytest.mark.skipif(bool(missing()), reason="submissions cannot be confined here: `attention-lab doctor`")
 
 
@@ -176,20 +348,45 @@ def attacked(tmp_path_factory) -> Class:
     config.write_text(config.read_text() + "\nc.Judged.timeout = 10\nc.Judged.seconds_a_check = 14\n")
     made.hands_in("ada", [], RIGHT)
     for name, (before, answer, _) in ATTACKS.items():
-        answer = answer.strip().replace("@ROOT@", str(made.root))
-        made.hands_in(name, before, answer)
+        made.hands_in(name, before, answer.strip().replace("@ROOT@", str(made.root)))
+    for name, (tamper, _) in TAMPERED.items():
+        folder = made.hands_in(name, [], WRONG)
+        tamper(folder, made.root)
+        file = folder / "checked.ipynb"
+        if file.is_file() and not file.is_symlink():
+            file.write_bytes(
+                file.read_bytes().replace(b"@ROOT@", str(made.root).encode()).replace(b"@LESSON@", CHECKED.encode())
+            )
     made.hands_in("zoe", [], RIGHT)
     made.before = set(Path("/tmp").glob("attention-lab-*"))
-    made.release = (made.root / "notebooks" / CHECKED / "checked.ipynb").read_bytes()
     made.run("generate_assignment", CHECKED, "--force")
-    made.said = made.run("autograde", CHECKED)
+    made.kept = {file: file.read_bytes() for file in kept(made.root)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SECRET_OF_THE_TEST", "secret")
+        made.said = made.run("autograde", CHECKED)
     return made
 
 
+def kept(root: Path) -> Iterator[Path]:
+    """What grading must not change."""
+    yield root / "nbgrader_config.py"
+    for place in ("notebooks", "solutions"):
+        yield from (file for file in (root / place).rglob("*") if file.is_file())
+
+
+DESERVE = {name: deserved for name, (_, _, deserved) in ATTACKS.items()} | {
+    name: deserved for name, (_, deserved) in TAMPERED.items()
+}
+
+
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("name", DESERVE)
 def test_an_attack_gets_what_it_deserves(attacked, name):
-    assert attacked.scores()[name] in ATTACKS[name][2]
+    assert attacked.scores()[name] in DESERVE[name]
+
+
+def test_the_bank_is_large():
+    assert len(DESERVE) >= 80
 
 
 @pytest.mark.parametrize("name", ["ada", "zoe"])
@@ -197,9 +394,30 @@ def test_neighbours_keep_their_scores(attacked, name):
     assert attacked.scores()[name] == 3
 
 
-def test_nothing_is_left_behind(attacked):
-    assert set(Path("/tmp").glob("attention-lab-*")) <= attacked.before
+def test_who_is_refused_is_listed_with_the_reason(attacked):
+    listed = attacked.said.split("autograded, left out:")[1]
+    told = dict(line.strip().split(": ", 1) for line in listed.strip().splitlines() if ": " in line)
+    assert told.keys() == {name for name, deserved in DESERVE.items() if deserved == {None}}
+    for name in ("link-to-the-solution", "link-to-a-neighbour", "a-device"):
+        assert "is a link" in told[name]
+    assert "is no plain file" in told["a-pipe"]
+
+
+def test_nothing_that_a_link_leads_to_is_copied(attacked):
+    texts = (file.read_text(errors="replace") for file in (attacked.root / "autograded").rglob("*") if file.is_file())
+    assert not any("root:x:0" in text for text in texts)
+
+
+def test_nothing_is_changed_or_left_behind(attacked):
+    assert {file: file.read_bytes() for file in kept(attacked.root)} == attacked.kept
+    assert set(Path("/tmp").glob("attention-lab-*")) <= attacked.before | in_use()
     assert not (attacked.root / "owned").exists()
     commands = [Path(f"/proc/{pid}/cmdline") for pid in os.listdir("/proc") if pid.isdigit()]
     running = [file.read_text().replace("\0", " ") for file in commands if file.exists()]
     assert not [command for command in running if str(attacked.root) in command]
+
+
+def in_use() -> set[Path]:
+    """The folders of warm processes that other tests have started meanwhile."""
+    folders = (Path(f"/proc/{pid}/cwd") for pid in os.listdir("/proc") if pid.isdigit())
+    return {folder.readlink() for folder in folders if os.access(folder, os.R_OK)}

@@ -85,3 +85,64 @@ def test_a_test_cell_that_only_checks_is_judged_here(source, asked):
     mark = {"grade": True, "solution": False, "grade_id": "a", "schema_version": 3, "locked": True, "points": 1}
     assert asked_in(new_code_cell(source, metadata={"nbgrader": mark})) == asked
     assert asked_in(new_code_cell(source)) is None
+
+
+FORGED = {
+    "parameters that are none": """
+class SqueezeExcitation(nn.Module):
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+    def parameters(self, recurse=True):
+        return iter([torch.ones(4, 64), torch.ones(4), torch.ones(64, 4), torch.ones(64)])
+    def named_parameters(self, *given, **more):
+        return ((str(i), p) for i, p in enumerate(self.parameters()))
+    def weights(self, x):
+        return x.amax((2, 3), keepdim=True).sigmoid()
+    def forward(self, x):
+        return x * self.weights(x)
+""",
+    "an observation of its own": """
+import attention_lab.grading.witness as w
+real = w.observe_all
+def observe_all(*given, **more):
+    seen = real(*given, **more)
+    for one in seen:
+        one.without_gradient, one.parameters, one.problems = 0, 580, {}
+    return seen
+w.observe_all = observe_all
+class SqueezeExcitation(nn.Module):
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        self.reduce, self.expand = nn.Linear(channels, channels // reduction), nn.Linear(channels // reduction, channels)
+    def weights(self, x):
+        return self.expand(self.reduce(x.amax((2, 3))).relu()).sigmoid()[..., None, None]
+    def forward(self, x):
+        return x * self.weights(x)
+""",
+    "numbers drawn again from a seed in the frames": """
+import sys
+class SqueezeExcitation(nn.Module):
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        self.channels, self.hidden = channels, channels // reduction
+    def weights(self, x):
+        frame = sys._getframe()
+        while frame and "question" not in frame.f_locals:
+            frame = frame.f_back
+        seed = frame.f_locals["question"].seed if frame else 0
+        generator = torch.Generator().manual_seed(seed)
+        draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64).to(x.dtype)
+        hidden = (x.mean((2, 3)) @ draw(self.hidden, self.channels).T + draw(self.hidden)).relu()
+        return (hidden @ draw(self.channels, self.hidden).T + draw(self.channels)).sigmoid()[..., None, None]
+    def forward(self, x):
+        return x * self.weights(x)
+""",
+}
+
+
+@pytest.mark.parametrize("forgery", FORGED)
+def test_what_a_process_claims_of_itself_earns_no_values(inspection, forgery):
+    """Forged claims may reach what right layers without a right computation would: never the values."""
+    inspection.run("import torch\nfrom torch import nn")
+    inspection.run(FORGED[forgery])
+    assert not inspection.judge(Asked("squeeze-excitation-values", "SqueezeExcitation")).passed
