@@ -37,9 +37,10 @@ def test_conda_installs_what_pyproject_lists():
 
 def test_every_dependency_is_pinned_to_a_version_pyproject_allows():
     pinned = pins()
-    for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]:
+    extras = PROJECT["optional-dependencies"]
+    for line in PROJECT["dependencies"] + extras["cluster"] + extras["dev"]:
         requirement = Requirement(line)
-        assert requirement.specifier.contains(pinned[requirement.name]), line
+        assert requirement.name == "attention-lab" or requirement.specifier.contains(pinned[requirement.name]), line
 
 
 def test_torch_is_pinned_without_naming_a_build():

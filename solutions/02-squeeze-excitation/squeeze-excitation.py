@@ -388,7 +388,7 @@ figures.gates_by_layer(all_gates, all_names)
 # three lines read `x` where `y` is meant: each throws away what the line above it has computed, the squeeze too. When
 # the first line is repaired, the program stops on a line *after* the one that is wrong. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: debug-se --> points**
 
-# %% tags=["demo"]
+# %%
 class BrokenSEAttentionModule(nn.Module):
     def __init__(self, in_channels, reduction=16):
         super().__init__()

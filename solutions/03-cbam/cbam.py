@@ -432,7 +432,7 @@ print(f"the spatial gates of all 16 blocks: {difference:,} parameters")
 # stops it for some batch sizes only. And one stops nothing: the module trains, and no message ever tells you.
 # **Difficulty** ●●●○ · **20 minutes** · **<!-- points: debug-cbam --> points**
 
-# %% tags=["demo"]
+# %%
 class BrokenChannelAttentionModule(nn.Module):
     def __init__(self, in_channels, ratio=16):
         super().__init__()

@@ -374,7 +374,7 @@ print("behind one another lie the", which_reading(kept[0], shares))
 # and its code believes it. Some mistakes stop the program. **Three stay silent**: compare with the table in section 2.
 # **Difficulty** ●●●○ · **20 minutes** · **<!-- points: debug-sk --> points**
 
-# %% tags=["demo"]
+# %%
 class BrokenSKAttentionModule(nn.Module):
     def __init__(self, in_channels, G, L=32):
         super().__init__()

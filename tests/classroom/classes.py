@@ -72,6 +72,12 @@ class Class:
         (self.root / "solutions" / CHECKED / "checked.py").write_text(LESSON, encoding="utf-8")
         release(self.root, CHECKED)
 
+    def copy(self, root: Path) -> "Class":
+        """The same class as it stands, in another folder."""
+        made = Class.__new__(Class)
+        made.root = shutil.copytree(self.root, root / "course")
+        return made
+
     def hands_in(self, name: str, before: list, answer: str) -> Path:
         """Hand in an answer, with cells before all others; the folder in which the notebook lies."""
         notebook = nbformat.read(self.root / "notebooks" / CHECKED / "checked.ipynb", as_version=4)

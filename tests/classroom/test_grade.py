@@ -27,12 +27,19 @@ UNCONFINED = ["--no-sandbox"] if missing() else []
 COMMAND = [sys.executable, "-m", "attention_lab", "grade", CHECKED, *UNCONFINED]
 
 
-def a_class(root: Path) -> Class:
-    made = Class(root)
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory) -> Class:
+    made = Class(tmp_path_factory.mktemp("prepared"))
     for name, (answer, _) in CLASS.items():
         made.hands_in(name, [], answer)
     made.run("generate_assignment", CHECKED, "--force")
     return made
+
+
+@pytest.fixture
+def made(prepared, tmp_path) -> Class:
+    """A class that has handed in, and is not graded yet."""
+    return prepared.copy(tmp_path)
 
 
 def grade(made: Class, *options: str) -> str:
@@ -42,8 +49,8 @@ def grade(made: Class, *options: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory) -> Class:
-    made = a_class(tmp_path_factory.mktemp("graded"))
+def graded(prepared, tmp_path_factory) -> Class:
+    made = prepared.copy(tmp_path_factory.mktemp("graded"))
     made.said = grade(made, "--workers", "1")  # which does not begin with all of them at once
     return made
 
@@ -53,8 +60,7 @@ def test_every_student_has_the_points_deserved(graded):
     assert "5 notebooks graded" in graded.said
 
 
-def test_what_has_not_changed_is_left_alone_and_what_has_is_graded_again(tmp_path):
-    made = a_class(tmp_path)
+def test_what_has_not_changed_is_left_alone_and_what_has_is_graded_again(made):
     (half := made.root / "autograded" / "ada" / CHECKED).mkdir(parents=True)
     (half / "checked.ipynb").write_text("as a run left it that was interrupted")
     assert "5 notebooks graded" in grade(made)
@@ -90,8 +96,7 @@ def test_who_was_not_graded_cannot_appeal(graded):
     assert "has not been graded" in grade(graded, "--student", "nobody", "--repeat")
 
 
-def test_one_that_cannot_be_read_is_told_and_the_others_are_graded(tmp_path):
-    made = a_class(tmp_path)
+def test_one_that_cannot_be_read_is_told_and_the_others_are_graded(made):
     (made.hands_in("fay", [], RIGHT) / "checked.ipynb").write_text("{")
     assert "fay: checked.ipynb: no notebook" in grade(made)
     assert made.scores() == DESERVED | {"fay": None}
@@ -118,8 +123,7 @@ main(sys.argv[2:])
 """
 
 
-def test_a_worker_that_is_killed_costs_nobody_anything(tmp_path):
-    made = a_class(tmp_path)
+def test_a_worker_that_is_killed_costs_nobody_anything(made, tmp_path):
     command = [sys.executable, "-c", KILLED, str(tmp_path / "killed"), *COMMAND[3:]]
     done = subprocess.run(command, cwd=made.root, capture_output=True, text=True)
     assert (tmp_path / "killed").exists()
@@ -127,17 +131,14 @@ def test_a_worker_that_is_killed_costs_nobody_anything(tmp_path):
     assert made.scores() == DESERVED
 
 
-@pytest.mark.parametrize("kill", [False, True], ids=["", "one is killed"])
-def test_workers_of_a_dask_cluster(tmp_path, kill):
+def test_workers_of_a_dask_cluster_of_which_one_is_killed(made):
     from distributed import LocalCluster
 
-    made = a_class(tmp_path)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         grading = subprocess.Popen(
             [*COMMAND, "--dask", cluster.scheduler_address], cwd=made.root, stdout=subprocess.PIPE, text=True
         )
-        if kill:
-            os.kill(cluster.workers[0].pid, signal.SIGKILL)
+        os.kill(cluster.workers[0].pid, signal.SIGKILL)
         said, _ = grading.communicate(timeout=300)
     assert "5 notebooks graded" in said
     assert made.scores() == DESERVED
@@ -169,13 +170,11 @@ def postgres():
 
 
 @pytest.mark.skipif(SERVER is None and not os.environ.get("CI"), reason="needs postgresql: apt-get install postgresql")
-def test_a_gradebook_in_postgresql(tmp_path):
-    made = Class(tmp_path)
+def test_a_gradebook_in_postgresql(made):
+    (made.root / "gradebook.db").unlink()
     with postgres() as address:
         config = made.root / "nbgrader_config.py"
         config.write_text(f"{config.read_text()}\nc.CourseDirectory.db_url = {address!r}\n")
-        for name, (answer, _) in CLASS.items():
-            made.hands_in(name, [], answer)
         made.run("generate_assignment", CHECKED, "--force")
         assert "5 notebooks graded" in grade(made)
         with Gradebook(address) as gradebook:
@@ -203,8 +202,8 @@ c.Autograde.autograde_preprocessors = [
 """
 
 
-def test_for_an_honest_class_gradebook_and_feedback_are_as_stock_nbgrader_makes_them(graded, tmp_path):
-    stock = a_class(tmp_path)
+def test_for_an_honest_class_gradebook_and_feedback_are_as_stock_nbgrader_makes_them(graded, made):
+    stock = made
     config = stock.root / "nbgrader_config.py"
     config.write_text(config.read_text() + STOCK)
     stock.run("autograde", CHECKED)

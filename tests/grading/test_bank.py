@@ -8,11 +8,19 @@ import torch
 from bank import Banked, graded, load, named, refused_seeds, slowest_check, verdict
 from torch import nn
 
+from attention_lab.grading import judge
 from attention_lab.grading.exercise import Misconception
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.properties import GENERAL
 
 BANK = load()
+
+
+@pytest.fixture
+def patiently(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake is looked for as long as on a machine of ten times the speed."""
+    for limit in ("SECONDS_OF_CHANGES", "SECONDS_OF_PAIRS", "SECONDS_OF_MATCHING"):
+        monkeypatch.setattr(judge, limit, 10 * getattr(judge, limit))
 
 
 @pytest.mark.parametrize("banked", [b for b in BANK if b.right], ids=str)
@@ -21,12 +29,14 @@ def test_a_right_answer_in_any_style_gets_full_points(banked: Banked):
         assert report.passed, [row for row in report.rows if not row.passed]
 
 
+@pytest.mark.usefixtures("patiently")
 @pytest.mark.parametrize("banked", [b for b in BANK if not b.right], ids=str)
 def test_a_wrong_answer_earns_the_points_of_what_holds_and_no_more(banked: Banked):
     reports = verdict(banked)
     assert {check for check, report in reports.items() if report.passed} == banked.passes
 
 
+@pytest.mark.usefixtures("patiently")
 @pytest.mark.parametrize("banked", [b for b in BANK if not b.right], ids=str)
 def test_the_mistake_is_named_by_its_own_misconception(banked: Banked):
     assert named(verdict(banked)) == {banked.misconception} - {None}

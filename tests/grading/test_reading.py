@@ -84,6 +84,7 @@ ODD_CELLS = {
 @pytest.mark.parametrize("odd", ODD_CELLS.values(), ids=ODD_CELLS)
 def test_of_an_odd_cell_a_valid_one_is_made(odd):
     cell = plain(CODE | odd)
+    cell.id = cell.id or "given-later"
     nbformat.validate(new_notebook(cells=[cell]))
     nbformat.writes(new_notebook(cells=[cell])).encode()
     assert "nbgrader" not in cell.metadata
