@@ -26,7 +26,7 @@ c.Execute.extra_arguments = [
 c.Execute.skip_cells_with_tag = "demo"
 
 c.Autograde.exporter_class = "attention_lab.classroom.autograde.Confined"
-c.GenerateFeedback.exporter_class = "attention_lab.grading.nbgrader.Feedback"
+c.GenerateFeedback.exporter_class = "attention_lab.feedback.exporter.Feedback"
 c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for Judged in place of Execute, whose record stays
     "attention_lab.classroom.autograde.Judged",
     "nbgrader.preprocessors.IgnorePattern",
