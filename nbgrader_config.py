@@ -29,7 +29,7 @@ c.Execute.skip_cells_with_tag = "demo"
 c.Autograde.exporter_class = "attention_lab.classroom.autograde.Confined"
 c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.ClearOutput"]  # Confined does the rest
 c.Exporter.optimistic_validation = True  # a notebook is validated once, not after every step
-c.GenerateFeedback.exporter_class = "attention_lab.grading.nbgrader.Feedback"
+c.GenerateFeedback.exporter_class = "attention_lab.feedback.exporter.Feedback"
 c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for Judged in place of Execute, whose record stays
     "attention_lab.classroom.autograde.Judged",
     "nbgrader.preprocessors.IgnorePattern",

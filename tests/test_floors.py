@@ -13,11 +13,11 @@ FLOORS = (
     {"networks", "recording"},
     {"training", "papers", "bench", "mine"},
     {"figures", "grading"},
-    {"classroom"},
+    {"classroom", "feedback"},
     {"course"},
     {"cli"},
 )
-UPSTAIRS = {"grading", "classroom", "course", "cli"}
+UPSTAIRS = {"grading", "classroom", "feedback", "course", "cli"}
 GUESTS = {"nbgrader", "nbformat", "nbclient", "jupyter_client", "jupyter_core", "jupyterlab", "jupytext"}
 
 ROOMS = sorted(path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists())

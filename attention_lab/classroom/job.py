@@ -11,6 +11,7 @@ from nbgrader.utils import is_grade, is_solution
 
 from ..grading.exercises import LESSONS
 from ..grading.notebook import failure, formats, points_table
+from ..grading.report import DATA, data
 from .inspection import Asked, Inspection, Limits, NoVerdict, asked_in, drawn
 from .outputs import Output
 from .process import observer
@@ -90,7 +91,7 @@ def outcome(inspection: Inspection, asked: Asked) -> tuple[list[NotebookNode], i
         return [error_output("NameError", str(error))], 0
     except NoVerdict as error:
         return [error_output("CheckFailed", f"{asked.id}: {error}")], 0
-    shown = [] if report.stub else [new_output("display_data", formats(report))]
+    shown = [] if report.stub else [new_output("display_data", formats(report), metadata={DATA: data(report)})]
     if error := failure(report):
         shown.append(error_output(type(error).__name__, str(error)))
     return shown, report.points if report.passed else 0

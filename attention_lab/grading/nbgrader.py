@@ -1,7 +1,7 @@
-"""What nbgrader is configured with, in nbgrader_config.py, so that a submission costs its own points only.
+"""Exporters for nbgrader, so that a submission costs its own points only.
 
+    OneByOne      tells who got nothing from a command, and why
     Submission    reads what was handed in and puts it right, before nbgrader's own preprocessors
-    Feedback      writes the page
 
 Where nbgrader still fails on a submission, the others are graded, and the command ends with a list of who was not.
 """
@@ -13,7 +13,7 @@ from glob import glob
 from pathlib import Path
 from typing import Any, TextIO
 
-from nbconvert.exporters import Exporter, HTMLExporter, NotebookExporter
+from nbconvert.exporters import Exporter, NotebookExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
@@ -23,6 +23,9 @@ from nbgrader.preprocessors import ClearOutput
 from sqlalchemy.exc import SAWarning
 
 from .repair import repaired
+
+NOTES = "put-right"
+"""The id of the cell on top of a graded notebook that says what had to be put right."""
 
 
 class OneByOne(Exporter):
@@ -83,10 +86,6 @@ class Submission(OneByOne, NotebookExporter):
         return self.from_notebook_node(notebook, resources, **settings)
 
 
-class Feedback(OneByOne, HTMLExporter):
-    """A student's feedback page."""
-
-
 def put_right(file: bytes, asked: dict[str, str], outputs: bool = False) -> tuple[NotebookNode, list[str]]:
     """A notebook that was handed in, as it is graded, with a cell on top that says what had to be put right.
 
@@ -100,7 +99,7 @@ def put_right(file: bytes, asked: dict[str, str], outputs: bool = False) -> tupl
         notebook, notes = repaired(file, lesson, outputs)
     if notes:
         told = "\n".join(["**Put right for grading**", "", *(f"- {note}" for note in notes)])
-        notebook.cells.insert(0, new_markdown_cell(told, id="put-right"))
+        notebook.cells.insert(0, new_markdown_cell(told, id=NOTES))
     return notebook, notes
 
 

@@ -1,11 +1,17 @@
-"""Report -> what a learner reads: a compact table in Jupyter, plain text elsewhere, one short error on failure."""
+"""Report -> what a learner reads: a compact table in Jupyter, plain text elsewhere, one short error on failure.
+
+And the same as data, for programs.
+"""
 
 from html import escape
 from textwrap import wrap
+from typing import Any
 
 from .judge import Report
 
 WIDTH = 80
+DATA = "attention_lab"
+"""Under this name the metadata of a graded notebook hold what programs read, such as the feedback page."""
 
 
 def headline(report: Report) -> str:
@@ -25,6 +31,20 @@ def advice(report: Report) -> list[str]:
     told = report.misconception
     lines = [f"This looks like: {told.name}.", f"Ask yourself: {told.question}"]
     return [*lines, f"Compare: {told.equation}"] if told.equation else lines
+
+
+def data(report: Report) -> dict[str, Any]:
+    """The verdict as data, with the misconception where one is known."""
+    verdict = {"id": report.id, "points": report.points, "passed": report.passed}
+    if report.passed or report.misconception is None:
+        return verdict
+    told = report.misconception
+    return verdict | {
+        "misconception": told.id,
+        "name": told.name,
+        "question": told.question,
+        "equation": told.equation,
+    }
 
 
 def text(report: Report) -> str:

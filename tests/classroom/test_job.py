@@ -37,6 +37,13 @@ def test_cells_show_what_they_show_and_checks_their_verdict():
     assert "squeeze" in points[0].data["text/plain"]
 
 
+def test_a_verdict_is_told_to_programs_too():
+    wrong = RIGHT.replace("mean", "amax")
+    data = [shown(job(answer, CHECK))[1][0].metadata.attention_lab for answer in (RIGHT, wrong)]
+    assert data[0] == {"id": "squeeze-values", "points": 1, "passed": True}
+    assert (data[1].passed, data[1].misconception, data[1].question[-1]) == (False, "maximum", "?")
+
+
 def test_demonstrations_and_outputs_that_were_handed_in_are_not_there():
     demo = new_code_cell("1", metadata={"tags": ["demo"]})
     claimed = graded('check("squeeze-values", squeeze)', "squeeze-values")

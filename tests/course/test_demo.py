@@ -35,7 +35,7 @@ def test_the_class_holds_what_really_comes_in():
 
 def test_the_feedback_page_names_the_mistake(scores, course):
     page = (course / "feedback" / "dan" / LESSON / f"{NOTEBOOK}.html").read_text(encoding="utf-8")
-    assert "This looks like: max pooling where the squeeze is an average." in page
+    assert '<p class="name">max pooling where the squeeze is an average</p>' in page
 
 
 def test_the_table_has_a_line_for_each_student(scores):

@@ -3,7 +3,7 @@
 from attention_lab.grading.exercise import Misconception
 from attention_lab.grading.judge import Report, Row
 from attention_lab.grading.observe import Problem
-from attention_lab.grading.report import headline, html, text
+from attention_lab.grading.report import data, headline, html, text
 
 MISTAKE = Misconception("max", "a maximum <b>where</b> an average is meant", "Which pooling is it?", "z = mean(x)")
 FAILED = Row("values", False, "x[0] = <1>", "2 & 3")
@@ -34,6 +34,14 @@ def test_the_mistake_is_named_then_asked_about_then_compared():
         "Compare: z = mean(x)",
     ]
     assert len(text(Report("a-b", 2, (FAILED,))).splitlines()) == 1
+
+
+def test_a_verdict_is_there_as_data_too():
+    known = {"misconception": "max", "name": MISTAKE.name, "question": MISTAKE.question, "equation": MISTAKE.equation}
+    verdict = {"id": "a-b", "points": 2, "passed": False}
+    assert data(Report("a-b", 2, (FAILED,), misconception=MISTAKE)) == verdict | known
+    assert data(Report("a-b", 2, (FAILED,))) == verdict
+    assert data(Report("a-b", 2, (PASSED,), misconception=MISTAKE)) == verdict | {"passed": True}
 
 
 def test_no_line_is_longer_than_80_characters():
