@@ -22,7 +22,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearOutput
 from sqlalchemy.exc import SAWarning
 
-from .repair import repaired
+from .repair import Release, restore
 
 NOTES = "put-right"
 """The id of the cell on top of a graded notebook that says what had to be put right."""
@@ -96,7 +96,7 @@ def put_right(file: bytes, asked: dict[str, str], outputs: bool = False) -> tupl
     """
     with Gradebook(asked["db_url"]) as gradebook:
         lesson = gradebook.find_notebook(asked["notebook"], asked["assignment"])
-        notebook, notes = repaired(file, lesson, outputs)
+        notebook, notes = restore(Release.of_gradebook(lesson), file, outputs)
     if notes:
         told = "\n".join(["**Put right for grading**", "", *(f"- {note}" for note in notes)])
         notebook.cells.insert(0, new_markdown_cell(told, id=NOTES))

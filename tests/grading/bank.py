@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import click
 
 from attention_lab.grading.exercises import EXERCISES
-from attention_lab.grading.judge import Report, ask, judge, judge_all
+from attention_lab.grading.judge import Case, Report, ask, judge, judge_all
 from attention_lab.grading.witness import Witness
 
 ANSWERS = Path(__file__).parent / "answers"
@@ -104,15 +104,16 @@ def named(reports: dict[str, Report]) -> set[str]:
     return {report.misconception.id for report in reports.values() if report.misconception}
 
 
-def refused_seeds(banked: Banked, seeds: Iterable[int]) -> list[int]:
-    """The seeds with whose numbers a right answer does not get full points."""
+def unfair_seeds(banked: Banked, seeds: Iterable[int]) -> list[int]:
+    """The seeds with whose numbers a right answer does not get full points, or a wrong one does."""
     asked = EXERCISES[banked.exercise]
-    refused = []
+    properties = [tested for check in asked.checks.values() for tested in check.properties]
+    unfair = []
     for seed in seeds:
-        witness = Witness(banked.answer, ask(asked, seed), asked.records)
-        if not all(report.passed for report in judge_all(asked, witness).values()):
-            refused.append(seed)
-    return refused
+        case = Case(asked, Witness(banked.answer, ask(asked, seed), asked.records))
+        if all(case.row(tested).passed for tested in properties) != banked.right:
+            unfair.append(seed)
+    return unfair
 
 
 def load() -> list[Banked]:
@@ -148,18 +149,19 @@ def table() -> str:
 
 @click.command()
 @click.option(
-    "--seeds", type=int, help="Grade every right answer with so many seeds, and print those that are refused."
+    "--seeds", type=int, help="Grade every answer with so many seeds, and print those by which a verdict changes."
 )
 @click.option("--exercise", help="Of this one only, for example multi-head.")
 def main(seeds: int | None, exercise: str | None) -> None:
-    """Print the table of the bank; or, with --seeds, whether a verdict on a right answer depends on the numbers drawn."""
+    """Print the table of the bank; or, with --seeds, whether a verdict depends on the numbers drawn."""
     if not seeds:
         print(table())
         return
     for banked in load():
-        if banked.right and exercise in (None, banked.exercise):
-            refused = refused_seeds(banked, range(seeds))
-            print(f"{banked}: {len(refused)} of {seeds} refused {refused[:10] if refused else ''}", flush=True)
+        if exercise in (None, banked.exercise):
+            unfair = unfair_seeds(banked, range(seeds))
+            what = "refused" if banked.right else "accepted"
+            print(f"{banked}: {len(unfair)} of {seeds} {what} {unfair[:10] if unfair else ''}", flush=True)
 
 
 if __name__ == "__main__":

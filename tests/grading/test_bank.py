@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 import torch
-from bank import Banked, graded, load, named, refused_seeds, slowest_check, verdict
+from bank import Banked, graded, load, named, slowest_check, unfair_seeds, verdict
 from torch import nn
 
 from attention_lab.grading import judge
@@ -86,7 +86,7 @@ def test_a_check_takes_no_longer_than_some_hundred_steps_of_a_small_network(exer
 SEEDS = 5
 
 
-@pytest.mark.parametrize("banked", [b for b in BANK if b.right][::3], ids=str)
-def test_no_verdict_on_a_right_answer_depends_on_the_numbers_drawn(banked: Banked):
+@pytest.mark.parametrize("banked", [b for b in BANK if b.right][::3] + [b for b in BANK if not b.right][::9], ids=str)
+def test_no_verdict_depends_on_the_numbers_drawn(banked: Banked):
     """A sample of `python tests/grading/bank.py --seeds 1000`."""
-    assert refused_seeds(banked, range(SEEDS)) == []
+    assert unfair_seeds(banked, range(SEEDS)) == []

@@ -11,7 +11,7 @@ from nbgrader.api import Gradebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import compute_checksum
 
-from attention_lab.grading.repair import marked, repaired
+from attention_lab.grading.repair import Release, marked, restore
 
 READ_ONLY = {"grade": False, "solution": False, "locked": True}
 SOLUTION = {"grade": False, "solution": True, "locked": False}
@@ -50,7 +50,7 @@ def lesson():
                 gradebook.add_grade_cell(*place, max_score=roles["points"], cell_type=kind)
             if roles["solution"]:
                 gradebook.add_solution_cell(*place)
-        yield gradebook.find_notebook("doubling", "01-doubling")
+        yield Release.of_gradebook(gradebook.find_notebook("doubling", "01-doubling"))
 
 
 def handed_in() -> dict[str, dict]:
@@ -65,7 +65,8 @@ def handed_in() -> dict[str, dict]:
 
 
 def repair(cells: list[dict], lesson) -> tuple[list[NotebookNode], list[str]]:
-    notebook, notes = repaired(json.dumps({"cells": cells, "metadata": {"kernelspec": "julia"}}).encode(), lesson)
+    submission = json.dumps({"cells": cells, "metadata": {"kernelspec": "julia"}}).encode()
+    notebook, notes = restore(lesson, submission)
     assert notebook.metadata == {"kernelspec": KERNEL}
     nbformat.validate(notebook)
     MetadataValidator().validate_nb(notebook)
@@ -231,6 +232,15 @@ def test_what_was_put_right_needs_no_repair(lesson):
     cells = handed_in()
     cells["given"]["source"], cells["double"]["cell_type"] = "two = 3", "raw"
     del cells["double-values"]
-    once, _ = repaired(json.dumps({"cells": [*cells.values()]}).encode(), lesson)
-    twice, notes = repaired(nbformat.writes(once).encode(), lesson)
+    once, _ = restore(lesson, json.dumps({"cells": [*cells.values()]}).encode())
+    twice, notes = restore(lesson, nbformat.writes(once).encode())
     assert twice.cells == once.cells and notes == []
+
+
+def test_a_released_notebook_serves_as_well_as_the_gradebook(lesson):
+    released, _ = restore(lesson, json.dumps({"cells": [*handed_in().values()]}).encode())
+    cells = handed_in()
+    del cells["double-signs"], cells["given"]
+    cells["why"]["cell_type"] = "code"
+    submission = json.dumps({"cells": [*cells.values()]}).encode()
+    assert restore(Release.of_notebook(released), submission) == restore(lesson, submission)
