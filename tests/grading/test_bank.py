@@ -18,9 +18,9 @@ BANK = load()
 
 @pytest.fixture
 def patiently(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake is looked for as long as on a machine of ten times the speed."""
+    """A mistake is looked for as long as on a machine of four times the speed."""
     for limit in ("SECONDS_OF_CHANGES", "SECONDS_OF_PAIRS", "SECONDS_OF_MATCHING"):
-        monkeypatch.setattr(judge, limit, 10 * getattr(judge, limit))
+        monkeypatch.setattr(judge, limit, 4 * getattr(judge, limit))
 
 
 @pytest.mark.parametrize("banked", [b for b in BANK if b.right], ids=str)
@@ -79,8 +79,7 @@ def seconds_of_a_fixed_task() -> float:
 def test_a_check_takes_no_longer_than_some_hundred_steps_of_a_small_network(exercise: str):
     """`python tests/grading/bank.py` prints the seconds; a fixed task takes about 0.05 s on the same machine."""
     slowest = max((b for b in BANK if b.exercise == exercise), key=lambda banked: graded(banked).seconds)
-    ratios = (slowest_check(slowest) / seconds_of_a_fixed_task() for _ in range(3))
-    assert min(ratios) < 40
+    assert any(slowest_check(slowest) / seconds_of_a_fixed_task() < 40 for _ in range(3))
 
 
 SEEDS = 5

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from attention_lab import mechanisms
 from attention_lab.course.source import lessons, read_source, sources
-from attention_lab.grading import judge as judge_module
+from attention_lab.grading import judge
 from attention_lab.grading.exercise import Exercise
-from attention_lab.grading.judge import Report, ask, judge
+from attention_lab.grading.judge import Report
 from attention_lab.grading.notebook import find
 from attention_lab.grading.witness import Witness
 
@@ -69,17 +69,20 @@ def asked(number: int) -> list[tuple[Exercise, str, object]]:
 
 @pytest.fixture(autouse=True)
 def patiently(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake is looked for as long as on a machine of ten times the speed."""
+    """A mistake is looked for as long as on a machine of four times the speed."""
     for limit in ("SECONDS_OF_CHANGES", "SECONDS_OF_PAIRS", "SECONDS_OF_MATCHING"):
-        monkeypatch.setattr(judge_module, limit, 10 * getattr(judge_module, limit))
-
-
-def report(exercise: Exercise, check: str, answer: object) -> Report:
-    return judge(exercise, check, Witness(answer, ask(exercise), exercise.records))
+        monkeypatch.setattr(judge, limit, 4 * getattr(judge, limit))
 
 
 def failures(number: int) -> Iterator[Report]:
-    return (told for told in itertools.starmap(report, asked(number)) if not told.passed)
+    cases: dict[tuple[str, int], judge.Case] = {}
+    for exercise, check, answer in asked(number):
+        key = exercise.key, id(answer)
+        if key not in cases:
+            cases[key] = judge.Case(exercise, Witness(answer, judge.ask(exercise), exercise.records))
+        told = judge.verdict(cases[key], check)
+        if not told.passed:
+            yield told
 
 
 @pytest.mark.parametrize("number", RIGHT, ids=lambda number: ROWS[number]["what"])
