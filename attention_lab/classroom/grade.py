@@ -4,6 +4,7 @@ Workers run and judge (`job.py`), here or on a Dask cluster. nbgrader, in this p
 gradebook, so what it writes is what it writes alone.
 """
 
+import gc
 import multiprocessing
 import shutil
 from collections import deque
@@ -123,6 +124,8 @@ def is_graded(converter: Autograde, asked: dict[str, str], folder: Path) -> bool
 def local(workers: int) -> Executor:
     """Workers on this machine, forked of this process with all that it has imported."""
     torch.set_num_threads(1)  # a fork has no other threads
+    gc.collect()
+    gc.freeze()  # so that its collector writes on nothing that is shared
     return ProcessPoolExecutor(workers, multiprocessing.get_context("fork"))
 
 

@@ -53,13 +53,17 @@ class Measured:
         return self.seconds / self.submissions
 
 
-def make_class(root: Path, lesson: str, course: Path, students: int) -> None:
-    """A course in a new folder with one lesson, entered into a gradebook, and so many submissions."""
+def make_class(root: Path, lesson: str, course: Path) -> None:
+    """A course in a new folder with one lesson, entered into a gradebook."""
     shutil.rmtree(course, ignore_errors=True)
     shutil.copytree(root / "solutions" / lesson, course / "solutions" / lesson, ignore=shutil.ignore_patterns("*.py"))
     shutil.copy(root / "nbgrader_config.py", course)
     subprocess.run(["nbgrader", "generate_assignment", lesson], cwd=course, check=True, capture_output=True)
-    for number in range(students):
+
+
+def hand_in(course: Path, lesson: str, students: range) -> None:
+    """Submissions of the students with these numbers."""
+    for number in students:
         folder = course / "submitted" / f"student-{number:05}" / lesson
         folder.mkdir(parents=True)
         for released in (course / "notebooks" / lesson).glob("*.ipynb"):
@@ -72,20 +76,19 @@ def make_class(root: Path, lesson: str, course: Path, students: int) -> None:
             nbformat.write(notebook, folder / released.name)
 
 
-def grade_as_stock(course: Path, lesson: str, submissions: int) -> Measured:
-    """What nbgrader alone takes for the first submissions, one after the other; the grades are then taken away."""
+def grade_as_stock(course: Path, lesson: str) -> Measured:
+    """What nbgrader alone takes for all submissions, one after the other; the grades are then taken away."""
     config = course / "nbgrader_config.py"
-    ours = config.read_text()
+    ours, submissions = config.read_text(), len(list((course / "submitted").iterdir()))
     config.write_text(ours + STOCK)
     start = time.monotonic()
     try:
-        for number in range(submissions):
-            command = ["nbgrader", "autograde", lesson, "--student", f"student-{number:05}"]
-            subprocess.run(command, cwd=course, check=True, capture_output=True)
+        subprocess.run(["nbgrader", "autograde", lesson], cwd=course, check=True, capture_output=True)
     finally:
         config.write_text(ours)
+    seconds = time.monotonic() - start
     shutil.rmtree(course / "autograded")
-    return Measured(submissions, time.monotonic() - start)
+    return Measured(submissions, seconds)
 
 
 def grade_as_here(course: Path, lesson: str, workers: int, sandbox: bool) -> Measured:
@@ -172,11 +175,12 @@ def simulate(
 
     graded, alone: how many submissions are graded as here, and by nbgrader alone.
     """
-    tell(f"making {graded} submissions of {lesson} ...")
-    make_class(root, lesson, course, graded)
-    tell(f"grading {alone} of them with nbgrader alone ...")
-    stock = grade_as_stock(course, lesson, alone)
-    tell(f"grading all with attention-lab grade, {workers} workers ...")
+    make_class(root, lesson, course)
+    hand_in(course, lesson, range(alone))
+    tell(f"grading {alone} submissions of {lesson} with nbgrader alone ...")
+    stock = grade_as_stock(course, lesson)
+    hand_in(course, lesson, range(alone, graded))
+    tell(f"grading {graded} with attention-lab grade, {workers} workers ...")
     return report(lesson, students, stock, grade_as_here(course, lesson, workers, sandbox), workers)
 
 

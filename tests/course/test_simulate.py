@@ -6,22 +6,24 @@ import pytest
 from nbgrader.api import Gradebook
 
 from attention_lab.classroom.sandbox import missing
-from attention_lab.course.simulate import Measured, grade_as_here, grade_as_stock, make_class, report, simulate
+from attention_lab.course.simulate import Measured, grade_as_here, grade_as_stock, hand_in, make_class, report, simulate
 
 LESSON = "01-doubling"
 
 
 @pytest.fixture
 def made(course, tmp_path):
-    make_class(course, LESSON, tmp_path / "made", 3)
+    make_class(course, LESSON, tmp_path / "made")
+    hand_in(tmp_path / "made", LESSON, range(1))
     return tmp_path / "made"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="measures memory as Linux tells it")
 def test_all_are_graded_here_after_some_were_graded_by_nbgrader_alone(made):
-    stock = grade_as_stock(made, LESSON, 1)
+    stock = grade_as_stock(made, LESSON)
     assert stock.submissions == 1 and stock.seconds > 0
     assert not (made / "autograded").exists()
+    hand_in(made, LESSON, range(1, 3))
     here = grade_as_here(made, LESSON, 2, not missing())
     assert here.submissions == 3
     assert min(here.seconds, here.own, here.others, here.worker, here.warm) > 0
@@ -42,9 +44,10 @@ def test_the_table_says_how_much_faster_it_is_and_what_a_large_class_waits_for()
 def test_what_it_does_is_told(course, tmp_path, monkeypatch):
     from attention_lab.course import simulate as module
 
-    monkeypatch.setattr(module, "make_class", lambda *given: None)
+    for step in ("make_class", "hand_in"):
+        monkeypatch.setattr(module, step, lambda *given: None)
     monkeypatch.setattr(module, "grade_as_stock", lambda *given: Measured(1, 1))
     monkeypatch.setattr(module, "grade_as_here", lambda *given: Measured(2, 1, 1, 1, 1, 1))
     told = []
     simulate(course, tmp_path, LESSON, 100, 2, 1, 2, True, told.append)
-    assert [line.split()[0] for line in told] == ["making", "grading", "grading"]
+    assert [line.split()[0] for line in told] == ["grading", "grading"]
