@@ -52,12 +52,12 @@ def confined(command: list[str]) -> list[str]:
         arguments += (
             ["--symlink", os.readlink(place), place] if os.path.islink(place) else ["--ro-bind-try", place, place]
         )
-    for place in PLACES:
-        arguments += ["--size", str(DISK), "--tmpfs", place]
-    for prefix in prefixes():  # after /tmp, where they may lie
+    for prefix in prefixes():
         arguments += ["--ro-bind", prefix, prefix]
     for place in installed():
         arguments += ["--tmpfs", str(place), "--remount-ro", str(place)]
+    for place in PLACES:
+        arguments += ["--size", str(DISK), "--tmpfs", place]
     for file, place in package():
         arguments += ["--ro-bind", str(file), str(place)]
     return ["bwrap", *arguments, "--remount-ro", "/", "--remount-ro", "/dev", "--chdir", PLACES[-1], "--", *command]
