@@ -35,6 +35,10 @@ def missing() -> str:
     """What this machine lacks for a sandbox and what to do about it; empty if there is nothing."""
     if sys.platform != "linux":
         return "Submissions cannot be confined on this system: that takes Linux (on Windows, WSL 2)."
+    if hidden := [prefix for prefix in prefixes() if Path(prefix).is_relative_to("/tmp")]:
+        return (
+            f"Python lies in {hidden[0]}, but below /tmp each submission sees its own files only: install it elsewhere."
+        )
     if not shutil.which("bwrap"):
         return f"bubblewrap, which confines submissions, is not installed. {INSTALL}"
     tried = subprocess.run(confined(["unshare", "--user", "true"]), capture_output=True, text=True)

@@ -80,6 +80,8 @@ def test_an_installed_package_is_hidden(monkeypatch, tmp_path):
 def test_what_is_missing_is_told_with_what_to_do(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda command: None)
     assert "apt-get install bubblewrap" in sandbox.missing.__wrapped__()
+    monkeypatch.setattr(sandbox, "prefixes", lambda: ["/tmp/checkout/.venv"])
+    assert "/tmp/checkout/.venv" in sandbox.missing.__wrapped__()
     monkeypatch.undo()
     failed = subprocess.CompletedProcess([], 1, "", "No permissions")
     monkeypatch.setattr(subprocess, "run", lambda *given, **more: failed)
