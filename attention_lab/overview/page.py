@@ -16,14 +16,16 @@ UNGRADED = (UNREADABLE, REFUSED, RENAMED, NOT_YET, ABSENT)
 
 
 def page(lesson: str, learners: list[Learner]) -> str:
+    """The page of a lesson. Names stand in the order of the learners."""
     graded = [learner for learner in learners if learner.is_graded]
     scores = [learner.score for learner in graded]
     of = max((learner.of for learner in graded), default=0)
-    stuck = stopped(graded)
+    place = {learner.name: number for number, learner in enumerate(learners)}
     return PAGES.get_template("class.html.j2").render(
         lesson=lesson,
         policy=POLICY,
         css=Markup("\n".join(PAGES.loader.get_source(PAGES, name)[0] for name in ("page.css", "class.css"))),
+        in_order=lambda names: sorted(names, key=place.get),
         learners=learners,
         graded=graded,
         of=of,
@@ -32,10 +34,10 @@ def page(lesson: str, learners: list[Learner]) -> str:
         bars=bars(scores, of) if scores else [],
         tallies=tallies(graded),
         held=held(graded),
-        stuck=stuck,
+        stuck=stopped(graded),
         untouched=untouched(graded),
         waiting={
-            id: sorted(each.name for each in graded if id in each.marks and each.marks[id].waiting)
+            id: [each.name for each in graded if id in each.marks and each.marks[id].waiting]
             for id in dict.fromkeys(id for each in graded for id, mark in each.marks.items() if mark.waiting)
         },
         ungraded={

@@ -47,10 +47,15 @@ class Tally:
         return self.whole + self.part + self.none
 
     @property
+    def is_read(self) -> bool:
+        """Whether most of it is, so that the numbers mean something."""
+        return self.share is not None and self.waiting < self.count
+
+    @property
     def sentence(self) -> str:
         """Difficulty and discrimination in a teacher's words."""
-        if self.share is None:
-            return "Nobody's has been read yet."
+        if not self.is_read:
+            return "Nothing can be said before more of it is read."
         hard = "Easy" if self.share >= 0.85 else "Hard" if self.share < 0.5 else "Neither easy nor hard"
         return f"{hard}: {self.share:.0%} of the points were earned. {self.tells}"
 
@@ -61,7 +66,7 @@ class Tally:
         if self.discrimination is None:
             return "It tells nobody apart: all have the same."
         if self.discrimination >= 0.4:
-            return "Who has it mostly has the rest too, who has not lacks more."
+            return "Who has it mostly has the rest too; who lacks it lacks more."
         if self.discrimination >= 0.2:
             return "Who has it has a little more of the rest."
         if self.discrimination > -0.2:
@@ -169,7 +174,9 @@ def held(graded: list[Learner]) -> list[Held]:
 
 
 def stopped(graded: list[Learner]) -> dict[str, Stopped]:
-    """By exercise, in the lesson's order, what the course has no name for."""
+    """By exercise, in the lesson's order, what the course has no name for; but for those who have written nothing."""
+    nothing = untouched(graded)
+    graded = [learner for learner in graded if learner.name not in nothing]
     found = {exercise.id: Stopped() for learner in graded for exercise in learner.exercises}
     for learner in graded:
         for mistake in mistakes(learner.exercises):
