@@ -211,6 +211,34 @@ def grade(
 
 
 @main.command()
+@click.argument("lesson")
+@click.option("--anonymous", is_flag=True, help="Leave names out: Student 1, Student 2, ...")
+def report(lesson: str, anonymous: bool) -> None:
+    """Write what was graded of a lesson as a page for its teacher, and as a table for a spreadsheet.
+
+    LESSON is a name such as 02-squeeze-excitation. Both lie in the course's folder `report`.
+    """
+    root = course_root()
+    from .course.source import lessons
+    from .overview.learners import NothingGraded, learners
+    from .overview.page import page, without_names
+    from .overview.sheet import sheet
+
+    try:
+        found = learners(root, lesson)
+    except NothingGraded as error:
+        if lesson not in lessons(root):
+            raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(lessons(root))}.") from error
+        raise CourseError(f"{error}.") from error
+    found = without_names(found) if anonymous else found
+    (root / "report").mkdir(exist_ok=True)
+    for kind, text in ("html", page(lesson, found)), ("csv", sheet(found)):
+        file = root / "report" / f"{lesson}{'-anonymous' if anonymous else ''}.{kind}"
+        file.write_text(text, encoding="utf-8")
+        click.echo(file)
+
+
+@main.command()
 @click.argument("lesson", default="02-squeeze-excitation")
 @click.option(
     "--students", default=10_000, show_default=True, type=click.IntRange(1), help="Of the class to be graded."

@@ -18,6 +18,8 @@ from attention_lab import __version__
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.properties import GENERAL
 
+ROOT = Path(__file__).parents[1]
+
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True)
@@ -37,9 +39,9 @@ def test_the_version_is_told(tmp_path):
     assert run("--version", cwd=tmp_path).stdout == f"attention-lab {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["lab", "release"])
+@pytest.mark.parametrize("command", [["lab"], ["release"], ["report", "01-doubling"]])
 def test_outside_a_checkout_every_command_says_so_in_one_line(command, tmp_path):
-    done = run(command, cwd=tmp_path)
+    done = run(*command, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"Error: .* is not inside a checkout of attention-lab: .*\n", done.stderr)
 
@@ -164,3 +166,23 @@ def test_doctor_says_whether_submissions_can_be_confined(tmp_path):
     done = run("doctor", cwd=tmp_path)
     assert done.returncode in (0, 2)
     assert "confine" in done.stdout + done.stderr
+
+
+def test_report_says_which_lesson_it_does_not_find_and_what_is_not_graded_yet(course):
+    unknown, ungraded = (run("report", lesson, cwd=course) for lesson in ("99-nothing", "01-doubling"))
+    assert (unknown.returncode, ungraded.returncode) == (2, 2)
+    assert unknown.stderr == "Error: there is no lesson 99-nothing; the lessons are 01-doubling.\n"
+    assert ungraded.stderr == "Error: nothing of 01-doubling is graded yet: attention-lab grade 01-doubling.\n"
+    assert not (course / "report").exists()
+
+
+def test_report_writes_a_page_and_a_table_with_names_and_without(course):
+    folder = course / "autograded" / "ada" / "01-doubling"
+    folder.mkdir(parents=True)
+    shutil.copy(ROOT / "notebooks" / "02-squeeze-excitation" / "squeeze-excitation.ipynb", folder)
+    for options in [], ["--anonymous"]:
+        done = run("report", "01-doubling", *options, cwd=course)
+        page, table = map(Path, done.stdout.splitlines())
+        assert page.parent == table.parent == course / "report"
+        assert [("ada" in file.read_text().replace("metadata", "")) for file in (page, table)] == [not options] * 2
+    assert len(list((course / "report").iterdir())) == 4

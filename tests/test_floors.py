@@ -14,10 +14,10 @@ FLOORS = (
     {"training", "papers", "bench", "mine"},
     {"figures", "grading"},
     {"classroom", "feedback"},
-    {"course"},
+    {"course", "overview"},
     {"cli"},
 )
-UPSTAIRS = {"grading", "classroom", "feedback", "course", "cli"}
+UPSTAIRS = {"grading", "classroom", "feedback", "course", "overview", "cli"}
 GUESTS = {"nbgrader", "nbformat", "nbclient", "jupyter_client", "jupyter_core", "jupyterlab", "jupytext"}
 
 ROOMS = sorted(path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists())

@@ -30,11 +30,16 @@ class Mark:
 
 @dataclass(frozen=True)
 class Told:
-    """What is behind missing points: a mistake, and, of those that the course knows by name, question and equation."""
+    """What is behind missing points: a mistake, and, of those that the course knows by name, question, equation and id.
+
+    error: the kind of error that it was seen by, where the course has no name for it.
+    """
 
     name: str = ""
     question: str = ""
     equation: str = ""
+    id: str = ""
+    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,13 @@ class Part:
         return self.mark is not None and self.mark.state == "failed"
 
     @property
-    def error(self) -> str:
-        """What the cell ended with, in one line; empty where it ended well."""
+    def error(self) -> Told:
+        """What the cell ended with, in one line; without a name where it ended well."""
         errors = (output for output in self.cell.get("outputs", []) if output.output_type == "error")
         for error in errors:
             name = "" if error.evalue and error.ename in SAYS_ALL else error.ename
-            return shorten(": ".join(filter(None, (name, error.evalue))), 240)
-        return ""
+            return Told(shorten(": ".join(filter(None, (name, error.evalue))), 240), error=error.ename)
+        return Told()
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ def told_by(test: NotebookNode) -> Told | None:
     """What the course's check has told, as it stands in the outputs' metadata."""
     known = (output.get("metadata", {}).get(DATA) for output in test.get("outputs", []))
     data = next((data for data in known if isinstance(data, dict)), None)
-    return data and Told(*(str(data.get(name, "")) for name in ("name", "question", "equation")))
+    return data and Told(*(str(data.get(name, "")) for name in ("name", "question", "equation", "misconception")))
 
 
 def mistakes(exercises: list[Exercise]) -> list[Mistake]:
@@ -162,9 +167,9 @@ def mistakes(exercises: list[Exercise]) -> list[Mistake]:
         for test in (part for part in (answer, *tests) if part.role == "test" and part.failed):
             if test.told and test.told.name:
                 mistake = Mistake(exercise.id, test.anchor, test.told)
-            elif answer.error:
-                mistake = Mistake(exercise.id, answer.anchor, Told(answer.error))
+            elif answer.error.name:
+                mistake = Mistake(exercise.id, answer.anchor, answer.error)
             else:
-                mistake = Mistake(exercise.id, test.anchor, Told(test.error))
+                mistake = Mistake(exercise.id, test.anchor, test.error)
             found.setdefault((exercise.id, mistake.told.name), mistake)
     return [mistake for mistake in found.values() if mistake.told.name]

@@ -1,4 +1,4 @@
-"""Notebooks as nbgrader hands them to the feedback page: with scores and comments in their metadata."""
+"""Cells and notebooks as nbgrader has graded them: with scores and comments in their metadata."""
 
 from bs4 import BeautifulSoup
 from nbformat import NotebookNode
@@ -29,9 +29,11 @@ def checked(id: str, score: float, points: float, *outputs: NotebookNode, source
     )
 
 
-def told(name: str = "", question: str = "", equation: str = "", table: str = "<table></table>") -> NotebookNode:
+def told(
+    name: str = "", question: str = "", equation: str = "", table: str = "<table></table>", id: str = ""
+) -> NotebookNode:
     """What a check of the course shows, with its verdict as data."""
-    data = {"name": name, "question": question, "equation": equation}
+    data = {"name": name, "question": question, "equation": equation, "misconception": id}
     return new_output("display_data", {"text/html": table}, metadata={"attention_lab": data})
 
 
