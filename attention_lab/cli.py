@@ -220,8 +220,8 @@ def report(lesson: str, anonymous: bool) -> None:
     """
     root = course_root()
     from .course.source import lessons
+    from .overview.class_page import page, without_names
     from .overview.learners import NothingGraded, learners
-    from .overview.page import page, without_names
     from .overview.sheet import sheet
 
     try:

@@ -23,7 +23,8 @@ from .source import NOTEBOOK_METADATA, ReleaseError
 SECONDS_PER_CELL = 3600  # a recording run trains many seeds
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PACKAGE = Path(__file__).parents[1]
-SHOWN_IN_NO_LESSON = {"grading", "classroom", "feedback", "course", "cli.py", "__main__.py", "bench.py", "baselines.py"}
+COMMANDS = {"cli.py", "__main__.py", "bench.py", "baselines.py"}
+SHOWN_IN_NO_LESSON = {"grading", "classroom", "feedback", "overview", "course"} | COMMANDS
 
 
 def execute(source: Path, notebook: NotebookNode, **variables: str) -> NotebookNode:

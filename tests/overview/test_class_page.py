@@ -6,8 +6,8 @@ from bs4 import BeautifulSoup
 from classmates import MAXIMUM, STUB, learner, solved
 from graded import read_by_a_person, words
 
+from attention_lab.overview.class_page import page, without_names
 from attention_lab.overview.learners import ABSENT, RENAMED, Learner
-from attention_lab.overview.page import page, without_names
 
 CLASS = [
     learner("ada", *solved("a", 2, 2), read_by_a_person("text", 0, 3), waiting=("text",)),
