@@ -83,6 +83,11 @@ def test_without_names_nobody_is_named_and_all_are_there():
         assert re.search(rf"\b{name}\b", named) and not re.search(rf"\b{name}\b", html)
 
 
+def test_the_numbers_of_the_nameless_do_not_follow_the_alphabet():
+    found = without_names([Learner(f"{i:02}", str(i)) for i in range(50)])
+    assert [learner.status for learner in found] != [str(i) for i in range(50)]
+
+
 def test_the_page_runs_nothing_and_asks_nobody():
     html = page("02-<script>", CLASS)
     shown = BeautifulSoup(html, "html.parser")

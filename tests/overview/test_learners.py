@@ -65,6 +65,18 @@ def test_points_are_the_gradebooks(course):
     assert {id: mark.points for id, mark in ben.marks.items()} == {"a": 1.5, "text": 3}
 
 
+def test_points_of_another_lesson_are_not_counted(course):
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.add_assignment("03-other")
+        gradebook.add_notebook("lesson", "03-other")
+        gradebook.add_grade_cell("a-values", "lesson", "03-other", max_score=2, cell_type="code")
+    grade(course, "ben", 2, text=3)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        gradebook.add_submission("03-other", "ben")
+    ben = read(course, "ben")
+    assert (ben.status, ben.score) == ("graded", 5)
+
+
 def test_a_penalty_takes_no_more_than_there_is(course):
     grade(course, "ben", 1, text=0, late=4)
     assert read(course, "ben").score == 0
@@ -81,7 +93,7 @@ def test_who_has_no_grade_has_a_reason(course):
     hand_in(course, "cleo", "cleo.ipynb")
     hand_in(course, "dan", content='{"cells": [')
     hand_in(course, "eve")
-    hand_in(course, "finn").unlink()
+    hand_in(course, "finn", "timestamp.txt")
     hand_in(course, "gus").unlink()
     (course / "submitted" / "gus" / LESSON / "lesson.ipynb").symlink_to(course / "nbgrader_config.py")
     (course / "submitted" / "hana").symlink_to(course / "submitted" / "eve")
