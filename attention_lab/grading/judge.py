@@ -17,7 +17,7 @@ from .changes import Change
 from .closeness import close_in, same
 from .exercise import Coding, Exercise, Misconception, Property, steps
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
-from .observe import FILLINGS, Observation, Problem, Question, observe, observe_in
+from .observe import FILLINGS, Look, Observation, Problem, Question, observe, observe_in
 from .properties import BORROWED, UNREGISTERED
 from .relations import Pair, relation
 from .symptoms import of_change, of_error, of_layers, of_made_in_calls, of_unused
@@ -128,8 +128,8 @@ class Case:
         versions = self.rights(self.seen[0].parameters) or [self.as_biased(form) for form in self.exercise.forms]
         for question in self.questions:  # mostly the answer is like the first: then no other is looked at
             self.trusted[versions[0], question.name, FILLINGS] = self.whole(versions[0], question)
-        ranked = {}
-        for version in versions:
+        ranked = {versions[0]: self.likeness(versions[0])}
+        for version in self.nearest(versions) if ranked[versions[0]][0] != self.likeness_of_right else ():
             ranked[version] = self.likeness(version)
             if ranked[version][0] == self.likeness_of_right:
                 break
@@ -151,8 +151,8 @@ class Case:
         return expected
 
     def whole(self, trusted: Callable, question: Question) -> Observation:
-        """All that is observed of a trusted answer; that it works in float32 too need not be seen each time."""
-        return observe_in(torch.float64, trusted, question, self.exercise.records)
+        """What a trusted answer is asked for; that it works in float32 too need not be seen each time."""
+        return observe_in(torch.float64, trusted, question, self.exercise.records, Look.SLOPES)
 
     def versions(self, trusted: Callable, parameters: int) -> Iterable[Callable]:
         """A trusted answer, without so many free biases that it has so many parameters, each way."""
@@ -186,10 +186,20 @@ class Case:
         looked = (way for way in ways if self.looked.get((way, question.name)))
         missing = tuple(way for way in looked if not (seen and way in seen.matched))
         if seen is None or missing:
-            again = observe(trusted, question, self.exercise.records, brief=True, match=missing, fillings=fillings)
+            again = observe(trusted, question, self.exercise.records, Look.VALUES, match=missing, fillings=fillings)
             seen = self.trusted.setdefault(key, again)
             seen.matched |= again.matched
         return seen
+
+    def nearest(self, versions: list[Callable]) -> list[Callable]:
+        """First those that are most like the answer while all their numbers are alike, wherever those are kept."""
+        return sorted(versions, key=self.likeness_alike, reverse=True)
+
+    def likeness_alike(self, right: Callable) -> int:
+        pairs = zip(self.seen, self.of(right, fillings=0))
+        return sum(
+            close_in(got.alike, other.alike, record, got.coarsest) for got, other in pairs for record in other.alike
+        )
 
     def likeness(self, right: Callable, *ways: Way) -> tuple[int, int, int]:
         """How many values are the same, how near the numbers of parameters are, and how many shapes are the same."""

@@ -4,6 +4,7 @@ import ast
 import sys
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -11,11 +12,13 @@ from .. import mine
 from ..table import Table
 from . import report as reports
 from .changes import source_of
+from .closeness import close_in
 from .exercise import Exercise
 from .exercises import EXERCISES, HINTS, LESSONS, TEXTS
-from .judge import Report, ask, judge, judge_all
+from .judge import Case, Report, ask, verdict
 from .kernel import as_new
 from .limits import quiet
+from .observe import Look, observe_all
 from .reference import used_by
 from .stub import STUB, keep_short
 from .witness import Witness
@@ -31,6 +34,22 @@ FRESH = (
     "Points of the checks that you ran since the kernel started. Grading runs your notebook from the top in a new kernel "
     "and asks with fresh random numbers."
 )
+
+
+@dataclass
+class LastLook:
+    """The last look at an answer: it serves the checks of an exercise that follow one another, with no cell between."""
+
+    case: Case | None = None
+    checks: set[str] = field(default_factory=set)
+    cell: int = 0
+
+    def serves(self, exercise: Exercise, check: str, answer: Any, cell: int) -> bool:
+        same = self.case and self.case.exercise is exercise and self.case.witness.answer is answer
+        return bool(same) and check not in self.checks and self.cell == cell - 1
+
+
+last_look = LastLook()
 
 
 class InOneLine:
@@ -65,9 +84,9 @@ def check(id: str, answer: Any, may_borrow: bool = False) -> None:
     """
     exercise, name = find(id)
     with quiet(), as_new():
-        questions = ask(exercise)
-        report = judge(exercise, name, Witness(answer, questions, exercise.records))
-        borrowed = report.passed and not may_borrow and used_by(answer, questions, exercise.records)
+        case = looked_at(exercise, name, answer)
+        report = verdict(case, name)
+        borrowed = report.passed and not may_borrow and used_by(answer, case.questions, exercise.records)
     if borrowed:
         points_earned[report.id] = 0
         raise CheckFailed(BORROWED.format(report.id, borrowed))
@@ -76,7 +95,18 @@ def check(id: str, answer: Any, may_borrow: bool = False) -> None:
         display(formats(report))
     if error := failure(report):
         raise error
-    carry_on(exercise, name, answer)
+    carry_on(case, name)
+
+
+def looked_at(exercise: Exercise, check: str, answer: Any) -> Case:
+    """The answer beside the right ones: as in the cell before, if that made another of its checks, or with fresh questions."""
+    cell = sys.modules["IPython"].get_ipython().execution_count if in_jupyter() else 0
+    if not (cell and last_look.serves(exercise, check, answer, cell)):
+        last_look.case = Case(exercise, Witness(answer, ask(exercise), exercise.records))
+        last_look.checks = set()
+    last_look.checks.add(check)
+    last_look.cell = cell
+    return last_look.case
 
 
 def failure(report: Report) -> Exception | None:
@@ -86,8 +116,9 @@ def failure(report: Report) -> Exception | None:
     return None if report.passed else CheckFailed(reports.text(report))
 
 
-def carry_on(exercise: Exercise, check: str, answer: Any) -> None:
+def carry_on(case: Case, check: str) -> None:
     """Keep an answer for later lessons when it has passed all checks of its exercise, if its cell also runs alone."""
+    exercise, answer = case.exercise, case.witness.answer
     last, before = passed.get(exercise.key, (None, set()))
     now = (before if last is answer else set()) | {check}
     passed[exercise.key] = answer, now
@@ -98,8 +129,12 @@ def carry_on(exercise: Exercise, check: str, answer: Any) -> None:
         return
     try:
         with quiet(), as_new():
-            again = judge_all(exercise, Witness(mine.load(file), ask(exercise), exercise.records))
-        runs_alone = all(report.passed for report in again.values())
+            again = observe_all(mine.load(file), case.questions, exercise.records, Look.VALUES, fillings=1)
+        runs_alone = all(
+            close_in(alone.values, seen.values, record)
+            for alone, seen in zip(again, case.seen)
+            for record in seen.values
+        )
     except Exception:
         runs_alone = False
     if runs_alone:
@@ -167,10 +202,14 @@ def show_markdown(markdown: str) -> None:
 
 def display(formats: dict[str, str]) -> None:
     """The richest format in Jupyter, plain text elsewhere."""
-    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+    if in_jupyter():
         sys.modules["IPython"].display.display(formats, raw=True)
     else:
         print(formats["text/plain"])
+
+
+def in_jupyter() -> bool:
+    return "IPython" in sys.modules and sys.modules["IPython"].get_ipython() is not None
 
 
 class OurCheck(ast.NodeTransformer):

@@ -16,6 +16,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import IntEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -86,7 +87,7 @@ class Slope(NamedTuple):
     """The output's slope along a random direction of one argument.
 
     autograd: None where no graph leads from the output to the argument.
-    measured: by finite differences, a small and a large step.
+    measured: by finite differences, a small and a large step, of an untrusted answer.
     """
 
     autograd: float | None
@@ -145,6 +146,14 @@ class Observation:
         return sum(number for (role, norm, _), number in self.kinds.items() if norm or role)
 
 
+class Look(IntEnum):
+    """How much is observed: the values that others are compared with, also the output's true slopes, or all."""
+
+    VALUES = 0
+    SLOPES = 1
+    ALL = 2
+
+
 class NotAnAnswer(Exception):
     """The answer, or what it returned, is not of the kind asked for."""
 
@@ -153,7 +162,7 @@ def observe_all(
     answer: Any,
     questions: list[Question],
     records: tuple[str, ...],
-    brief: bool = False,
+    look: Look = Look.ALL,
     match: tuple[Way, ...] = (),
     seconds: float | None = None,
     fillings: int = FILLINGS,
@@ -163,7 +172,7 @@ def observe_all(
     try:
         with limits(seconds):
             for question in questions:
-                seen.append(observe(answer, question, records, brief, match, fillings))
+                seen.append(observe(answer, question, records, look, match, fillings))
     except OutOfTime as error:
         late = Problem("", str(error))
         seen += [Observation({"build": late}) for _ in questions[len(seen) :]]
@@ -174,7 +183,7 @@ def observe(
     answer: Any,
     question: Question,
     records: tuple[str, ...],
-    brief: bool = False,
+    look: Look = Look.ALL,
     match: tuple[Way, ...] = (),
     fillings: int = FILLINGS,
 ) -> Observation:
@@ -182,18 +191,18 @@ def observe(
 
     An answer that only works in float64 has the problems that it has in float32.
 
-    ``brief``: only the values that others are compared with. ``match``: the ways in which the parameters are to be told
-    apart, which takes longer. ``fillings``: how often the parameters are filled in
-    the order of their layers; 0 times for a first look, with all numbers of a role alike.
+    ``look``: how much is observed. ``match``: the ways in which the parameters are to be told apart, which takes longer.
+    ``fillings``: how often the parameters are filled in the order of their layers; 0 times for a first look, with all
+    numbers of a role alike.
 
     Raises nothing but OutOfTime, prints nothing, leaves the kernel's state and the question as they were.
     """
-    seen = observe_in(torch.float64, answer, question, records, brief, match, fillings)
+    seen = observe_in(torch.float64, answer, question, records, look, match, fillings)
     if complains_of_dtype(seen):
-        single = observe_in(torch.float32, answer, question, records, brief, match, fillings)
+        single = observe_in(torch.float32, answer, question, records, look, match, fillings)
         return seen if complains_of_dtype(single) else single
-    if not brief and not seen.problems:
-        seen.problems = observe_in(torch.float32, answer, question, records, brief=True).problems
+    if look is Look.ALL and not seen.problems:
+        seen.problems = observe_in(torch.float32, answer, question, records, Look.VALUES, fillings=0).problems
     return seen
 
 
@@ -206,7 +215,7 @@ def observe_in(
     answer: Any,
     question: Question,
     records: tuple[str, ...],
-    brief: bool = False,
+    look: Look = Look.ALL,
     match: tuple[Way, ...] = (),
     fillings: int = FILLINGS,
 ) -> Observation:
@@ -220,7 +229,7 @@ def observe_in(
             given = built(question.build, dtype)
             module = build(answer, given, question, seen).to(dtype).eval()
             seen.call = told_call(module.forward, inputs)
-            observe_module(module, given, inputs, question, records, seen, brief, match, fillings)
+            observe_module(module, given, inputs, question, records, seen, look, match, fillings)
         else:
             if isinstance(answer, nn.Module):
                 answer = copy.deepcopy(answer).to(dtype).eval()
@@ -230,8 +239,7 @@ def observe_in(
                 for i, record in enumerate(records)
             }
             seen.values = values_of(runs, inputs, question, seen)
-            if not brief:
-                observe_calls(runs, inputs, question, seen)
+            observe_calls(runs["output"], inputs, question, seen, look)
     return seen
 
 
@@ -275,15 +283,16 @@ def observe_module(
     question: Question,
     records: tuple[str, ...],
     seen: Observation,
-    brief: bool,
+    look: Look,
     match: tuple[Way, ...],
     fillings: int,
 ) -> None:
     runs = {record: method(module, record) for record in records}
     seen.parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
     theirs = {id(slot.tensor) for x in given if isinstance(x, nn.Module) for slot in slots_of(x.modules())}
-    if not brief:
+    if look >= Look.SLOPES:
         seen.layers = layers_with_parameters(module)
+    if look is Look.ALL:
         seen.unregistered = holds_unregistered(module)
         with contextlib.suppress(Exception), torch.no_grad():
             seen.fresh = item(module(*copies(inputs)), 0, ("output",))
@@ -309,8 +318,8 @@ def observe_module(
         seen.others.append(values_of(runs, inputs, question, seen))
     fill(slots, question.seed)
     seen.values = values_of(runs, inputs, question, seen)
-    if not brief:
-        observe_calls(runs, inputs, question, seen)
+    observe_calls(runs["output"], inputs, question, seen, look)
+    if look is Look.ALL:
         observe_learning(module, runs["output"], slots, inputs, question, seen)
 
 
@@ -324,22 +333,21 @@ def values_of(runs: dict[str, Run], inputs: tuple, question: Question, seen: Obs
     return values
 
 
-def observe_calls(runs: dict[str, Run], inputs: tuple, question: Question, seen: Observation) -> None:
+def observe_calls(run: Run, inputs: tuple, question: Question, seen: Observation, look: Look) -> None:
     """Whether a second call gives the same, what the first image gives alone, what is called, and the slopes."""
-    if "output" in seen.problems:
-        return
-    run = runs["output"]
-    with caught(seen, "output"), torch.set_grad_enabled(question.differentiates):
-        with Watched() as watched:
-            seen.repeated = run(copies(inputs)).detach()
-        seen.borrowed = tuple(name for name in question.forbidden if name in watched.names)
-        seen.coarsest = watched.coarsest
-        if is_real(inputs[0]) and inputs[0].ndim > 1 and not question.words:  # a word is about all images together
-            seen.alone = run(copies(inputs, first_only=True)).detach()
-    if "output" not in seen.problems and not question.differentiates:
+    if look is Look.ALL and "output" not in seen.problems:
+        with caught(seen, "output"), torch.set_grad_enabled(question.differentiates):
+            with Watched() as watched:
+                seen.repeated = run(copies(inputs)).detach()
+            seen.borrowed = tuple(name for name in question.forbidden if name in watched.names)
+            seen.coarsest = watched.coarsest
+            if is_real(inputs[0]) and inputs[0].ndim > 1 and not question.words:  # a word is about all images together
+                seen.alone = run(copies(inputs, first_only=True)).detach()
+    if look >= Look.SLOPES and "output" not in seen.problems and not question.differentiates:
         with caught(seen, "gradient"):
             real = [i for i, x in enumerate(inputs) if is_real(x) and x.numel()]
-            seen.slopes = [slope(run, inputs, i, question.seed) for i in real]
+            steps = STEPS if look is Look.ALL else ()
+            seen.slopes = [slope(run, inputs, i, question.seed, steps) for i in real]
 
 
 def observe_learning(
@@ -355,11 +363,14 @@ def observe_learning(
             output = (random_weights(seen.repeated, question.seed + chance) * run(copies(inputs))).sum()
             if output.requires_grad:
                 output.backward()
-        # Of a bias it may be zero: a softmax does not see one that all its scores share.
-        seen.without_gradient = sum(p.grad is None or (p.ndim > 1 and not p.grad.any()) for p in module.parameters())
+            # Of a bias it may be zero: a softmax does not see one that all its scores share.
+            without = [p for p in module.parameters() if p.grad is None or (p.ndim > 1 and not p.grad.any())]
+            seen.without_gradient = len(without)
+            if not without:
+                break
 
 
-def slope(run: Run, inputs: tuple, moving: int, seed: int) -> Slope:
+def slope(run: Run, inputs: tuple, moving: int, seed: int, steps: tuple[float, ...]) -> Slope:
     """The output's slope along a random direction of one argument, which is a function of the seed."""
     x = inputs[moving]
     direction = random_weights(x, seed + moving)
@@ -374,7 +385,7 @@ def slope(run: Run, inputs: tuple, moving: int, seed: int) -> Slope:
     by_autograd = torch.autograd.grad(total, position, allow_unused=True)[0] if total.requires_grad else None
     measured = []
     with torch.no_grad():
-        for step in STEPS:
+        for step in steps:
             size = step * max(1.0, float(x.abs().max()))
             measured.append(float((weights * (run(moved(size)) - run(moved(-size)))).sum() / (2 * size)))
     return Slope(None if by_autograd is None else float(by_autograd), tuple(measured))

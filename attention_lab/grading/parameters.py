@@ -9,8 +9,9 @@ brought together by what each number does: see ``matching``.
 
 import math
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -68,17 +69,20 @@ def role_of_buffer(name: str) -> str:
 
 def fill(slots: list[Slot], seed: int) -> None:
     """Fill each slot with the next rows of its kind: normal numbers that keep the size of what passes through a layer."""
-    streams: dict[tuple, np.random.Generator] = {}
+    kinds: dict[tuple, list[Tensor]] = defaultdict(list)
+    for slot in slots:
+        kinds[slot.role, slot.shape[1:]].append(slot.tensor)
     with torch.no_grad():
-        for slot in slots:
-            row = slot.shape[1:]
-            kind = slot.role, row
-            if kind not in streams:
-                streams[kind] = np.random.default_rng([seed, zlib.crc32(repr(kind).encode())])
-            if slot.role == VARIANCE:
-                numbers = 0.5 + streams[kind].random(slot.tensor.numel())
-            else:
-                numbers = (
-                    streams[kind].standard_normal(slot.tensor.numel()) * 2 / math.sqrt(math.prod(row) if row else 4)
-                )
-            slot.tensor.copy_(torch.from_numpy(numbers).view(slot.tensor.shape))
+        for (role, row), tensors in kinds.items():
+            sizes = [tensor.numel() for tensor in tensors]
+            for tensor, numbers in zip(tensors, drawn(seed, role, row, sum(sizes)).split(sizes)):
+                tensor.copy_(numbers.view(tensor.shape))
+
+
+@lru_cache(64)
+def drawn(seed: int, role: str, row: tuple[int, ...], count: int) -> Tensor:
+    """The first numbers of one kind."""
+    stream = np.random.default_rng([seed, zlib.crc32(repr((role, row)).encode())])
+    if role == VARIANCE:
+        return torch.from_numpy(0.5 + stream.random(count))
+    return torch.from_numpy(stream.standard_normal(count) * 2 / math.sqrt(math.prod(row) if row else 4))

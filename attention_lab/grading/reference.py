@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .observe import Question, observe_all
+from .observe import Look, Question, observe_all
 
 PACKAGE = Path(__file__).parents[1]
 OWN = tuple(str(PACKAGE / place) for place in ("mechanisms/", "networks/", "grading/exercises/", "baselines.py"))
@@ -26,7 +26,7 @@ def used_by(answer: Any, questions: list[Question], records: tuple[str, ...]) ->
     before = sys.getprofile()
     sys.setprofile(watch)
     try:
-        observe_all(answer, questions, records, brief=True, fillings=0)
+        observe_all(answer, questions, records, Look.VALUES, fillings=0)
     finally:
         sys.setprofile(before)
     return found[0].removesuffix(".__init__") if found else None

@@ -8,7 +8,7 @@ from typing import Any
 from .changes import Change, Edit, Source, changes, made_in_calls, reads, rebuilt, source_of, unused_arguments
 from .limits import TIME_LIMIT
 from .matching import Way
-from .observe import FILLINGS, Observation, Problem, Question, observe_all
+from .observe import FILLINGS, Look, Observation, Problem, Question, observe_all
 
 CHANGE_LIMIT = 1  # seconds for one changed answer: a change can make a loop endless
 MAX_CHANGES = 5000
@@ -29,7 +29,7 @@ class Witness:
 
     def matched(self, way: Way, questions: list[Question]) -> list[Observation]:
         """The same for some of the questions with its parameters told apart by what they do, which takes longer."""
-        return observe_all(self.answer, questions, self.records, brief=True, match=(way,))
+        return observe_all(self.answer, questions, self.records, Look.VALUES, match=(way,))
 
     @cached_property
     def source(self) -> Source | None:
@@ -64,4 +64,4 @@ class Witness:
         except Exception as error:
             return [Observation({"build": Problem(type(error).__name__, str(error))}) for _ in questions]
         seconds = min(CHANGE_LIMIT, TIME_LIMIT)
-        return observe_all(answer, questions, self.records, brief=True, seconds=seconds, fillings=fillings)
+        return observe_all(answer, questions, self.records, Look.VALUES, seconds=seconds, fillings=fillings)

@@ -251,6 +251,31 @@ def test_a_lessons_checks_are_ours_also_where_a_learners_own_function_is_called_
     assert shown.splitlines()[-2:] == ["mine width", "1"]
 
 
+def test_checks_that_follow_one_another_share_a_look_and_whatever_runs_between_ends_it():
+    code = """
+from IPython.core.interactiveshell import InteractiveShell
+from attention_lab.grading import notebook
+shell, asked, ask = InteractiveShell.instance(colors="nocolor"), [], notebook.ask
+notebook.ask = lambda exercise: asked.append(exercise.key) or ask(exercise)
+shell.run_cell("%load_ext attention_lab.grading", store_history=True)
+for cell in (
+    "def mean(x): return x.mean((2, 3))\\ndef squeeze(x): return mean(x)",
+    "check('squeeze-shape', squeeze)",
+    "check('squeeze-values', squeeze)",
+    "check('squeeze-values', squeeze)",
+    "def mean(x): return x.sum((2, 3))",
+    "check('squeeze-values', squeeze)",
+):
+    shell.run_cell(cell, store_history=True)
+    print("ASKED", len(asked))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert [line for line in done.splitlines() if "ASKED" in line or "CheckFailed" in line][:5] == [
+        f"ASKED {times}" for times in (0, 1, 1, 2, 2)
+    ]
+    assert "CheckFailed: squeeze-values" in done and done.splitlines()[-1] == "ASKED 3"
+
+
 # -- what passed is carried on
 
 
