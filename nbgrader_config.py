@@ -30,10 +30,10 @@ c.Autograde.exporter_class = "attention_lab.classroom.autograde.Confined"
 c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.ClearOutput"]  # Confined does the rest
 c.Exporter.optimistic_validation = True  # a notebook is validated once, not after every step
 c.GenerateFeedback.exporter_class = "attention_lab.feedback.exporter.Feedback"
-c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for Judged in place of Execute, whose record stays
+c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for the first and the scores; the record of Judged stays
     "attention_lab.classroom.autograde.Judged",
     "nbgrader.preprocessors.IgnorePattern",
     "nbgrader.preprocessors.LimitOutput",
-    "nbgrader.preprocessors.SaveAutoGrades",
+    "attention_lab.classroom.autograde.SavedTogether",
     "nbgrader.preprocessors.AssignLatePenalties",
 ]

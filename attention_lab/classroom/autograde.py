@@ -2,6 +2,7 @@
 
 Confined    reads what was handed in, and refuses what it may not bring
 Judged      runs and judges it, or takes what another process has found (`grade.py`)
+SavedTogether  enters its scores into the gradebook
 """
 
 import glob
@@ -18,7 +19,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
-from nbgrader.preprocessors import Execute
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Float
 
 from .. import __version__
@@ -61,6 +62,20 @@ class Judged(Execute):
         limits = Limits(self.timeout, self.seconds_a_check, self.seconds)
         seed = secrets.randbits(63) if seed is None else seed
         return Job(nbformat.writes(nb), files, self.skip_cells_with_tag, limits, not self.no_sandbox, seed)
+
+
+class SavedTogether(SaveAutoGrades):
+    """nbgrader's own, which commits each score by itself; here a notebook's scores are committed together."""
+
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> tuple[NotebookNode, dict]:
+        asked = resources["nbgrader"]
+        self.notebook_id, self.assignment_id, self.student_id = asked["notebook"], asked["assignment"], asked["student"]
+        with Gradebook(asked["db_url"]) as self.gradebook:
+            session = self.gradebook.db
+            commit, session.commit = session.commit, session.flush
+            done = NbGraderPreprocessor.preprocess(self, nb, resources)
+            commit()
+        return done
 
 
 class Confined(Submission):

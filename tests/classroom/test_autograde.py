@@ -4,7 +4,10 @@ import sysconfig
 
 import nbformat
 import pytest
-from classes import Class, code
+from classes import CHECKED, Class, code
+from sqlalchemy import Engine, event
+
+from attention_lab.classroom.autograde import SavedTogether
 
 RIGHT = "def squeeze(x):\n    return x.mean((2, 3))"
 MAXIMUM = "def squeeze(x):\n    return x.amax((2, 3))"
@@ -63,6 +66,33 @@ def test_an_instructors_own_test_says_where_it_was_checked(graded):
 
 def test_the_notebook_is_one(graded):
     nbformat.validate(graded.autograded("bob"))
+
+
+def test_the_scores_of_a_notebook_are_committed_together(graded, monkeypatch):
+    done = []
+    events = {
+        "commit": lambda _: done.append("commit"),
+        "before_cursor_execute": lambda *asked: done.append(asked[2][:6]),
+    }
+    asked = {
+        "notebook": "checked",
+        "assignment": CHECKED,
+        "student": "cyd",
+        "db_url": f"sqlite:///{graded.root}/gradebook.db",
+    }
+    other = graded.autograded("ada")
+    for name, listener in events.items():
+        event.listen(Engine, name, listener)
+    try:
+        SavedTogether().preprocess(other, {"nbgrader": asked})
+        assert graded.scores()["cyd"] == 3
+        SavedTogether().preprocess(graded.autograded("cyd"), {"nbgrader": asked})
+    finally:
+        for name, listener in events.items():
+            event.remove(Engine, name, listener)
+    changes = [what for what in done if what in ("UPDATE", "commit")]
+    assert changes.count("UPDATE") > 2
+    assert "UPDATE UPDATE commit" in " ".join(changes)
 
 
 def test_where_submissions_cannot_be_confined_nothing_is_graded_until_it_is_allowed(tmp_path, monkeypatch):
