@@ -84,9 +84,9 @@ def judge(exercise: Exercise, check: str, witness: Witness) -> Report:
     return verdict(Case(exercise, witness), check)
 
 
-def judge_all(exercise: Exercise, witness: Witness) -> dict[str, Report]:
+def judge_all(exercise: Exercise, witness: Witness, trusted: "Trusted | None" = None) -> dict[str, Report]:
     """The verdicts on all checks of an exercise: the right answer is looked at once for all of them."""
-    case = Case(exercise, witness)
+    case = Case(exercise, witness, trusted)
     return {check: verdict(case, check) for check in exercise.checks}
 
 
@@ -111,16 +111,22 @@ def verdict(case: "Case", check: str) -> Report:
     return replace(report, misconception=searched or next(filter(None, others), None))
 
 
-class Case:
-    """What an answer did, beside what right and wrong answers do with the same questions."""
+Trusted = dict[tuple, Observation]
 
-    def __init__(self, exercise: Exercise, witness: Witness):
+
+class Case:
+    """What an answer did, beside what right and wrong answers do with the same questions.
+
+    trusted: what those did, where another answer was asked the same before.
+    """
+
+    def __init__(self, exercise: Exercise, witness: Witness, trusted: Trusted | None = None):
         self.exercise = exercise
         self.witness = witness
         self.questions = witness.questions
         self.seen = witness.seen
         self.looked: dict[tuple[Way, str], bool] = {}
-        self.trusted: dict[tuple, Observation] = {}
+        self.trusted = {} if trusted is None else trusted
 
     @cached_property
     def expected(self) -> list[Observation]:
@@ -152,7 +158,10 @@ class Case:
 
     def whole(self, trusted: Callable, question: Question) -> Observation:
         """What a trusted answer is asked for; that it works in float32 too need not be seen each time."""
-        return observe_in(torch.float64, trusted, question, self.exercise.records, Look.SLOPES)
+        key = trusted, question.name, "whole"
+        if key not in self.trusted:
+            self.trusted[key] = observe_in(torch.float64, trusted, question, self.exercise.records, Look.SLOPES)
+        return self.trusted[key]
 
     def versions(self, trusted: Callable, parameters: int) -> Iterable[Callable]:
         """A trusted answer, without so many free biases that it has so many parameters, each way."""

@@ -231,7 +231,7 @@ def wrong_slope(got: Observation, expected: Observation) -> Failure | None:
     right = close_in(got.values, expected.values, "output", got.coarsest)
     precise = got.coarsest == got.values["output"].dtype == torch.float64
     tolerance = SLOPE_TOLERANCE[precise]
-    for mine, theirs in zip(got.slopes, expected.slopes):
+    for mine, theirs in zip(got.slopes, expected.slopes, strict=True):
         slope = mine.autograd or 0.0
         if not right and not precise and slope:
             continue  # rounded to float32, differences say nothing of a slope

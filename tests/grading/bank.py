@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import click
 
 from attention_lab.grading.exercises import EXERCISES
-from attention_lab.grading.judge import Case, Report, ask, judge, judge_all
+from attention_lab.grading.judge import Case, Report, Trusted, ask, judge, judge_all
+from attention_lab.grading.observe import Question
 from attention_lab.grading.witness import Witness
 
 ANSWERS = Path(__file__).parent / "answers"
@@ -81,13 +82,22 @@ def grade(exercise: str, answer: Any, *checks: str) -> Graded:
 
 @cache
 def graded(banked: Banked) -> Graded:
-    """A banked answer's grade, in a warm kernel, once for all tests."""
-    warm(banked.exercise)
-    return grade(banked.exercise, banked.answer)
+    """A banked answer's grade, once for all tests; all answers to an exercise are asked the same."""
+    asked, (questions, trusted) = EXERCISES[banked.exercise], questions_for_all(banked.exercise)
+    start = time.process_time()
+    reports = judge_all(asked, Witness(banked.answer, questions, asked.records), trusted)
+    return Graded(reports, time.process_time() - start)
+
+
+@cache
+def questions_for_all(exercise: str) -> tuple[list[Question], Trusted]:
+    """Fresh questions, and what the trusted answers do with them, as far as somebody has looked."""
+    return ask(EXERCISES[exercise]), {}
 
 
 def slowest_check(banked: Banked) -> float:
-    """The seconds of computing that the slowest check of an answer takes by itself, as a learner calls it."""
+    """The seconds of computing that the slowest check of an answer takes by itself, as a learner calls it, warm."""
+    warm(banked.exercise)
     return max(grade(banked.exercise, banked.answer, check).seconds for check in EXERCISES[banked.exercise].checks)
 
 
@@ -104,15 +114,17 @@ def named(reports: dict[str, Report]) -> set[str]:
     return {report.misconception.id for report in reports.values() if report.misconception}
 
 
-def unfair_seeds(banked: Banked, seeds: Iterable[int]) -> list[int]:
-    """The seeds with whose numbers a right answer does not get full points, or a wrong one does."""
-    asked = EXERCISES[banked.exercise]
+def unfair_seeds(exercise: str, answers: list[Banked], seeds: Iterable[int]) -> dict[str, list[int]]:
+    """For each answer, the seeds with whose numbers a right one does not get full points, or a wrong one does."""
+    asked = EXERCISES[exercise]
     properties = [tested for check in asked.checks.values() for tested in check.properties]
-    unfair = []
+    unfair = {str(banked): [] for banked in answers}
     for seed in seeds:
-        case = Case(asked, Witness(banked.answer, ask(asked, seed), asked.records))
-        if all(case.row(tested).passed for tested in properties) != banked.right:
-            unfair.append(seed)
+        questions, trusted = ask(asked, seed), {}
+        for banked in answers:
+            case = Case(asked, Witness(banked.answer, questions, asked.records), trusted)
+            if all(case.row(tested).passed for tested in properties) != banked.right:
+                unfair[str(banked)].append(seed)
     return unfair
 
 
@@ -152,16 +164,16 @@ def table() -> str:
     "--seeds", type=int, help="Grade every answer with so many seeds, and print those by which a verdict changes."
 )
 @click.option("--exercise", help="Of this one only, for example multi-head.")
-def main(seeds: int | None, exercise: str | None) -> None:
+@click.option("--right", is_flag=True, help="Right answers only, which takes a quarter of the time.")
+def main(seeds: int | None, exercise: str | None, right: bool) -> None:
     """Print the table of the bank; or, with --seeds, whether a verdict depends on the numbers drawn."""
     if not seeds:
         print(table())
         return
-    for banked in load():
-        if exercise in (None, banked.exercise):
-            unfair = unfair_seeds(banked, range(seeds))
-            what = "refused" if banked.right else "accepted"
-            print(f"{banked}: {len(unfair)} of {seeds} {what} {unfair[:10] if unfair else ''}", flush=True)
+    for asked in [exercise] if exercise else EXERCISES:
+        answers = [banked for banked in load() if banked.exercise == asked and (banked.right or not right)]
+        for told, unfair in unfair_seeds(asked, answers, range(seeds)).items():
+            print(f"{told}: {len(unfair)} of {seeds} unfair {unfair[:10] if unfair else ''}", flush=True)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from bank import questions_for_all
 from torch import nn
 from torch.nn import functional as F
 
@@ -79,7 +80,8 @@ def failures(number: int) -> Iterator[Report]:
     for exercise, check, answer in asked(number):
         key = exercise.key, id(answer)
         if key not in cases:
-            cases[key] = judge.Case(exercise, Witness(answer, judge.ask(exercise), exercise.records))
+            questions, trusted = questions_for_all(exercise.key)
+            cases[key] = judge.Case(exercise, Witness(answer, questions, exercise.records), trusted)
         told = judge.verdict(cases[key], check)
         if not told.passed:
             yield told
