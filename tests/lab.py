@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -17,14 +18,17 @@ TOKEN = "a-token-of-this-test"
 
 
 class Lab:
-    """JupyterLab, as `attention-lab lab` starts it from a folder of the course, on a port of its own."""
+    """JupyterLab, as `attention-lab lab` starts it from a folder, on a port of its own.
 
-    def __init__(self, folder: Path, home: Path):
+    command: another installation's `attention-lab`.
+    """
+
+    def __init__(self, folder: Path, home: Path, *options: str, command: Sequence[str | Path] = COMMAND):
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.process = subprocess.Popen(
-            [*COMMAND, "lab", "--no-browser", "--port", str(self.port)],
+            [*command, "lab", "--no-browser", "--port", str(self.port), *options],
             cwd=folder,
             env=os.environ | {"JUPYTER_TOKEN": TOKEN, "HOME": str(home)},
             stdout=subprocess.PIPE,
