@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -41,6 +42,27 @@ class Lab:
         url = f"http://127.0.0.1:{self.port}{path}"
         with urlopen(Request(url, body, {"Authorization": f"token {TOKEN}"}), timeout=120) as answer:
             return answer.read().decode()
+
+    def first_page(self) -> str:
+        """The address that JupyterLab opens first."""
+        with urlopen(f"http://127.0.0.1:{self.port}/?token={TOKEN}") as answer:
+            return answer.url.partition("?")[0]
+
+    def page(self) -> dict:
+        """What the page of JupyterLab tells the browser about itself."""
+        return json.loads(
+            re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', self.get("/lab"), re.DOTALL)[1]
+        )
+
+    def validate(self, notebook: str) -> dict:
+        """What the button Validate tells of a notebook."""
+        answer = json.loads(self.get("/assignments/validate", post={"path": notebook}))
+        assert answer["success"], answer["value"]
+        return answer["value"]
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
 
     def wait(self, seconds: float = 60) -> None:
         deadline = time.monotonic() + seconds
