@@ -26,6 +26,12 @@ c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedE
 c.Autograde.exporter_class = "attention_lab.classroom.autograde.Confined"
 c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.ClearOutput"]  # Confined does the rest
 c.Exporter.optimistic_validation = True  # a notebook is validated once, not after every step
+# Formgrader shows what a learner wrote; a script in it would act with all that the instructor may do.
+c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.filters = {
+    "markdown2html": "attention_lab.feedback.texts.markdown",
+    "clean_html": "attention_lab.feedback.clean.clean",
+}
 c.GenerateFeedback.exporter_class = "attention_lab.feedback.exporter.Feedback"
 c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for Judged in place of Execute, whose record stays
     "attention_lab.classroom.autograde.Judged",
