@@ -2,13 +2,14 @@ PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help lab lint test demo notebooks bench mutate
+.PHONY: help lab lint test demo kit notebooks bench mutate
 
 help:
 	@echo "make lab        open JupyterLab on the course map"
 	@echo "make lint       check the code's rules and format"
 	@echo "make test       lint, then run the whole test suite"
 	@echo "make demo       grade a sample class"
+	@echo "make kit        write what a class gets to dist/: the package as a wheel, and the notebooks as kit.zip"
 	@echo "make notebooks  rebuild what is generated from solutions/*/*.py"
 	@echo "make bench      time every mechanism against other ways to compute the same, and grading against nbgrader alone"
 	@echo "make mutate     break the code in small ways, and list what no test notices"
@@ -26,6 +27,11 @@ test: lint
 
 demo: $(INSTALLED)
 	$(BIN)/attention-lab demo
+
+kit: $(INSTALLED)
+	rm -rf build  # what earlier wheels were made of, deleted files too
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/attention-lab handout --to dist/kit.zip --force
 
 notebooks: $(INSTALLED)
 	$(BIN)/attention-lab release

@@ -1,6 +1,13 @@
 """nbgrader's settings for this course: where the lessons lie, what a release may hold, how submissions are graded."""
 
+from importlib.util import find_spec
+from pathlib import Path
+
 c = get_config()  # noqa: F821 (nbgrader provides it)
+
+# How Validate runs a notebook, the same for learners, who have no other settings.
+package = Path(find_spec("attention_lab").origin).parent  # found, not imported
+load_subconfig("nbgrader_config.py", path=str(package / "course" / "profile" / "everyone"))  # noqa: F821
 
 c.CourseDirectory.course_id = "attention-lab"  # nbgrader's exchange and a gradebook in PostgreSQL ask for one
 c.CourseDirectory.source_directory = "solutions"
@@ -16,19 +23,15 @@ c.ClearMetadataPreprocessor.clear_cell_metadata = False
 
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
 
-c.Execute.timeout = 120  # seconds per cell: longer than a check's own limit, so that the check can say what happened
-# The next two for Validate, which runs a notebook in a kernel:
-c.Execute.iopub_timeout = 30  # seconds that a cell's outputs may come late, on a busy machine
-c.Execute.extra_arguments = [
-    "--IPKernelApp.log_level=ERROR",  # no warning of plain TCP inside one machine
-    "--IPKernelApp.exec_lines=get_ipython().ask_exit = lambda: None",  # quit() in a cell does not end the grading
-]
-# Demonstrations (training, figures) earn no points. This replaces nbclient's own tag, "skip-execution".
-c.Execute.skip_cells_with_tag = "demo"
-
 c.Autograde.exporter_class = "attention_lab.classroom.autograde.Confined"
 c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.ClearOutput"]  # Confined does the rest
 c.Exporter.optimistic_validation = True  # a notebook is validated once, not after every step
+# Formgrader shows what a learner wrote; a script in it would act with all that the instructor may do.
+c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.filters = {
+    "markdown2html": "attention_lab.feedback.texts.markdown",
+    "clean_html": "attention_lab.feedback.clean.clean",
+}
 c.GenerateFeedback.exporter_class = "attention_lab.feedback.exporter.Feedback"
 c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for the first and the scores; the record of Judged stays
     "attention_lab.classroom.autograde.Judged",

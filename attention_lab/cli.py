@@ -22,12 +22,40 @@ class CourseError(click.ClickException):
 
 
 def course_root() -> Path:
-    """The checkout that holds the working directory: the nearest folder upwards with an nbgrader_config.py."""
+    """The checkout that holds the working directory, for the commands that need the lessons' sources or a class."""
+    from .course.places import course_of
+
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "nbgrader_config.py").exists():
-            return folder
-    raise CourseError(f"{here} is not inside a checkout of attention-lab: no nbgrader_config.py here or above.")
+    root = course_of(here)
+    if root is None:
+        raise CourseError(f"{here} is not inside a checkout of attention-lab: no nbgrader_config.py here or above.")
+    if not (root / "solutions").is_dir():
+        raise CourseError(
+            f"{root} is a learner's kit, without solutions/: this command needs a checkout of attention-lab."
+        )
+    return root
+
+
+def learners_folder() -> Path:
+    """The folder of the lessons that a learner in the working directory works in."""
+    from .course import places
+
+    here = Path.cwd()
+    if (notebooks := places.learners_folder(here)) is None:
+        raise CourseError(
+            f"{here} holds no lesson, nor does a folder above: go into the unzipped kit, a checkout of attention-lab, or "
+            "the folder of a lesson, and call this again."
+        )
+    return notebooks
+
+
+def chosen(known: list[str], asked: tuple[str, ...]) -> list[str]:
+    """The lessons that were asked for by name or number, all if none was."""
+    found = [[name for name in known if name.startswith(lesson)] for lesson in asked]
+    for lesson, names in zip(asked, found):
+        if len(names) != 1:
+            raise CourseError(f"there is no one lesson {lesson}; the lessons are {', '.join(known)}.")
+    return sorted({name for names in found for name in names}) if asked else known
 
 
 def prepend(variable: str, path: str | Path) -> None:
@@ -47,22 +75,32 @@ def main() -> None:
 @click.argument("lesson", default="")
 @click.option("--port", default=8888, show_default=True, help="Where JupyterLab listens; the next free one if taken.")
 @click.option("--no-browser", is_flag=True, help="Print the address instead of opening it.")
-def lab(lesson: str, port: int, no_browser: bool) -> None:
+@click.option("--instructor", is_flag=True, help="Open the whole course, with Formgrader and the list of assignments.")
+def lab(lesson: str, port: int, no_browser: bool, instructor: bool) -> None:
     """Open JupyterLab on a lesson.
 
-    LESSON is a name or number, such as 02; by default the course map.
+    LESSON is a name or number, such as 02; by default the lesson whose folder you are in, or the course map.
     """
-    root = course_root()
-    notebooks = root / "notebooks"
-    first = min(notebooks.glob(f"{lesson}*/*.ipynb" if lesson else "index.ipynb"), default=None)
-    if first is None:
-        raise CourseError(f"{notebooks} holds no {f'lesson {lesson}' if lesson else 'index.ipynb'}.")
+    from .course.places import CONFIG, first_page
 
-    os.chdir(root)  # where pressing Validate finds nbgrader_config.py
-    prepend("JUPYTER_CONFIG_PATH", PROFILE)
+    if instructor:
+        shown = root = course_root()  # nbgrader's Formgrader asks for a course inside of what JupyterLab shows
+        lessons = root / "solutions"
+    else:
+        shown = lessons = learners_folder()
+        root = shown.parent if (shown.parent / CONFIG).exists() else shown
+    first = None if instructor and not lesson else first_page(lessons, lesson, Path.cwd())
+    if first is None and (lesson or not instructor):
+        raise CourseError(f"{lessons} holds no {f'lesson {lesson}' if lesson else 'lesson'}.")
+    path = f"/tree/{quote(first.relative_to(shown).as_posix())}" if first else ""
+
+    os.chdir(root)  # where nbgrader finds settings of this course's own
+    prepend("JUPYTER_CONFIG_PATH", PROFILE / "everyone")
+    if not instructor:
+        prepend("JUPYTER_CONFIG_PATH", PROFILE / "learner")
     arguments = [
-        f"--ServerApp.root_dir={notebooks}",
-        f"--LabApp.default_url=/lab/tree/{quote(first.relative_to(notebooks).as_posix())}",
+        f"--ServerApp.root_dir={shown}",
+        f"--LabApp.default_url=/lab{path}",
         f"--port={port}",
     ]
     if no_browser:
@@ -73,6 +111,51 @@ def lab(lesson: str, port: int, no_browser: bool) -> None:
     from jupyterlab.labapp import LabApp
 
     LabApp.launch_instance(arguments)
+
+
+@main.command()
+@click.argument("notebooks", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def validate(notebooks: tuple[Path, ...]) -> None:
+    """Run notebooks from the top, as Validate in JupyterLab does.
+
+    `nbgrader validate` with the settings of the course, in any folder.
+    """
+    from nbgrader.apps import ValidateApp
+
+    prepend("JUPYTER_CONFIG_PATH", PROFILE / "everyone")
+    ValidateApp.launch_instance([str(notebook) for notebook in notebooks])
+
+
+@main.command()
+@click.argument("lesson", nargs=-1)
+@click.option(
+    "--to",
+    default="kit.zip",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The file to write.",
+)
+@click.option("--force", is_flag=True, help="Overwrite the file if there is one.")
+def handout(lesson: tuple[str, ...], to: Path, force: bool) -> None:
+    """Write what a class gets: the notebooks, a page that says how to start, and no answer.
+
+    LESSON is a name or number, such as 02; by default all lessons.
+    """
+    root = course_root()
+    from .course.handout import kit
+    from .course.source import ReleaseError, lessons
+
+    if to.exists() and not force:
+        raise CourseError(f"{to} exists: choose another name, or overwrite it with --force.")
+    if not to.absolute().parent.is_dir():
+        raise CourseError(f"there is no folder {to.absolute().parent}.")
+    names = chosen(lessons(root), lesson)
+    try:
+        packed = kit(root, names)
+    except ReleaseError as error:
+        raise CourseError(f"{error}.") from error
+    to.write_bytes(packed)
+    click.echo(f"{to}: {', '.join(names)}")
 
 
 @main.command()
@@ -126,16 +209,14 @@ def experiments(lesson: str, seeds: str, to: Path | None) -> None:
     from .course.source import ReleaseError, lessons
     from .recording import FOLDER
 
-    found = [name for name in lessons(root) if name.startswith(lesson)]
-    if len(found) != 1:
-        raise CourseError(f"there is no one lesson {lesson}; the lessons are {', '.join(lessons(root))}.")
+    [found] = chosen(lessons(root), (lesson,))
     try:
         first, last = map(int, seeds.split("-"))
     except ValueError:
         raise CourseError(f"--seeds takes a first and a last seed, such as 10-19, not {seeds}.") from None
     try:
         kept = record(
-            root, found[0], range(first, last + 1), to or FOLDER, f"attention-lab experiments {lesson} --seeds {seeds}"
+            root, found, range(first, last + 1), to or FOLDER, f"attention-lab experiments {lesson} --seeds {seeds}"
         )
     except ReleaseError as error:
         raise CourseError(str(error)) from error
@@ -296,10 +377,10 @@ def papers() -> None:
 @main.command()
 def progress() -> None:
     """Show the points you have so far, lesson by lesson."""
-    root = course_root()
+    notebooks = learners_folder()
     from .course.progress import progress
 
-    click.echo(progress(root / "notebooks"))
+    click.echo(progress(notebooks))
 
 
 @main.command()

@@ -8,11 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import urlopen
 
 import nbformat
 import pytest
-from lab import COMMAND, TOKEN, Lab
+from lab import COMMAND, Lab
 
 from attention_lab import __version__
 from attention_lab.grading.exercises import EXERCISES
@@ -39,11 +38,20 @@ def test_the_version_is_told(tmp_path):
     assert run("--version", cwd=tmp_path).stdout == f"attention-lab {__version__}\n"
 
 
-@pytest.mark.parametrize("command", [["lab"], ["release"], ["report", "01-doubling"]])
+@pytest.mark.parametrize("command", [["lab", "--instructor"], ["release"], ["report", "01-doubling"], ["handout"]])
 def test_outside_a_checkout_every_command_says_so_in_one_line(command, tmp_path):
     done = run(*command, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"Error: .* is not inside a checkout of attention-lab: .*\n", done.stderr)
+
+
+@pytest.mark.parametrize("command", ["lab", "progress"])
+def test_away_from_all_lessons_a_learner_is_told_in_one_line_where_to_go(command, tmp_path):
+    done = run(command, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        r"Error: .* holds no lesson, nor does a folder above: go into the unzipped kit, .*\n", done.stderr
+    )
 
 
 def test_lab_says_which_lesson_it_does_not_find(course):
@@ -64,20 +72,16 @@ def lab(served, tmp_path_factory):
         server.wait()
         yield server
     finally:
-        server.process.kill()
-        server.process.wait()
+        server.stop()
 
 
 @pytest.fixture(scope="module")
 def page(lab) -> dict:
-    """What the page of JupyterLab tells the browser about itself."""
-    html = lab.get("/lab")
-    return json.loads(re.search(r'<script id="jupyter-config-data"[^>]*>(.*?)</script>', html, re.DOTALL)[1])
+    return lab.page()
 
 
 def test_lab_opens_the_course_map(lab):
-    with urlopen(f"http://127.0.0.1:{lab.port}/?token={TOKEN}") as answer:
-        assert answer.url.partition("?")[0].endswith("/lab/tree/index.ipynb")
+    assert lab.first_page().endswith("/lab/tree/index.ipynb")
 
 
 def test_learners_see_the_notebooks_and_not_the_solutions(lab, page, served):
@@ -101,26 +105,67 @@ def test_code_cells_have_line_numbers(lab):
     assert tracker["schema"]["properties"]["codeCellConfig"]["default"]["lineNumbers"] is True
 
 
-def validate(lab: Lab) -> dict:
-    answer = json.loads(lab.get("/assignments/validate", post={"path": "01-doubling/doubling.ipynb"}))
-    assert answer["success"], answer["value"]
-    return answer["value"]
-
-
-def test_validate_follows_the_settings_of_the_course(lab, served):
-    """The stub fails; an answer passes, although a demonstration above the test would spoil it if it were run."""
-    code, question = validate(lab)["failed"]
-    assert "NotImplementedError" in code["error"]
-    assert question["source"] == "YOUR ANSWER HERE"
-
-    handout = served / "notebooks" / "01-doubling" / "doubling.ipynb"
+def spoilt_by_its_demonstration(handout: Path) -> None:
+    """Answer a lesson so that a demonstration above the test spoils the answer, if it is run."""
     notebook = nbformat.read(handout, as_version=4)
     _, _, double, values, demonstration, *_ = notebook.cells
     double.source = "double = lambda x: x + x"
     demonstration.source = "double = None"
     notebook.cells[3:5] = demonstration, values
     nbformat.write(notebook, handout)
-    assert validate(lab)["failed"] == [question]
+
+
+def test_validate_follows_the_settings_of_the_course(lab, served):
+    """The stub fails; an answer passes, although a demonstration above the test would spoil it if it were run."""
+    code, question = lab.validate("01-doubling/doubling.ipynb")["failed"]
+    assert "NotImplementedError" in code["error"]
+    assert question["source"] == "YOUR ANSWER HERE"
+
+    spoilt_by_its_demonstration(served / "notebooks" / "01-doubling" / "doubling.ipynb")
+    assert lab.validate("01-doubling/doubling.ipynb")["failed"] == [question]
+
+
+@pytest.mark.parametrize("here", ["course/notebooks/01-doubling", "fetched", "fetched/01-doubling"])
+def test_lab_opens_a_lesson_from_its_folder_and_validates_it_there(course, tmp_path, here):
+    """Also where nbgrader's exchange has put it: a folder with nothing around it."""
+    handout = course / "notebooks" / "01-doubling" / "doubling.ipynb"
+    spoilt_by_its_demonstration(handout)
+    shutil.copytree(handout.parent, tmp_path / "fetched" / "01-doubling")
+    server = Lab(tmp_path / here, home=tmp_path)
+    try:
+        server.wait()
+        assert server.first_page().endswith("/lab/tree/01-doubling/doubling.ipynb")
+        [failed] = server.validate("01-doubling/doubling.ipynb")["failed"]
+        assert failed["source"] == "YOUR ANSWER HERE"
+    finally:
+        server.stop()
+
+
+def test_validate_is_a_command_too_which_finds_the_settings_in_any_folder(course, tmp_path):
+    handout = course / "notebooks" / "01-doubling" / "doubling.ipynb"
+    spoilt_by_its_demonstration(handout)
+    told = run("validate", str(handout), cwd=tmp_path).stdout
+    assert "YOUR ANSWER HERE" in told and "TypeError" not in told and "failed" in told
+    missing = run("validate", "nothing.ipynb", cwd=tmp_path)
+    assert missing.returncode == 2 and "'nothing.ipynb' does not exist" in missing.stderr
+
+
+def test_instructors_have_formgrader_and_the_list_of_assignments(course, tmp_path):
+    server = Lab(course / "solutions", tmp_path, "--instructor")
+    try:
+        server.wait()
+        assert server.first_page().endswith("/lab")
+        off = server.page()["disabledExtensions"]
+        assert not [name for name in off if name.startswith("@jupyter/nbgrader")]
+        assert "@jupyterlab/apputils-extension:announcements" in off
+        assert {entry["path"] for entry in json.loads(server.get("/api/contents"))["content"]} >= {
+            "solutions",
+            "notebooks",
+        }
+        [assignment] = json.loads(server.get("/formgrader/api/assignments"))
+        assert assignment["name"] == "01-doubling"
+    finally:
+        server.stop()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")

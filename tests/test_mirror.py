@@ -10,6 +10,7 @@ ELSEWHERE = {
     "__main__.py": "test_cli.py",
     "baselines.py": "test_bench.py",
     "course/execute.py": "course/test_release.py",
+    "course/profile/everyone/nbgrader_config.py": "course/test_handout.py",
     "course/sample_class.py": "course/test_demo.py",
     "data/images.py": "data/test_images.py",
     "grading/exercises": "grading/test_bank.py",

@@ -11,13 +11,15 @@ CHECK = re.compile(r'^check\("([\w-]+)"', re.MULTILINE)
 
 
 def progress(notebooks: Path) -> Table:
-    """A row for each lesson of the course: the points its checks gave when they were last run, and all there are.
+    """A row for each lesson that has a folder here: the points its checks gave when they were last run, and all there are.
 
     A learner's other files do not count; a lesson's that cannot be read is named. Texts count as soon as an instructor
     has read them, which no notebook shows.
     """
     caption, counts = ["Your points, as the notebooks were last saved."], {}
     for lesson, exercises in LESSONS.items():
+        if not (notebooks / lesson).exists():  # not handed out yet
+            continue
         notebook = notebooks / lesson / f"{lesson[3:]}.ipynb"
         try:
             passed = checks_passed(notebook.read_bytes())
@@ -27,8 +29,8 @@ def progress(notebooks: Path) -> Table:
         points = {f"{e.key}-{name}": check.points for e in exercises for name, check in e.checks.items()}
         earned = sum(points[id] for id in passed & points.keys())
         counts[lesson] = earned, sum(points.values()) + (TEXTS[lesson][1] if lesson in TEXTS else 0)
-    counts["together"] = tuple(map(sum, zip(*counts.values())))
-    rows = [[name, str(earned), str(most), bar(earned / most)] for name, (earned, most) in counts.items()]
+    counts["together"] = tuple(map(sum, zip((0, 0), *counts.values())))
+    rows = [[name, str(earned), str(most), bar(earned / (most or 1))] for name, (earned, most) in counts.items()]
     return Table("\n".join(caption), ["lesson", "points", "of", ""], rows)
 
 

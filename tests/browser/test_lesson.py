@@ -138,8 +138,7 @@ def learner(tmp_path, monkeypatch) -> Iterator[Learner]:
             yield Learner(browser.pages[0], server.port)
             browser.close()
     finally:
-        server.process.kill()
-        server.process.wait()
+        server.stop()
 
 
 def test_from_the_first_stub_to_a_full_score(learner):

@@ -98,6 +98,15 @@ def test_a_notebook_that_another_editor_saved_is_read(notebooks, notebook, encod
     assert of_lesson(notebooks) == 1 and remarks(notebooks) == []
 
 
+def test_a_lesson_that_was_not_handed_out_yet_is_left_out_without_a_word(notebooks, notebook):
+    ran(notebook, "squeeze-shape")
+    for name in REACHABLE.keys() - {LESSON}:
+        shutil.rmtree(notebooks / name)
+    assert points(notebooks) == {LESSON: (1, 18), "together": (1, 18)} and remarks(notebooks) == []
+    shutil.rmtree(notebooks / LESSON)
+    assert points(notebooks) == {"together": (0, 0)}
+
+
 def empty(notebook: Path) -> None:
     notebook.write_bytes(b"")
 

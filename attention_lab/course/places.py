@@ -1,0 +1,41 @@
+"""Where lessons lie: in a checkout, in an unzipped kit, or wherever nbgrader's exchange has put them.
+
+checkout/ or kit/    nbgrader_config.py, notebooks/index.ipynb, notebooks/NN-name/name.ipynb
+anywhere/            NN-name/name.ipynb, as the exchange fetched it
+"""
+
+from pathlib import Path
+
+CONFIG = "nbgrader_config.py"
+
+
+def lesson_folders(folder: Path) -> list[Path]:
+    """The lessons in a folder, in order: NN-name with a notebook name.ipynb."""
+    found = folder.glob("[0-9][0-9]-*/*.ipynb")
+    return sorted(file.parent for file in found if file.stem == file.parent.name[3:])
+
+
+def course_of(here: Path) -> Path | None:
+    """The checkout or kit that holds a folder: the nearest one upwards with nbgrader's settings."""
+    return next((folder for folder in (here, *here.parents) if (folder / CONFIG).exists()), None)
+
+
+def learners_folder(here: Path) -> Path | None:
+    """The folder of the lessons that a learner in ``here`` works in: the course's, or the nearest upwards with lessons."""
+    if course := course_of(here):
+        return course / "notebooks"
+    return next((folder for folder in (here, *here.parents) if lesson_folders(folder)), None)
+
+
+def first_page(lessons: Path, lesson: str, here: Path) -> Path | None:
+    """The notebook to open of a folder of lessons: the first of the lesson with this name or number.
+
+    Without one, that of the lesson whose folder holds ``here``; else the start page, or where there is none the first
+    lesson.
+    """
+    notebooks = sorted(lessons.glob("*/*.ipynb"))
+    if lesson:
+        return next((file for file in notebooks if file.parent.name.startswith(lesson)), None)
+    inside = [file for file in notebooks if here.is_relative_to(file.parent)]
+    start = lessons / "index.ipynb"
+    return next(iter(inside or ([start] if start.exists() else notebooks)), None)

@@ -1,0 +1,77 @@
+"""An instructor in a browser: JupyterLab with Formgrader and the list of assignments, which learners do not see."""
+
+from pathlib import Path
+
+import pytest
+from lab import TOKEN, Lab
+from test_lesson import CHROMIUM, PICTURES, QUIET, pytestmark  # noqa: F401 (pytest reads the mark)
+
+
+@pytest.fixture
+def open_lab(course, tmp_path):
+    """Open JupyterLab on the tiny course, with these options, and show its page."""
+    from playwright.sync_api import sync_playwright
+
+    started = []
+    with sync_playwright() as playwright:
+
+        def open_lab(*options: str):
+            server = Lab(course, tmp_path, *options)
+            started.append(server)
+            server.wait()
+            browser = playwright.chromium.launch_persistent_context(
+                tmp_path / "browser",
+                executable_path=CHROMIUM,
+                headless=True,
+                args=QUIET,
+                viewport={"width": 1300, "height": 950},
+            )
+            started.insert(0, browser)
+            page = browser.pages[0]
+            page.goto(f"http://127.0.0.1:{server.port}/lab?token={TOKEN}&reset")
+            page.wait_for_selector(".lm-MenuBar-item", timeout=60_000)
+            return page
+
+        yield open_lab
+        for thing in started:
+            thing.stop() if isinstance(thing, Lab) else thing.close()
+
+
+def picture(page, name: str) -> Path:
+    PICTURES.mkdir(exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png")
+
+
+def menu(page) -> list[str]:
+    return page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
+
+
+@pytest.fixture
+def exchange(course, tmp_path, nbgrader) -> None:
+    """The lesson is released to an exchange of its own."""
+    folder = tmp_path / "exchange"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with (course / "nbgrader_config.py").open("a", encoding="utf-8") as config:
+        config.write(f"\nc.Exchange.root = {str(folder)!r}\n")
+    nbgrader("generate_assignment", "01-doubling", "--force")
+    nbgrader("release_assignment", "01-doubling")
+
+
+def test_an_instructor_finds_the_lesson_in_formgrader_and_the_list_of_assignments(open_lab, exchange):
+    page = open_lab("--instructor")
+    page.locator(".lm-MenuBar-item", has_text="Nbgrader").click()
+    page.locator(".lm-Menu-item:visible", has_text="Formgrader").click()
+    formgrader = page.frame_locator("iframe[src*='formgrader']")
+    formgrader.locator("text=01-doubling").first.wait_for(timeout=60_000)
+    picture(page, "instructor-formgrader")
+
+    page.locator(".lm-MenuBar-item", has_text="Nbgrader").click()
+    page.locator(".lm-Menu-item:visible", has_text="Assignment List").click()
+    page.locator("#released_assignments_list", has_text="01-doubling").wait_for(timeout=60_000)
+    picture(page, "instructor-assignment-list")
+
+
+def test_a_learner_sees_neither(open_lab):
+    assert "File" in menu(page := open_lab())
+    assert "Nbgrader" not in menu(page)
