@@ -33,6 +33,7 @@ c.HTMLExporter.filters = {
     "clean_html": "attention_lab.feedback.clean.clean",
 }
 c.GenerateFeedback.exporter_class = "attention_lab.feedback.exporter.Feedback"
+# c.Judged.follow_through = True  # points for what is right for one's own wrong earlier answer, such as BAM on wrong gates
 c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for the first and the scores; the record of Judged stays
     "attention_lab.classroom.autograde.Judged",
     "nbgrader.preprocessors.IgnorePattern",

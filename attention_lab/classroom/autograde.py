@@ -44,6 +44,9 @@ class Judged(Execute):
         False, help="Run submissions unconfined, where `attention-lab doctor` says that a part is missing."
     ).tag(config=True)
     seconds_a_check = Float(120, help="How long a check may take.").tag(config=True)
+    follow_through = Bool(
+        False, help="Give its points to an answer that is right for the wrong earlier answers that it calls."
+    ).tag(config=True)
     seconds = Float(900, help="How long a submission may take altogether.").tag(config=True)
 
     ahead: ClassVar[Any] = None
@@ -61,7 +64,8 @@ class Judged(Execute):
         """What is to be done for a notebook and the files beside it, with a fresh seed if none is given."""
         limits = Limits(self.timeout, self.seconds_a_check, self.seconds)
         seed = secrets.randbits(63) if seed is None else seed
-        return Job(nbformat.writes(nb), files, self.skip_cells_with_tag, limits, not self.no_sandbox, seed)
+        confined, follows = not self.no_sandbox, self.follow_through
+        return Job(nbformat.writes(nb), files, self.skip_cells_with_tag, limits, confined, seed, follows)
 
 
 class SavedTogether(SaveAutoGrades):

@@ -17,20 +17,34 @@ def taken(folder: Path) -> dict[str, bytes]:
 
 
 def refused(folder: Path) -> dict[str, str]:
-    """The files and folders of a submission that are not taken, by their path, each with the reason."""
-    reasons, size = {}, 0
-    for path in found(folder):
+    """The files and folders of a submission that are not taken, by their path, each with the reason.
+
+    There is room for so many bytes: for notebooks first, then for what is small.
+    """
+    reasons, room = {}, MOST_BYTES
+    for path in sorted(found(folder), key=lambda path: (path.suffix != ".ipynb", path.lstat().st_size, path)):
         name, kind = path.relative_to(folder).as_posix(), path.lstat()
-        size += kind.st_size
-        if stat.S_ISLNK(kind.st_mode):
+        if not readable(name):
+            reasons[name] = "a name that is no UTF-8"
+        elif stat.S_ISLNK(kind.st_mode):
             reasons[name] = "a link"
         elif not stat.S_ISREG(kind.st_mode):
             reasons[name] = "no plain file"
         elif path.suffix.lower() in COMPILED:
             reasons[name] = "compiled code"
-        elif size > MOST_BYTES:
-            reasons[name] = f"beyond {MOST_BYTES // 2**20} MiB"
+        elif kind.st_size > room:
+            reasons[name] = f"too large: all files together may have {MOST_BYTES // 2**20} MiB"
+        else:
+            room -= kind.st_size
     return reasons
+
+
+def readable(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def found(folder: Path) -> list[Path]:

@@ -17,6 +17,7 @@ from .outputs import Output
 from .process import observer
 
 POINTS = re.compile(r"""points\(["']([\w-]+)["']\)\s*""")
+FOLLOWS = "Right for your own earlier answer as it is: the points are given.\n"
 BESIDE_ITS_CODE = "Checked in the kernel, beside the code that it checks.\n"
 
 
@@ -29,6 +30,7 @@ class Job:
     skipped: the tag of cells that are not run.
     sandbox: whether it is confined.
     seed: what its questions are drawn from.
+    follow_through: whether an answer that is right for the wrong earlier ones it calls gets its points.
     """
 
     notebook: str
@@ -37,6 +39,7 @@ class Job:
     limits: Limits
     sandbox: bool
     seed: int
+    follow_through: bool = False
 
     def same_as(self, other: "Job") -> bool:
         """Whether the other asks for the same, but for the seed."""
@@ -54,17 +57,17 @@ def done(job: Job) -> str:
     notebook = job.read()
     start = functools.partial(observer, job.sandbox, job.files, drawn(job.seed, "cells"))
     with Inspection(start, job.limits, job.seed) as inspection:
-        inspect(notebook, inspection, job.skipped)
+        inspect(notebook, inspection, job.skipped, job.follow_through)
     return nbformat.writes(notebook)
 
 
-def inspect(notebook: NotebookNode, inspection: Inspection, skipped: str) -> None:
+def inspect(notebook: NotebookNode, inspection: Inspection, skipped: str, follow_through: bool) -> None:
     earned: dict[str, int] = {}
     run: dict[int, NotebookNode] = {}
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         cell.outputs, cell.execution_count = [], None
         if asked := asked_in(cell):
-            cell.outputs, earned[asked.id] = outcome(inspection, asked)
+            cell.outputs, earned[asked.id] = outcome(inspection, asked, follow_through)
         elif skipped in cell.metadata.get("tags", []) or not cell.source.strip():
             continue
         elif (shown := POINTS.fullmatch(cell.source)) and shown[1] in LESSONS:
@@ -83,7 +86,7 @@ def inspect(notebook: NotebookNode, inspection: Inspection, skipped: str) -> Non
             cell.outputs = [*cell.outputs, new_output("stream", name="stdout", text=BESIDE_ITS_CODE)]
 
 
-def outcome(inspection: Inspection, asked: Asked) -> tuple[list[NotebookNode], int]:
+def outcome(inspection: Inspection, asked: Asked, follow_through: bool) -> tuple[list[NotebookNode], int]:
     """The outputs of a test cell as its check would have shown them, and the points earned."""
     try:
         report = inspection.judge(asked)
@@ -92,6 +95,8 @@ def outcome(inspection: Inspection, asked: Asked) -> tuple[list[NotebookNode], i
     except NoVerdict as error:
         return [error_output("CheckFailed", f"{asked.id}: {error}")], 0
     shown = [] if report.stub else [new_output("display_data", formats(report), metadata={DATA: data(report)})]
+    if follow_through and report.follows_through:
+        return [*shown, new_output("stream", name="stdout", text=FOLLOWS)], report.points
     if error := failure(report):
         shown.append(error_output(type(error).__name__, str(error)))
     return shown, report.points if report.passed else 0

@@ -22,7 +22,9 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-MOST_BYTES = 256 * 2**20  # of one message
+MOST_BYTES = 64 * 2**20  # of one message
+MOST_BYTES_OF_JSON = 20 * 2**20
+MOST_PARTS = 500_000  # lists in one message: JSON takes little room, what is read of it much
 MOST_LETTERS = 20_000  # of one text
 MOST_OF_LONG = 4_000_000  # of a long one
 MOST_ITEMS = 20_000  # of one list
@@ -47,7 +49,7 @@ class LongText(str):
 def packed(value: Any) -> tuple[bytes, bytes]:
     """A value as JSON, and its tensors."""
     tensors: dict[str, Tensor] = {}
-    text = json.dumps(plain(value, tensors))
+    text = json.dumps(plain(value, tensors), ensure_ascii=False)
     return text.encode("utf-8", "replace"), save(tensors)
 
 
@@ -74,6 +76,7 @@ def unpacked(kind: Any, text: bytes, tensors: bytes) -> Any:
 
     Raises: Nonsense.
     """
+    require(len(text) <= MOST_BYTES_OF_JSON and text.count(b"[") + text.count(b"{") <= MOST_PARTS)
     try:
         return Reader(load(tensors)).read(kind, json.loads(text))
     except Nonsense:
@@ -95,12 +98,12 @@ class Reader:
             return None if given is None else self.read(rest[0], given)
         if kind is LongText:
             require(type(given) is str and len(given) <= MOST_OF_LONG)
-            return LongText(given)
+            return LongText(whole(given))
         if kind in (bool, str, int, type(None)):
             require(type(given) is kind)
             require(kind is not str or len(given) <= MOST_LETTERS)
             require(kind is not int or abs(given) < 2**62)
-            return given
+            return whole(given) if kind is str else given
         if kind is float:
             require(type(given) in (int, float))
             return float(given)
@@ -124,6 +127,11 @@ class Reader:
             pairs = {self.read(inner[0], key): self.read(inner[1], held) for key, held in given}
             return origin(pairs)
         raise TypeError(f"no message holds a {kind}")
+
+
+def whole(text: str) -> str:
+    """Without half characters, which no file can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def require(holds: bool) -> None:

@@ -8,7 +8,7 @@ from nbformat import NotebookNode
 
 from ..grading.nbgrader import NOTES
 from .marks import Exercise, Fold, Mark, mistakes, sections
-from .texts import code, markdown, output
+from .texts import SECONDS_A_PAGE, code, left, markdown, output
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'none'; base-uri 'none'"
 
@@ -34,6 +34,7 @@ def page(notebook: NotebookNode, about: dict[str, Any], waiting: set[str]) -> st
     about: the student, the assignment, the notebook; score, max_score and late_penalty.
     waiting: the ids of cells that a person has yet to read.
     """
+    left.set(SECONDS_A_PAGE)
     notes = [cell for cell in notebook.cells[:1] if cell.id == NOTES]
     found = sections(notebook.cells[len(notes) :], waiting)
     exercises = [section for section in found if isinstance(section, Exercise)]

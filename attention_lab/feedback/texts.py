@@ -2,7 +2,11 @@
 
 import base64
 import binascii
+import functools
 import secrets
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
 
 from IPython.lib.lexers import IPython3Lexer
 from markupsafe import Markup
@@ -12,10 +16,34 @@ from nbformat import NotebookNode
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 
+from ..grading.limits import OutOfTime, time_limit
 from .clean import KEPT, clean
 from .formulas import formula
 
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
+SECONDS = 2  # of computing, to draw one text
+SECONDS_A_PAGE = 20
+
+left: ContextVar[float] = ContextVar("seconds left to draw this page", default=SECONDS_A_PAGE)
+
+
+def in_time(draw: Callable[..., Markup], otherwise: Callable[[str], Markup]) -> Callable[..., Markup]:
+    """The function, or another where it takes too long: for any way to draw a text, one can be written that does."""
+
+    @functools.wraps(draw)
+    def drawn(source: str, *more: object) -> Markup:
+        start, seconds = time.process_time(), min(SECONDS, left.get())
+        if seconds <= 0:
+            return otherwise(source)
+        try:
+            with time_limit(seconds):
+                return draw(source, *more)
+        except OutOfTime:
+            return otherwise(source)
+        finally:
+            left.set(left.get() - (time.process_time() - start))
+
+    return drawn
 
 
 def plain(text: str, kind: str = "text") -> Markup:
@@ -23,6 +51,7 @@ def plain(text: str, kind: str = "text") -> Markup:
     return Markup('<pre class="{}">{}</pre>').format(kind, strip_ansi(text))
 
 
+@functools.partial(in_time, otherwise=plain)
 def code(source: str) -> Markup:
     """Python, with its words in colour."""
     return Markup(f'<pre class="code">{highlight(source, IPython3Lexer(), HtmlFormatter(nowrap=True))}</pre>')
@@ -63,6 +92,7 @@ class Renderer(IPythonRenderer):
         return super().heading(text, min(level + 3, 6))
 
 
+@functools.partial(in_time, otherwise=plain)
 def markdown(source: str, attachments: dict[str, dict[str, str]] | None = None) -> Markup:
     """A text with its formulas drawn; its source where it cannot be read."""
     renderer = Renderer(attachments or {})
@@ -75,6 +105,13 @@ def markdown(source: str, attachments: dict[str, dict[str, str]] | None = None) 
         return plain(source)
 
 
+@functools.partial(in_time, otherwise=lambda html: Markup(""))
+def prose(html: str) -> Markup:
+    """What is left of HTML when it is clean, if there is anything to see."""
+    html = clean(html)
+    return Markup('<div class="prose">{}</div>').format(html) if html.striptags() or "<img" in html else Markup("")
+
+
 def output(shown: NotebookNode) -> Markup:
     """What a cell has shown: the richest format of which something is left when it is clean."""
     if shown.output_type == "stream":
@@ -85,8 +122,8 @@ def output(shown: NotebookNode) -> Markup:
     for kind in PICTURES:
         if picture := kind in formats and data_of(kind, formats[kind]):
             return Markup('<img src="{}" alt="{}">').format(picture, formats.get("text/plain", ""))
-    if (html := clean(formats.get("text/html", ""))) and (html.striptags() or "<img" in html):
-        return Markup('<div class="prose">{}</div>').format(html)
+    if html := prose(formats.get("text/html", "")):
+        return html
     for kind in ("text/markdown", "text/latex"):
         if kind in formats:
             return markdown(formats[kind])

@@ -121,7 +121,7 @@ class Exercise:
     checks: by the last part of the test cell's grade id.
     hints: a nudge, the equation with shapes, pseudocode; their common indentation is taken away.
     equation: what is asked for, with its source.
-    uses: earlier exercises whose answers this one calls, by the name under which it does.
+    uses: earlier answers that this one calls, by the name under which it does.
     part: the class that is asked for, where one solution cell holds several: its checks are `<id>-<part>-<check>`.
     forbidden: functions of torch that do what is to be written, and so must not be called.
     differentiates: the answer itself computes gradients: it is called with autograd on, its own slope is not asked for.
@@ -138,7 +138,7 @@ class Exercise:
     equation: str = ""
     records: tuple[str, ...] = ("output",)
     misconceptions: tuple[Misconception, ...] = ()
-    uses: dict[str, "Exercise"] = field(default_factory=dict)
+    uses: dict[str, "Use"] = field(default_factory=dict)
     part: str = ""
     forbidden: tuple[str, ...] = ()
     differentiates: bool = False
@@ -158,6 +158,16 @@ class Exercise:
     def key(self) -> str:
         """What the grade ids of its test cells begin with."""
         return f"{self.id}-{self.part}" if self.part else self.id
+
+
+class Use(NamedTuple):
+    """An earlier exercise whose answer is called.
+
+    given: makes a coding of another answer to it, in which a right answer calls that one.
+    """
+
+    exercise: Exercise
+    given: Callable[[Any], Coding]
 
 
 def normal(generator: Generator, *shape: int) -> Tensor:

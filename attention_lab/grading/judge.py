@@ -28,6 +28,10 @@ SECONDS_OF_PAIRS = 0.1  # for two mistakes at once
 SECONDS_OF_MATCHING = 0.3  # for mistakes in an answer whose parameters lie in another layout
 
 
+FOLLOW_THROUGH = "follow-through"
+"""The id of what is said of an answer that is right for the wrong earlier answers that it calls."""
+
+
 @dataclass(frozen=True)
 class Row:
     """One property of an answer: whether it holds, and if not what was got and expected."""
@@ -59,6 +63,11 @@ class Report:
     @property
     def passed(self) -> bool:
         return bool(self.rows) and all(row.passed for row in self.rows)
+
+    @property
+    def follows_through(self) -> bool:
+        """Whether all would hold if the earlier answers that are called were right."""
+        return self.misconception is not None and self.misconception.id == FOLLOW_THROUGH
 
 
 def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
@@ -98,11 +107,13 @@ def verdict(case: "Case", check: str) -> Report:
     report = Report(f"{exercise.key}-{check}", exercise.checks[check].points, rows)
     if report.passed:
         return report
-    problems = (problem for seen in witness.seen for problem in seen.problems.values())
+    problems = [problem for seen in witness.seen for problem in seen.problems.values()]
     if stub := next((problem.message for problem in problems if problem.kind == "NotImplementedError"), None):
         return replace(report, stub=stub)
-    if case.earlier:
-        return replace(report, misconception=case.earlier)
+    if any(problem.late for problem in problems):
+        return report
+    if case.failing_earlier:
+        return replace(report, misconception=case.of_earlier(properties))
     first, *others = [row.meaning for row in rows if not row.passed] or [None]
     on = {name for asked, row in zip(properties, rows) if not row.passed for name in asked.on or exercise.probes}
     everywhere = set(exercise.probes)
@@ -291,6 +302,11 @@ class Case:
 
     def misconception(self, on: set[str]) -> Misconception | None:
         """The first misconception that does on these probes what this answer did; none if that is right."""
+        found = self.mistake(on)
+        return found and found[0]
+
+    def mistake(self, on: set[str]) -> tuple[Misconception, Callable] | None:
+        """The same, and the answer that makes it."""
         if self.agrees(self.expected, on):
             return None
         wrong = [
@@ -303,13 +319,13 @@ class Case:
         ]
         for misconception, version in wrong:
             if self.does_the_same(version, on):
-                return misconception
+                return misconception, version
         start, way = time.process_time(), self.ways[0]
         for misconception, version in sorted(wrong, key=lambda pair: self.same_layout(pair[1])):
             if time.process_time() - start > SECONDS_OF_MATCHING:
                 return None
             if self.may_match(version) and self.agrees_first(version, way) and self.does_the_same(version, on, way):
-                return misconception
+                return misconception, version
         return None
 
     def same_layout(self, trusted: Callable) -> bool:
@@ -332,21 +348,43 @@ class Case:
         return None
 
     @cached_property
-    def earlier(self) -> Misconception | None:
-        """An answer to an earlier exercise that this one calls and that is itself not right."""
-        for name, exercise in self.exercise.uses.items():
+    def failing_earlier(self) -> dict[str, "Case"]:
+        """The answers to earlier exercises that this one calls and that are themselves not right, by their names."""
+        cases = {}
+        for name, (exercise, _) in self.exercise.uses.items():
             witness = self.witness.of_earlier(name, ask(exercise, self.questions[0].seed), exercise.records)
             case = witness and Case(exercise, witness)
             if case and not all(
                 case.row(asked).passed for check in exercise.checks.values() for asked in check.properties
             ):
-                return Misconception(
-                    "earlier-answer",
-                    f"{name}, which your code calls, does not pass its own checks",
-                    f"Which check of the exercise {exercise.id} fails? Mend that first, run its cell, then this one.",
-                    exercise.equation,
-                )
-        return None
+                cases[name] = case
+        return cases
+
+    def of_earlier(self, properties: tuple[Property, ...]) -> Misconception:
+        """What is said where earlier answers fail: they, or they alone."""
+        name, case = next(iter(self.failing_earlier.items()))
+        told = f"{name}, which your code calls, does not pass its own checks"
+        try:
+            follows = self.with_earlier and all(self.with_earlier.row(asked).passed for asked in properties)
+        except RuntimeError:  # with that mistake even a right answer crashes
+            follows = False
+        return Misconception(
+            FOLLOW_THROUGH if follows else "earlier-answer",
+            f"{told}; what you wrote here is right for that {name}" if follows else told,
+            f"Which check of the exercise {case.exercise.id} fails? Mend that first, run its cell, then this one.",
+            case.exercise.equation,
+        )
+
+    @cached_property
+    def with_earlier(self) -> "Case | None":
+        """This answer beside right ones that call the same wrong earlier answers, where their mistakes are known."""
+        forms = self.exercise.forms
+        for name, case in self.failing_earlier.items():
+            found = case.mistake(set(case.exercise.probes))
+            if not found:
+                return None
+            forms = tuple(map(self.exercise.uses[name].given(found[1]), forms))
+        return Case(replace(self.exercise, forms=forms, uses={}), self.witness)
 
     def does_the_same(self, trusted: Callable, on: set[str], *ways: Way) -> bool:
         """Whether a trusted answer does on these probes what this one does: at a first look, then in all fillings."""

@@ -70,6 +70,7 @@ class Problem:
     """Why an answer could not be built or called: an error's type and text, and the learner's line that raised it.
 
     function, number, line: where that is: the function's name, the line's number in its cell and its code.
+    late: the time was up.
     """
 
     kind: str
@@ -77,6 +78,7 @@ class Problem:
     function: str = ""
     number: int = 0
     line: str = ""
+    late: bool = False
 
     def __str__(self) -> str:
         where = f" in {self.function}, line {self.number}, `{self.line}`" if self.line else ""
@@ -117,6 +119,7 @@ class Observation:
     repeated: the output of a second call. alone: the output for the first image without the others.
     slopes: for each real argument.
     without_gradient: how many parameters no gradient reached.
+    training: the output in training mode, of a module that can be called so.
     """
 
     problems: dict[str, Problem] = field(default_factory=dict)
@@ -139,6 +142,7 @@ class Observation:
     alone: Tensor | None = None
     slopes: list[Slope] = field(default_factory=list)
     without_gradient: int = 0
+    training: Tensor | None = None
 
     @property
     def in_norms(self) -> int:
@@ -147,7 +151,7 @@ class Observation:
 
 
 class Look(IntEnum):
-    """How much is observed: the values that others are compared with, also the output's true slopes, or all."""
+    """How much is observed: the values that others are compared with, also slopes and training mode, or all."""
 
     VALUES = 0
     SLOPES = 1
@@ -174,7 +178,7 @@ def observe_all(
             for question in questions:
                 seen.append(observe(answer, question, records, look, match, fillings))
     except OutOfTime as error:
-        late = Problem("", str(error))
+        late = Problem("", str(error), late=True)
         seen += [Observation({"build": late}) for _ in questions[len(seen) :]]
     return seen
 
@@ -321,6 +325,11 @@ def observe_module(
     observe_calls(runs["output"], inputs, question, seen, look)
     if look is Look.ALL:
         observe_learning(module, runs["output"], slots, inputs, question, seen)
+    if look >= Look.SLOPES:
+        fill(slots, question.seed)
+        with contextlib.suppress(Exception), torch.no_grad():
+            module.train()
+            seen.training = runs["output"](copies(inputs)).detach()
 
 
 def values_of(runs: dict[str, Run], inputs: tuple, question: Question, seen: Observation) -> Values:

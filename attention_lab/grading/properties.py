@@ -63,6 +63,12 @@ NO_IDENTITY_START = Misconception(
     "What does your module give before the first training step? Which parameters decide that?",
     "a fresh module must give back x",
 )
+OTHERWISE_IN_TRAINING = Misconception(
+    "otherwise-in-training",
+    "in training mode your module computes something else than the equation",
+    "Which of your layers do something else after train() than after eval()? Does the equation have them?",
+    "the equation holds in both modes; only a batch normalisation takes other statistics",
+)
 AXIS_LOST = Misconception(
     "axis-lost",
     "a batch of one image loses an axis",
@@ -88,6 +94,7 @@ GENERAL = (
     NO_IDENTITY_START,
     IMAGES_MIXED,
     AXIS_LOST,
+    OTHERWISE_IN_TRAINING,
 )
 """The mistakes that the failure of a property shows by itself, in any exercise."""
 
@@ -161,6 +168,25 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "", tol
         return Failure(f"{where}{got_text}{of_plain(got, question)}", expected_text)
 
     return Property(name or f"values of {record}", failure, record, on)
+
+
+def the_same_in_training() -> Property:
+    """A right output is also right in training mode, where only a batch normalisation takes other statistics."""
+
+    def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
+        if got.training is None or expected.training is None or not same(got, expected, "output"):
+            return None
+        if close(expected.training, expected.values["output"]):
+            right = got.values["output"]
+        elif close_in(got.values, expected.values, "output", got.coarsest):
+            right = expected.training
+        else:  # with batch normalisation and numbers in another layout
+            return None
+        if close(got.training, right, got.coarsest):
+            return None
+        return Failure("another output in training mode", "what the equation gives", OTHERWISE_IN_TRAINING)
+
+    return Property("the same in training mode", failure)
 
 
 def together(*records: str) -> Property:

@@ -225,8 +225,9 @@ def of_change(change: Change, equation: str) -> Misconception:
 def of_unused(arguments: list[str], equation: str) -> Misconception | None:
     if not arguments:
         return None
-    names = " and ".join(arguments)
-    return Misconception("unused-argument", f"{names} is never used", "What should change when it changes?", equation)
+    *first, last = arguments
+    names = f"{', '.join(first)} and {last} are" if first else f"{last} is"
+    return Misconception("unused-argument", f"{names} never used", "What should change when it changes?", equation)
 
 
 def of_made_in_calls(line: int, code: str) -> Misconception:

@@ -96,7 +96,7 @@ figures.channel_weights(gates["block 8"], names)
 # | **scale** | $\tilde{x}_c = s_c\, x_c$ | `forward(x)` | `(N, C, H, W)` |
 #
 # - $x_c$ is channel $c$ of the feature map, $C$ the number of channels.
-# - $r$ is the **reduction**. The hidden layer has $C/r$ units. The paper takes $r = 16$.
+# - $r$ is the **reduction**. The hidden layer has $C/r$ units, rounded down. The paper takes $r = 16$.
 # - $W_1$ has shape $C/r \times C$, and $W_2$ has shape $C \times C/r$.
 # - $\sigma$ is the sigmoid: every gate lies between 0 and 1, and the gates need not sum to 1.
 #

@@ -114,7 +114,7 @@ figures.gallery(rows, ["photograph", "average", "maximum"] * 2)
 #
 # - $\mathrm{avg}$ and $\mathrm{max}$ in the first line run over **positions**. In the third line they run over
 #   **channels**.
-# - $\mathrm{MLP}(z) = W_1\,\mathrm{ReLU}(W_0 z)$ has $C/r$ hidden units, as in SE. It is **shared**: the same two
+# - $\mathrm{MLP}(z) = W_1\,\mathrm{ReLU}(W_0 z)$ has $C/r$ hidden units, rounded down, as in SE. It is **shared**: the same two
 #   matrices for the average and for the maximum.
 # - $[\,\cdot\,;\,\cdot\,]$ stacks two maps along the channel axis. $f^{7\times7}$ is a convolution with a 7×7 kernel.
 # - $\sigma$ is the sigmoid, both times. Channels do not compete, and positions do not compete.

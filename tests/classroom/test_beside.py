@@ -44,10 +44,17 @@ def test_what_is_no_file_is_refused(folder):
     assert "pipe" not in taken(folder)
 
 
-def test_too_much_is_refused(folder, monkeypatch):
-    monkeypatch.setattr(beside, "MOST_BYTES", 6)
-    (folder / "z.bin").write_bytes(bytes(10))
-    assert "z.bin" in refused(folder)
+def test_what_is_too_large_is_refused_and_costs_nothing_else(folder, monkeypatch):
+    monkeypatch.setattr(beside, "MOST_BYTES", 2**20)
+    (folder / "a.bin").write_bytes(bytes(2**20))
+    assert list(refused(folder)) == ["a.bin"] and "too large" in refused(folder)["a.bin"]
+    assert taken(folder).keys() == {"helper.py", "data/points.csv"}
+
+
+def test_a_name_that_is_no_utf_8_is_refused_and_costs_nothing_else(folder):
+    (folder / os.fsdecode(b"\xdcbung.txt")).write_text("from an old archive")
+    assert list(refused(folder).values()) == ["a name that is no UTF-8"]
+    assert taken(folder).keys() == {"helper.py", "data/points.csv"}
 
 
 def test_a_folder_that_is_not_there_has_nothing_beside(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save
 
-from attention_lab.classroom.wire import HEAD, MOST_BYTES, Gone, Line, Nonsense, packed, unpacked
+from attention_lab.classroom.wire import HEAD, MOST_BYTES, MOST_PARTS, Gone, Line, LongText, Nonsense, packed, unpacked
 from attention_lab.grading.changes import Change
 from attention_lab.grading.matching import AT_ONCE, Way
 from attention_lab.grading.observe import Observation, Problem, Slope
@@ -75,6 +75,16 @@ def test_an_observation_arrives_with_every_field():
 def test_nonsense_is_refused(kind, text):
     with pytest.raises(Nonsense):
         unpacked(kind, text.encode(), save({}))
+
+
+def test_a_short_message_that_would_fill_the_memory_is_not_read():
+    with pytest.raises(Nonsense):
+        unpacked(list[Observation], b"[" + b"[]," * MOST_PARTS + b"[]]", save({}))
+
+
+def test_half_characters_are_put_right_on_both_sides():
+    assert unpacked(list[LongText], *packed([LongText("a\ud800b")])) == ["a?b"]
+    assert unpacked(dict[str, str], b'[["\\ud800", "\\udfff x"]]', save({})) == {"?": "? x"}
 
 
 def test_tensors_that_are_none_are_refused():

@@ -1,12 +1,13 @@
 """A learner's cells as they are read: code in colour, formulas drawn, pictures inside the page, errors in plain text."""
 
 import base64
+import time
 
 import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_output
 
-from attention_lab.feedback.texts import code, markdown, output, plain
+from attention_lab.feedback.texts import code, left, markdown, output, plain
 
 
 def shown(**formats: str) -> str:
@@ -55,6 +56,25 @@ def test_nobody_else_can_have_a_formula_put_in(monkeypatch):
 def test_a_text_that_cannot_be_read_is_shown_as_it_stands(monkeypatch):
     monkeypatch.setattr("attention_lab.feedback.texts.clean", lambda html: 1 / 0)
     assert markdown("*a*") == '<pre class="text">*a*</pre>'
+
+
+def test_a_text_that_takes_too_long_to_draw_is_shown_as_it_stands(monkeypatch):
+    monkeypatch.setattr("attention_lab.feedback.texts.SECONDS", 0.2)
+    start = time.process_time()
+    assert markdown("> " * 20_000).startswith('<pre class="text">')
+    assert shown(text_html="<div>" * 100_000, text_plain="many boxes") == '<pre class="text">many boxes</pre>'
+    assert time.process_time() - start < 30 * 0.2
+
+
+def test_a_page_of_such_texts_has_an_end(monkeypatch):
+    monkeypatch.setattr("attention_lab.feedback.texts.SECONDS", 0.2)
+    token = left.set(0.3)
+    try:
+        for _ in range(3):
+            markdown("> " * 20_000)
+        assert left.get() <= 0 and markdown("*a*") == '<pre class="text">*a*</pre>'
+    finally:
+        left.reset(token)
 
 
 def test_pictures_are_inside_the_page():

@@ -1,10 +1,13 @@
 """The verdict: what an answer did, held against what right and wrong answers do with the same questions."""
 
+import linecache
+
 import pytest
 import torch
 from torch import nn
 
 from attention_lab.grading.exercise import Check, Exercise, Probe, instead, mistake, normal, steps
+from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Case, Report, ask, judge, judge_all
 from attention_lab.grading.matching import EQUAL
 from attention_lab.grading.properties import images_apart, parameters, shape, values
@@ -181,3 +184,66 @@ def test_a_wrong_answer_is_looked_at_once_more_only_where_the_layout_may_be_all_
 
     assert closer_looks(Score) == closer_looks(Other) == 0
     assert closer_looks(OneVector) == len(EXERCISE.probes)
+
+
+# -- earlier answers that this one calls
+
+SE = """
+class SqueezeExcitation(nn.Module):
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(channels, channels // reduction), nn.Linear(channels // reduction, channels)
+    def weights(self, x):
+        return torch.sigmoid(self.fc2(torch.relu(self.fc1(squeeze(x)))))[:, :, None, None]
+    def forward(self, x):
+        return x * self.weights(x)
+"""
+MAXIMUM = "def squeeze(x):\n    return x.amax((2, 3))\n"
+CRASHES = "def squeeze(x):\n    return x.mean((2, 3), keepdim=True)\n"
+NOBODY_DOES = "def squeeze(x):\n    return 0.3 * x.amax((2, 3)) + 0.1 * x[:, :, 0, 0]\n"
+
+
+def of_lesson_02(*cells: str) -> dict[str, Report]:
+    names = {"torch": torch, "nn": nn}
+    for cell in cells:
+        file = f"<cell {hash(cell)}>"
+        linecache.cache[file] = len(cell), None, cell.splitlines(keepends=True), file
+        exec(compile(cell, file, "exec"), names)
+    return verdict(names["SqueezeExcitation"], EXERCISES["squeeze-excitation"])
+
+
+def told(reports: dict[str, Report]) -> dict[str, str]:
+    return {check: report.misconception.id for check, report in reports.items() if not report.passed}
+
+
+def test_an_answer_that_is_right_for_the_wrong_earlier_one_that_it_calls_is_told_apart():
+    reports = of_lesson_02(MAXIMUM, SE)
+    assert told(reports) == {"values": "follow-through"} and reports["values"].follows_through
+    assert reports["values"].misconception.name == (
+        "squeeze, which your code calls, does not pass its own checks; what you wrote here is right for that squeeze"
+    )
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [(MAXIMUM, SE.replace("torch.relu", "")), (CRASHES, SE), (NOBODY_DOES, SE)],
+    ids=["wrong itself", "the earlier one crashes", "the earlier mistake has no name"],
+)
+def test_otherwise_only_the_earlier_answer_is_told(cells):
+    reports = of_lesson_02(*cells)
+    assert set(told(reports).values()) == {"earlier-answer"}
+    assert not any(report.follows_through for report in reports.values())
+
+
+@pytest.mark.parametrize("key", [key for key, exercise in EXERCISES.items() if exercise.uses])
+def test_a_right_answer_can_be_made_to_call_any_other_answer_to_an_earlier_exercise(key):
+    exercise = EXERCISES[key]
+
+    def is_right(answer) -> bool:
+        case = Case(exercise, Witness(answer, ask(exercise, 1), exercise.records))
+        return all(case.row(asked).passed for check in exercise.checks.values() for asked in check.properties)
+
+    for used, given in exercise.uses.values():
+        assert is_right(given(used.forms[0])(exercise.forms[0]))
+        wrong = (coding(used.forms[0]) for told in used.misconceptions for coding in told.codings)
+        assert any(not is_right(given(other)(exercise.forms[0])) for other in wrong)

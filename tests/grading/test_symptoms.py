@@ -81,6 +81,7 @@ def test_an_error_that_is_not_known_is_not_explained():
 
 def test_an_argument_that_is_never_read_is_named():
     assert of_unused(["reduction"], "h = C / r").name == "reduction is never used"
+    assert of_unused(["x", "branch", "se"], "h = C / r").name == "x, branch and se are never used"
     assert of_unused([], "h = C / r") is None
 
 

@@ -5,7 +5,7 @@ from math import prod
 from torch import Tensor, nn
 
 from ...mechanisms import BAM, ChannelGate, SpatialGate, receptive_field
-from ..exercise import Check, Exercise, Probe, instead, mistake, named, normal, steps
+from ..exercise import Check, Exercise, Probe, Use, instead, mistake, named, normal, steps
 from ..properties import (
     between,
     gradients,
@@ -14,6 +14,7 @@ from ..properties import (
     parameters,
     repeatable,
     shape,
+    the_same_in_training,
     values,
 )
 from . import gates
@@ -71,7 +72,7 @@ BEHIND = (
 GATE_CHECKS = {
     "shapes": Check(1, (shape(), leaves_input_alone())),
     "parameters": Check(1, (parameters(),)),
-    "values": Check(3, (values(), images_apart(), repeatable())),
+    "values": Check(3, (values(), images_apart(), repeatable(), the_same_in_training())),
     "gradients": Check(1, (gradients(),)),
 }
 
@@ -88,9 +89,9 @@ class Channel(Branch, ChannelGate):
 
 
 CHANNEL_PROBES = {
-    "small": Probe(lambda g: (0.5 + normal(g, 2, 32, 5, 7),), build=(32, 4)),
+    "large values": Probe(lambda g: (4 + 8 * normal(g, 2, 32, 5, 7),), build=(32, 4)),
     "default reduction": Probe(lambda g: (0.5 + normal(g, 3, 48, 6, 4),), build=(48,)),
-    "one image": Probe(lambda g: (0.5 + normal(g, 1, 24, 3, 8),), build=(24, 8)),
+    "one image": Probe(lambda g: (0.5 + normal(g, 1, 30, 3, 8),), build=(30, 8)),
 }
 
 CHANNEL_GATE = Exercise(
@@ -134,6 +135,7 @@ CHANNEL_GATE = Exercise(
             steps(activation=lambda self, width: [self.relu(), self.norm(width)]),
         ),
         gates.no_relu("W1 W0"),
+        gates.other_activation(),
         *BEHIND,
         gates.max_squeeze(3),
         gates.no_squeeze(),
@@ -146,6 +148,7 @@ CHANNEL_GATE = Exercise(
         gates.no_bottleneck("Which two matrices does equation 3 have, and of which shapes?"),
         gates.reduction_as_width(WIDTH),
         gates.reduction_ignored(WIDTH),
+        gates.width_rounded(WIDTH),
     ),
     hints=(
         "It is the excitation of SE with one addition in the middle and one omission at the end.",
@@ -204,9 +207,9 @@ class Spatial(Branch, SpatialGate):
 
 
 SPATIAL_PROBES = {
-    "small": Probe(lambda g: (0.5 + normal(g, 2, 24, 9, 11),), build=(24, 4, 2)),
+    "large values": Probe(lambda g: (4 + 8 * normal(g, 2, 24, 9, 11),), build=(24, 4, 2)),
     "defaults": Probe(lambda g: (0.5 + normal(g, 3, 32, 10, 6),), build=(32,)),
-    "one image": Probe(lambda g: (0.5 + normal(g, 1, 18, 7, 8),), build=(18, 6, 3)),
+    "one image": Probe(lambda g: (0.5 + normal(g, 1, 23, 7, 8),), build=(23, 6, 3)),
 }
 
 SPATIAL_GATE = Exercise(
@@ -340,7 +343,10 @@ class SpatialFirst(ChannelFirst):
 
 BAM_EXERCISE = Exercise(
     id="bam",
-    uses={"ChannelGate": CHANNEL_GATE, "SpatialGate": SPATIAL_GATE},
+    uses={
+        "ChannelGate": Use(CHANNEL_GATE, lambda gate: steps(channel_gate=gate)),
+        "SpatialGate": Use(SPATIAL_GATE, lambda gate: steps(spatial_gate=gate)),
+    },
     equation=GATE,
     forms=(ChannelFirst, SpatialFirst),
     free_biases=True,
@@ -360,6 +366,7 @@ BAM_EXERCISE = Exercise(
                 values("output"),
                 images_apart(),
                 repeatable(),
+                the_same_in_training(),
                 gradients(),
             ),
         ),

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ...mechanisms import CBAM, ChannelAttention, SpatialAttention
-from ..exercise import Check, Exercise, Failure, Probe, Property, instead, mistake, named, normal, steps
+from ..exercise import Check, Exercise, Failure, Probe, Property, Use, instead, mistake, named, normal, steps
 from ..observe import Observation, Question
 from ..properties import (
     between,
@@ -16,6 +16,7 @@ from ..properties import (
     parameters,
     repeatable,
     shape,
+    the_same_in_training,
     values,
 )
 from ..stand_ins import StandIn
@@ -35,7 +36,17 @@ def uneven(generator: torch.Generator, n: int, c: int, h: int, w: int) -> Tensor
 CHECKS = {
     "shapes": Check(1, (shape("weights"), shape("output"), leaves_input_alone())),
     "parameters": Check(2, (parameters(),)),
-    "values": Check(3, (between(0, 1, "weights"), values("weights"), values("output"), images_apart(), repeatable())),
+    "values": Check(
+        3,
+        (
+            between(0, 1, "weights"),
+            values("weights"),
+            values("output"),
+            images_apart(),
+            repeatable(),
+            the_same_in_training(),
+        ),
+    ),
     "gradients": Check(1, (gradients(),)),
 }
 
@@ -71,7 +82,7 @@ def maxima(*axes, **keywords) -> tuple[steps, steps]:
 CHANNEL_PROBES = {
     "small": Probe(lambda g: (uneven(g, 2, 40, 5, 7),), build=(40, 4)),
     "default reduction": Probe(lambda g: (uneven(g, 3, 48, 6, 4),), build=(48,)),
-    "one image": Probe(lambda g: (uneven(g, 1, 24, 3, 8),), build=(24, 8)),
+    "one image": Probe(lambda g: (uneven(g, 1, 30, 3, 8),), build=(30, 8)),
 }
 
 CHANNEL_ATTENTION = Exercise(
@@ -152,10 +163,12 @@ CHANNEL_ATTENTION = Exercise(
             steps(scores=sigmoids, gate=lambda self, total: total / 2),
         ),
         gates.NO_SIGMOID,
+        gates.HARD_SIGMOID,
         gates.softmax_not_sigmoid("channel"),
         gates.SIGMOID_TWICE,
         gates.relu_before_sigmoid("channel"),
         gates.no_relu("W1 W0"),
+        gates.other_activation(),
         gates.batch_mixed(),
         mistake(
             "max-over-two-axes",
@@ -179,6 +192,7 @@ CHANNEL_ATTENTION = Exercise(
         ),
         gates.reduction_as_width(WIDTH),
         gates.reduction_ignored(WIDTH),
+        gates.width_rounded(WIDTH),
         gates.gate_shape("(N, C)", "(N, C, 1, 1)"),
         gates.GATE_RETURNED,
         gates.RESIDUAL_INSIDE,
@@ -402,20 +416,22 @@ SPATIAL_ATTENTION = Exercise(
 class Block(CBAM):
     """The right answer, made of one form of each part."""
 
-    parts = Channel, AverageFirst
+    channel_form, spatial_form = Channel, AverageFirst
 
     def __init__(self, channels: int, reduction: int = 16, kernel_size: int = 7):
         nn.Module.__init__(self)
-        channel, spatial = self.parts
-        self.channel = channel(channels, reduction)
-        self.spatial = spatial(kernel_size)
+        self.channel = self.channel_form(channels, reduction)
+        self.spatial = self.spatial_form(kernel_size)
 
 
 CBAM_EXERCISE = Exercise(
     id="cbam",
-    uses={"ChannelAttention": CHANNEL_ATTENTION, "SpatialAttention": SPATIAL_ATTENTION},
+    uses={
+        "ChannelAttention": Use(CHANNEL_ATTENTION, lambda attention: steps(channel_form=attention)),
+        "SpatialAttention": Use(SPATIAL_ATTENTION, lambda attention: steps(spatial_form=attention)),
+    },
     equation="x' = M_c(x) x, output = M_s(x') x' (Woo et al. 2018, equation 1)",
-    forms=tuple(steps(parts=(channel, AverageFirst))(Block) for channel in (Channel, AppliedOnce)),
+    forms=tuple(steps(channel_form=channel)(Block) for channel in (Channel, AppliedOnce)),
     free_biases=True,
     probes={
         "small": Probe(lambda g: (uneven(g, 2, 40, 9, 11),), build=(40, 4, 3)),

@@ -1,6 +1,7 @@
 """What the gates of SE, CBAM and BAM have in common: steps of the right answers, and mistakes in these steps."""
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ...mechanisms import squeeze
 from ..exercise import Misconception, mistake, steps
@@ -131,6 +132,27 @@ def no_relu(product: str) -> Misconception:
     )
 
 
+def other_activation() -> Misconception:
+    others = (nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.GELU, nn.Tanh, nn.Sigmoid)
+    return mistake(
+        "other-activation",
+        "between the two layers stands another function than a ReLU",
+        "What does the equation write between the two matrices? What is it for 10, and for -1?",
+        *(steps(relu=other) for other in others),
+    )
+
+
+def width_rounded(equation: str) -> Misconception:
+    return mistake(
+        "width-rounded",
+        "the hidden width is rounded to the nearest or upwards, not down",
+        "How many hidden units are there for 30 channels and r = 8?",
+        steps(hidden=lambda self, channels, reduction: round(channels / reduction)),
+        steps(hidden=lambda self, channels, reduction: -(-channels // reduction)),
+        equation=equation,
+    )
+
+
 # The gate
 
 NO_SIGMOID = mistake(
@@ -138,6 +160,13 @@ NO_SIGMOID = mistake(
     "the sigmoid is missing: the gate can be negative or above 1",
     "In which range must a gate lie?",
     steps(gate=lambda self, scores: scores),
+)
+
+HARD_SIGMOID = mistake(
+    "hard-sigmoid",
+    "the gate is a hard sigmoid, which is flat below -3 and above 3",
+    "Can a gate that is fully closed learn to open again?",
+    steps(gate=lambda self, scores: F.hardsigmoid(scores)),
 )
 
 SIGMOID_TWICE = mistake(

@@ -18,6 +18,7 @@ from ..properties import (
     parameters,
     repeatable,
     shape,
+    the_same_in_training,
     values,
     written_out,
 )
@@ -476,7 +477,7 @@ ATTENTION_BOTTLENECK = Exercise(
     checks={
         "shapes": Check(1, (shape(), leaves_input_alone())),
         "parameters": Check(2, (parameters(),)),
-        "values": Check(4, (values(), images_apart(), repeatable())),
+        "values": Check(4, (values(), images_apart(), repeatable(), the_same_in_training())),
         "gradients": Check(1, (gradients(),)),
     },
     misconceptions=(

@@ -16,6 +16,7 @@ from ..properties import (
     repeatable,
     shape,
     sums_to_one,
+    the_same_in_training,
     together,
     values,
 )
@@ -439,7 +440,7 @@ SELECTIVE_KERNEL = Exercise(
     records=("weights", "output"),
     equation=WEIGHTS,
     probes={
-        "two branches": Probe(lambda g: (0.3 + normal(g, 2, 24, 7, 9),), build=(24, 2, 4, 3, 5)),
+        "two branches, large values": Probe(lambda g: (2.4 + 8 * normal(g, 2, 24, 7, 9),), build=(24, 2, 4, 3, 5)),
         "three branches": Probe(lambda g: (0.3 + normal(g, 1, 8, 8, 6),), build=(8, 3, 2, 2, 3)),
         "defaults": Probe(lambda g: (0.3 + normal(g, 3, 32, 6, 5),), build=(32,)),
     },
@@ -447,7 +448,9 @@ SELECTIVE_KERNEL = Exercise(
         "shapes": Check(1, (shape("weights"), shape("output"), leaves_input_alone())),
         "parameters": Check(1, (parameters(),)),
         "weights": Check(2, (between(0, 1, "weights"), sums_to_one("weights", 1), values("weights"))),
-        "values": Check(3, (values("output"), together("weights", "output"), images_apart(), repeatable())),
+        "values": Check(
+            3, (values("output"), together("weights", "output"), images_apart(), repeatable(), the_same_in_training())
+        ),
         "gradients": Check(1, (gradients(),)),
     },
     misconceptions=BLOCK_MISTAKES,

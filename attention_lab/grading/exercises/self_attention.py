@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ..closeness import close
-from ..exercise import Check, Exercise, Failure, Probe, Property, instead, mistake, named, normal, steps
+from ..exercise import Check, Exercise, Failure, Probe, Property, Use, instead, mistake, named, normal, steps
 from ..observe import Observation, Question
 from ..properties import (
     gradients,
@@ -375,7 +375,11 @@ def across_images(right: type[Attention]) -> type[Attention]:
 
 MULTI_HEAD = Exercise(
     id="multi-head",
-    uses={"scaled_dot_product_attention": SCALED_DOT_PRODUCT},
+    uses={
+        "scaled_dot_product_attention": Use(
+            SCALED_DOT_PRODUCT, lambda attention: steps(attend=lambda self, x: attention(*self.project(x)))
+        )
+    },
     forms=(Attention,),
     free_biases=True,
     equation=HEADS,
@@ -917,7 +921,7 @@ GELU = "GELU(x) = x Phi(x), Phi the normal distribution (Hendrycks and Gimpel 20
 
 ENCODER_BLOCK = Exercise(
     id="encoder-block",
-    uses={"MultiHeadSelfAttention": MULTI_HEAD},
+    uses={"MultiHeadSelfAttention": Use(MULTI_HEAD, lambda attention: steps(attention_form=attention))},
     forms=(Block,),
     free_biases="attention",
     equation=BLOCK,

@@ -4,7 +4,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ...mechanisms import SqueezeExcitation, se_residual, squeeze
-from ..exercise import Check, Exercise, Probe, instead, mistake, named, normal, steps
+from ..exercise import Check, Exercise, Probe, Use, instead, mistake, named, normal, steps
 from ..properties import (
     between,
     gradients,
@@ -13,6 +13,7 @@ from ..properties import (
     parameters,
     repeatable,
     shape,
+    the_same_in_training,
     values,
 )
 from ..stand_ins import StandIn
@@ -102,14 +103,14 @@ class Excitation(gates.Gate, gates.Bottleneck, SqueezeExcitation):
 
 
 PROBES = {
-    "small": Probe(lambda g: (0.5 + normal(g, 2, 32, 5, 7),), build=(32, 4)),
+    "large values": Probe(lambda g: (4 + 8 * normal(g, 2, 32, 5, 7),), build=(32, 4)),
     "default reduction": Probe(lambda g: (0.5 + normal(g, 3, 48, 6, 4),), build=(48,)),
-    "one image": Probe(lambda g: (0.5 + normal(g, 1, 24, 3, 8),), build=(24, 8)),
+    "one image": Probe(lambda g: (0.5 + normal(g, 1, 30, 3, 8),), build=(30, 8)),
 }
 
 SQUEEZE_EXCITATION = Exercise(
     id="squeeze-excitation",
-    uses={"squeeze": SQUEEZE_EXERCISE},
+    uses={"squeeze": Use(SQUEEZE_EXERCISE, lambda squeeze: steps(average=lambda self, x: squeeze(x)))},
     equation=EXCITATION,
     forms=(Excitation,),
     free_biases=True,
@@ -119,7 +120,15 @@ SQUEEZE_EXCITATION = Exercise(
         "shapes": Check(1, (shape("weights"), shape("output"), leaves_input_alone())),
         "parameters": Check(2, (parameters(),)),
         "values": Check(
-            4, (between(0, 1, "weights"), values("weights"), values("output"), images_apart(), repeatable())
+            4,
+            (
+                between(0, 1, "weights"),
+                values("weights"),
+                values("output"),
+                images_apart(),
+                repeatable(),
+                the_same_in_training(),
+            ),
         ),
         "gradients": Check(1, (gradients(),)),
     },
@@ -136,11 +145,14 @@ SQUEEZE_EXCITATION = Exercise(
         gates.no_squeeze(SQUEEZE),
         gates.softmax_not_sigmoid("channel"),
         gates.NO_SIGMOID,
+        gates.HARD_SIGMOID,
         gates.no_relu("W2 W1"),
+        gates.other_activation(),
         gates.relu_before_sigmoid("channel"),
         gates.SIGMOID_TWICE,
         gates.reduction_as_width(WIDTH),
         gates.reduction_ignored(WIDTH),
+        gates.width_rounded(WIDTH),
         gates.no_bottleneck("Which two matrices does equation 3 have, and of which shapes?"),
         gates.gate_shape("(N, C)", "(N, C, 1, 1)"),
         gates.GATE_RETURNED,

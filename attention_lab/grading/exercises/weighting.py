@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..exercise import Check, Exercise, Failure, Probe, Property, instead, mistake, normal, steps
+from ..exercise import Check, Exercise, Failure, Probe, Property, Use, instead, mistake, normal, steps
 from ..observe import Observation, Question
 from ..properties import (
     gradients,
@@ -197,7 +197,7 @@ class Select:
 
 SELECT = Exercise(
     id="select",
-    uses={"softmax": TEMPERATURE_SOFTMAX},
+    uses={"softmax": Use(TEMPERATURE_SOFTMAX, lambda softmax: steps(weights=lambda self, scores: softmax(scores, -1)))},
     equation="output_c = sum_l softmax(scores)_l features_cl",
     forms=(Select(),),
     probes={

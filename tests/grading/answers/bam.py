@@ -215,6 +215,26 @@ class ReductionIgnored(Channel):
         super().__init__(channels)
 
 
+@wrong("channel-gate", "width-rounded", passes="shapes gradients")
+class RoundedUp(Channel):
+    def __init__(self, channels, reduction=16):
+        super().__init__(channels, reduction)
+        hidden = -(-channels // reduction)
+        self.fc1, self.bn, self.fc2 = nn.Linear(channels, hidden), nn.BatchNorm1d(hidden), nn.Linear(hidden, channels)
+
+
+@wrong("channel-gate", "other-activation", passes="shapes parameters gradients")
+class ClippedAtSix(Channel):
+    def scores(self, z):
+        return self.fc2(F.relu6(self.bn(self.fc1(z))))
+
+
+@wrong("channel-gate", "otherwise-in-training", passes="shapes parameters gradients")
+class WithDropout(Channel):
+    def scores(self, z):
+        return self.fc2(F.dropout(torch.relu(self.bn(self.fc1(z))), 0.5, self.training))
+
+
 @wrong("channel-gate", "images-mixed", passes="shapes gradients")
 class BatchStatisticsAlways(Channel):
     def __init__(self, channels, reduction=16):

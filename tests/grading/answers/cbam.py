@@ -298,6 +298,26 @@ class ReductionIgnored(Channel):
         super().__init__(channels)
 
 
+@wrong("channel-attention", "width-rounded", passes="shapes gradients")
+class WidthRounded(Channel):
+    def __init__(self, channels, reduction=16):
+        nn.Module.__init__(self)
+        hidden = round(channels / reduction)
+        self.fc1, self.fc2 = nn.Linear(channels, hidden), nn.Linear(hidden, channels)
+
+
+@wrong("channel-attention", "other-activation", passes="shapes parameters gradients")
+class LeakyMLP(Channel):
+    def mlp(self, z):
+        return self.fc2(F.leaky_relu(self.fc1(z)))
+
+
+@wrong("channel-attention", "hard-sigmoid", passes="shapes parameters gradients")
+class HardGate(Channel):
+    def weights(self, x):
+        return F.hardsigmoid(self.mlp(x.mean((2, 3))) + self.mlp(x.amax((2, 3))))[:, :, None, None]
+
+
 @wrong("channel-attention", "gate-shape", passes="parameters gradients")
 class FlatGate(Channel):
     def weights(self, x):

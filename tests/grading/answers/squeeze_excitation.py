@@ -1,5 +1,7 @@
 """Answers to lesson 02, as learners write them."""
 
+import math
+
 import torch
 from bank import right, wrong
 from torch import nn
@@ -228,6 +230,33 @@ class ReductionAsWidth(Base):
 class ReductionIgnored(Base):
     def __init__(self, channels, reduction=16):
         super().__init__(channels, 16)
+
+
+@wrong("squeeze-excitation", "width-rounded", passes="shapes gradients")
+class RoundedUp(Base):
+    def __init__(self, channels, reduction=16):
+        nn.Module.__init__(self)
+        hidden = math.ceil(channels / reduction)
+        self.fc1, self.fc2 = nn.Linear(channels, hidden), nn.Linear(hidden, channels)
+
+
+@wrong("squeeze-excitation", "other-activation", passes="shapes parameters gradients")
+class ClippedAtSix(Base):
+    def weights(self, x):
+        return torch.sigmoid(self.fc2(F.relu6(self.fc1(x.mean((2, 3))))))[:, :, None, None]
+
+
+@wrong("squeeze-excitation", "hard-sigmoid", passes="shapes parameters gradients")
+class FlatAtBothEnds(Base):
+    def weights(self, x):
+        return F.hardsigmoid(self.fc2(torch.relu(self.fc1(x.mean((2, 3))))))[:, :, None, None]
+
+
+@wrong("squeeze-excitation", "otherwise-in-training", passes="shapes parameters gradients")
+class WithDropout(Base):
+    def weights(self, x):
+        hidden = F.dropout(torch.relu(self.fc1(x.mean((2, 3)))), 0.5, self.training)
+        return torch.sigmoid(self.fc2(hidden))[:, :, None, None]
 
 
 @wrong("squeeze-excitation", "no-bottleneck", passes="shapes gradients")
