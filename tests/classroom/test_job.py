@@ -1,5 +1,7 @@
 """A submission that was run and judged holds what its cells show and what its checks say; a seed asks the same again."""
 
+from dataclasses import replace
+
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -72,6 +74,31 @@ def test_the_same_seed_asks_the_same(seeds):
     wrong = RIGHT.replace("mean", "amax")
     told = [shown(job("import torch", wrong, CHECK, "torch.rand(1)", seed=seed)) for seed in seeds]
     assert (told[0] == told[1]) == (seeds[0] == seeds[1])
+
+
+SE = """
+import torch
+from torch import nn
+class SqueezeExcitation(nn.Module):
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(channels, channels // reduction), nn.Linear(channels // reduction, channels)
+    def weights(self, x):
+        return torch.sigmoid(self.fc2(torch.relu(self.fc1(squeeze(x)))))[:, :, None, None]
+    def forward(self, x):
+        return x * self.weights(x)
+"""
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_what_is_right_for_ones_own_wrong_earlier_answer_says_so_and_may_have_its_points(given):
+    check = graded('check("squeeze-excitation-values", SqueezeExcitation)', "squeeze-excitation-values")
+    asked = job(RIGHT.replace("mean", "amax"), SE, check, 'points("02-squeeze-excitation")')
+    *_, verdict, points = shown(replace(asked, follow_through=given))
+    assert verdict[0].metadata.attention_lab.misconception == "follow-through"
+    assert (verdict[1].output_type == "error") != given
+    earned = next(line for line in points[0].data["text/plain"].splitlines() if line.startswith("squeeze-excitation"))
+    assert earned.split()[1:] == (["4", "8"] if given else ["0", "8"])
 
 
 def test_jobs_are_the_same_by_their_cells_and_files():
