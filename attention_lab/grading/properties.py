@@ -178,7 +178,7 @@ def the_same_in_training() -> Property:
             return None
         if close(expected.training, expected.values["output"]):
             right = got.values["output"]
-        elif close_in(got.values, expected.values, "output", got.coarsest):
+        elif all(close_in(ours, theirs, "output", got.coarsest) for ours, theirs in next(ways(got, expected))):
             right = expected.training
         else:  # with batch normalisation and numbers in another layout
             return None
