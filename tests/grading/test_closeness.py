@@ -12,7 +12,14 @@ RIGHT = Observation(values={"output": torch.tensor([1.0]), "weights": torch.tens
 
 @pytest.mark.parametrize(
     "value",
-    [torch.rand(3, 4), torch.tensor(2.5), torch.zeros(0, 3), torch.arange(5), torch.tensor([0.0, torch.inf]), torch.tensor([torch.nan, 1])],
+    [
+        torch.rand(3, 4),
+        torch.tensor(2.5),
+        torch.zeros(0, 3),
+        torch.arange(5),
+        torch.tensor([0.0, torch.inf]),
+        torch.tensor([torch.nan, 1]),
+    ],
     ids=["matrix", "number", "empty", "integers", "infinite", "not a number"],
 )
 def test_a_value_is_close_to_itself_in_either_precision(value):

@@ -7,7 +7,15 @@ from torch import nn
 from attention_lab.grading.exercise import Check, Exercise, Probe, instead, mistake, normal, steps
 from attention_lab.grading.judge import Case, Report, ask, judge, judge_all
 from attention_lab.grading.matching import EQUAL
-from attention_lab.grading.properties import images_apart, parameters, shape, values
+from attention_lab.grading.properties import (
+    BORROWED,
+    UNREGISTERED,
+    images_apart,
+    parameters,
+    shape,
+    values,
+    written_out,
+)
 from attention_lab.grading.witness import Witness
 
 
@@ -181,3 +189,125 @@ def test_a_wrong_answer_is_looked_at_once_more_only_where_the_layout_may_be_all_
 
     assert closer_looks(Score) == closer_looks(Other) == 0
     assert closer_looks(OneVector) == len(EXERCISE.probes)
+
+
+def plain(right, *misconceptions, records: tuple[str, ...] = ("output",), **more) -> Exercise:
+    """An exercise about a function of x, and maybe of y."""
+    probes = {name: Probe(lambda g, n=n: (normal(g, n, 4),)) for n, name in enumerate(("two", "three"), 2)}
+    checks = {record: Check(1, (values(record),)) for record in records}
+    return Exercise(
+        "plain", (right,), probes, checks, ("",) * 3, records=records, misconceptions=misconceptions, **more
+    )
+
+
+def test_a_crash_is_told_with_its_call_and_costs_what_it_concerns():
+    class Crashes(Score):
+        def forward(self, x):
+            return x @ x
+
+    reports = verdict(Crashes)
+    assert {check for check, report in reports.items() if report.passed} == {"parameters", "weights"}
+    (row,) = reports["shape"].rows
+    assert row.problem.kind == "RuntimeError" and row.expected == "no error"
+    assert row.got == f"{row.problem} (for x (2, 6))"
+
+
+def test_a_stub_is_told_as_such_and_as_nothing_else():
+    class Stub(Score):
+        def forward(self, x):
+            raise NotImplementedError()
+
+    for check in ("shape", "values"):
+        assert verdict(Stub)[check].stub.endswith("Stub.forward")
+        assert verdict(Stub)[check].misconception is None
+    assert verdict(Stub)["weights"].passed
+
+
+def test_two_mistakes_at_once_are_named_together():
+    raw_and_added = {"gate": lambda self, scores: scores, "forward": lambda self, x: x + self.weights(x)}
+    both = verdict(type("Both", (Score,), raw_and_added))["values"].misconception
+    assert (both.id, both.name, both.question) == ("no-sigmoid+added", "no sigmoid; and added", "Where is it?")
+
+
+def test_what_looks_like_a_mistake_only_while_all_numbers_are_alike_is_not_named():
+    class Turned(Score):
+        def gate(self, scores):
+            return scores
+
+        def forward(self, x):
+            return x + self.weights(x).flip(1)
+
+    assert not named(Turned) & {"added", "no-sigmoid+added"}
+
+
+def test_a_mistake_is_named_also_where_it_has_no_gradient():
+    class Overwrites(Score):
+        def gate(self, scores):
+            return scores.exp().mul_(1).log()
+
+    assert verdict(Overwrites)["values"].misconception.id == "no-sigmoid"
+
+
+def test_a_mistake_that_crashes_is_known_by_its_error():
+    dot = mistake("dot", "dot", "Why?", instead(lambda x: x @ x))
+    cat = mistake("cat", "cat", "Why?", instead(lambda x: torch.cat([x, x[0]])))
+    exercise = plain(lambda x: x * 2, dot, cat)
+    assert verdict(lambda x: torch.cat([x, x[0]]), exercise)["output"].misconception.id == "cat"
+    assert verdict(lambda x: x @ x, exercise)["output"].misconception.id == "dot"
+    assert verdict(lambda x: x.no_such_thing, exercise)["output"].misconception.id not in ("dot", "cat")
+
+
+def test_the_line_whose_change_makes_it_right_is_told():
+    def scaled(x):
+        size = x.sum(1)
+        return x / size[:, None]
+
+    told = verdict(scaled, plain(lambda x: x / x.mean(1, keepdim=True)))["output"].misconception
+    assert "x.sum(1)" in told.name
+
+
+def test_what_the_values_have_to_do_with_the_right_ones_is_told_with_the_exercises_equation():
+    told = verdict(lambda x: x * 3, plain(lambda x: x, equation="y = x"))["output"].misconception
+    assert (told.name, told.equation) == ("every value is 3 times what it should be", "y = x")
+    counts = plain(lambda x: (x.shape[0], x.shape[1]), records=("rows", "output"))
+    assert verdict(lambda x: (x.shape[0], 2 * x.shape[1]), counts)["output"].misconception is None
+    assert verdict(lambda x: (x.shape[0], x.shape[1]), counts)["output"].passed
+
+
+def test_layers_in_a_list_and_a_borrowed_function_are_told_where_nothing_else_is():
+    class Listed(Score):
+        def __init__(self, width: int):
+            super().__init__(width)
+            self.parts = [self.hidden, nn.Linear(width, width).double()]
+
+        def forward(self, x):
+            return (x.cos() * self.weights(x)).cos()
+
+    assert verdict(Listed)["values"].misconception is UNREGISTERED
+    exercise = plain(lambda x: x.exp() / x.exp().sum(1, keepdim=True), forbidden=("softmax",))
+    exercise.checks["own"] = Check(1, (written_out(),))
+    reports = verdict(lambda x: x.softmax(0).cos(), exercise)
+    assert reports["own"].misconception is BORROWED and reports["output"].misconception is BORROWED
+
+
+def double(x):
+    return x + x
+
+
+def triple(x):
+    return x + x + x
+
+
+def test_an_earlier_answer_that_is_wrong_is_told_first_and_one_that_is_right_is_not():
+    earlier = plain(lambda x: x * 2)
+
+    def quadruple(x):
+        return double(double(x)) + 0.1
+
+    def sixfold(x):
+        return triple(x) * 2
+
+    later = plain(lambda x: x * 4, uses={"double": earlier, "triple": earlier})
+    assert verdict(quadruple, later)["output"].misconception.id != "earlier-answer"
+    told = verdict(sixfold, later)["output"].misconception
+    assert told.id == "earlier-answer" and told.name.startswith("triple, ")
