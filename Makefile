@@ -37,7 +37,7 @@ bench: $(INSTALLED)
 
 mutate: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt mutmut
-	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/mutmut run
+	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/mutmut run $(subst /,.,$(FILES:.py=.*))
 	$(BIN)/mutmut results
 
 $(INSTALLED): pyproject.toml constraints.txt
