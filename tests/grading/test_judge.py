@@ -1,5 +1,7 @@
 """The verdict: what an answer did, held against what right and wrong answers do with the same questions."""
 
+import time
+
 import pytest
 import torch
 from torch import nn
@@ -311,3 +313,44 @@ def test_an_earlier_answer_that_is_wrong_is_told_first_and_one_that_is_right_is_
     assert verdict(quadruple, later)["output"].misconception.id != "earlier-answer"
     told = verdict(sixfold, later)["output"].misconception
     assert told.id == "earlier-answer" and told.name.startswith("triple, ")
+
+
+def test_a_name_of_an_earlier_answer_that_is_not_there_is_no_earlier_answer():
+    def reads_it(x):
+        return never_written(x) * 2  # noqa: F821
+
+    later = plain(lambda x: x * 4, uses={"never_written": plain(lambda x: x * 2)})
+    assert verdict(reads_it, later)["output"].misconception.id == "no-name"
+
+    def does_not_call_it(x):
+        return x.sin().cos() + 3
+
+    later = plain(lambda x: x * 4, uses={"triple": plain(lambda x: x * 2)})
+    told = verdict(does_not_call_it, later)["output"].misconception
+    assert told is None or told.id != "earlier-answer"
+
+
+def test_an_argument_that_is_never_read_and_a_layer_made_in_every_call_are_told():
+    def without_y(x, y):
+        return (x.cos() + 2).sin()
+
+    probes = {name: Probe(lambda g, n=n: (normal(g, n, 4), normal(g, n, 4))) for n, name in enumerate("ab", 2)}
+    exercise = Exercise("two", (lambda x, y: x * y.exp(),), probes, {"output": Check(1, (values(),))}, ("",) * 3)
+    assert verdict(without_y, exercise)["output"].misconception.id == "unused-argument"
+
+    class MadeInCalls(Score):
+        def weights(self, x):
+            return nn.Linear(x.shape[1], x.shape[1]).to(x.dtype)(x).sigmoid()
+
+    assert verdict(MadeInCalls)["weights"].misconception.id == "made-in-calls"
+
+
+def test_a_changed_answer_that_never_ends_is_stopped_soon():
+    def endless(x):
+        while True:
+            x = x.mean() + 1
+
+    witness = Witness(endless, ask(plain(lambda x: x), 0), ("output",))
+    start = time.process_time()
+    (seen, _) = witness.changed(witness.changes()[0], witness.questions)
+    assert "does a loop never end?" in str(seen.problems["build"]) and time.process_time() - start < 4
