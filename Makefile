@@ -11,7 +11,7 @@ help:
 	@echo "make demo       grade a sample class"
 	@echo "make notebooks  rebuild what is generated from solutions/*/*.py"
 	@echo "make bench      time every mechanism against other ways to compute the same, and grading against nbgrader alone"
-	@echo "make mutate     break the code in small ways, and list what no test notices"
+	@echo "make mutate     break the code in small ways, and list what no test notices; FILES=... for some files"
 
 lab: $(INSTALLED)
 	$(BIN)/attention-lab lab
