@@ -79,3 +79,24 @@ def test_random_numbers_inside_are_those_of_the_seed_and_outside_go_on_as_if_not
             inside.append(torch.rand(2))
     assert torch.equal(*inside)
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_inside_there_is_one_thread_and_afterwards_as_many_as_before():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with as_new():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_nothing_is_compiled_inside():
+    def function(x):
+        return x
+
+    compile = torch.compile
+    with as_new():
+        assert torch.compile(function) is function and torch.compile(mode="default")(function) is function
+    assert torch.compile is compile
