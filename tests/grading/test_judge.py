@@ -214,6 +214,14 @@ def test_a_crash_is_told_with_its_call_and_costs_what_it_concerns():
     assert row.got == f"{row.problem} (for x (2, 6))"
 
 
+def test_of_a_crash_that_nothing_explains_nothing_is_told():
+    def odd(x):
+        if x.ndim:
+            raise ValueError("odd")
+
+    assert verdict(odd, plain(lambda x: x))["output"].misconception is None
+
+
 def test_a_stub_is_told_as_such_and_as_nothing_else():
     class Stub(Score):
         def forward(self, x):
