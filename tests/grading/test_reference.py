@@ -1,6 +1,7 @@
 """The course's own answers are known wherever they hide; an own answer is never taken for one."""
 
 import functools
+import sys
 import types
 
 import pytest
@@ -58,6 +59,14 @@ def copied():
 def test_the_courses_own_is_found(exercise, answer):
     asked = EXERCISES[exercise]
     assert used_by(answer, ask(asked), asked.records)
+
+
+def test_the_first_that_runs_is_named_and_nothing_goes_on_watching():
+    before = sys.getprofile()
+    for exercise, answer in (("squeeze", squeeze), ("squeeze-excitation", SqueezeExcitation)):
+        asked = EXERCISES[exercise]
+        assert used_by(answer, ask(asked), asked.records) == answer.__name__
+    assert sys.getprofile() is before
 
 
 def test_an_own_answer_is_nobody_elses():

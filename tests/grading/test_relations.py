@@ -137,7 +137,7 @@ def test_a_relation_that_holds_in_one_of_two_questions_is_not_told():
 def test_a_factor_is_found_also_where_a_right_value_is_zero_and_the_questions_have_other_sizes():
     right = torch.tensor([0.0, 1.0, -2.0])
     for factors, words in (((4, 4), "4"), ((4, 8), "d")):
-        asked = [pair(right * d, right, "", f"{name}=3, d={d}") for name, d in zip("ab", factors)]
+        asked = [pair(right * d, right, "", f"{name}={d}, d={d}") for name, d in zip("ab", factors)]
         assert relation(asked).name == f"every value is {words} times what it should be"
 
 
