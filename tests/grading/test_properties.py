@@ -204,7 +204,15 @@ def test_values_of_another_kind_and_those_that_are_no_numbers_are_told():
     assert told(values(), gives(2.0), gives(3.0), x) == ("2", "3", None)
     assert told(values(), gives(2.0), gives(3), x)[:2] == ("2", "3")
     assert told(values(), gives([1.0, -9.0]), gives([1.5, 2.0]), x) == ("output[1] = -9", "2", None)
+    assert told(values(), gives([1.0, 9.0]), gives([1.0, 2.0]), x) == ("output[1] = 9", "2", None)
     assert values().name == "values of output" and values(name="its own").name == "its own"
+
+
+def test_right_values_say_nothing_and_a_statement_may_leave_a_larger_tolerance():
+    x = torch.zeros(2)
+    assert told(values(), gives([1.0, 2.0]), gives([1.0, 2.0]), x) is None
+    assert told(values(tolerance=0.1), gives([1.05]), gives([1.0]), x) is None
+    assert told(values(tolerance=0.1), gives([1.5]), gives([1.0]), x) == ("output[0] = 1.5", "1", None)
 
 
 def test_a_wrong_word_is_told_in_words_and_what_stands_beside_it_in_numbers():
@@ -248,6 +256,25 @@ def test_what_stands_in_the_way_of_a_gradient_is_told():
         assert told(gradients(), got, right)[2] is (meaning and CHANGES_INPUT)
     got = gives([1.0], repeated=torch.tensor([1.0]), parameters=3, without_gradient=2, slopes=right.slopes)
     assert told(gradients(), got, right) == ("none for 2 parameters", "a gradient for each parameter", UNUSED)
+
+
+def test_of_a_wrong_output_in_single_precision_a_slope_says_nothing_unless_there_is_none():
+    output = torch.ones(2)
+    right = Observation(values={"output": output + 1}, slopes=[Slope(5.0, ())])
+    for slope, meaning in ((3.0, None), (0.0, DETACHED)):
+        slopes = [Slope(slope, (7.0, 7.0))]
+        got = Observation(values={"output": output}, repeated=output, slopes=slopes, coarsest=torch.float32)
+        failure = gradients().failure(got, right, QUESTION)
+        assert (failure and failure.meaning) is meaning
+
+
+def test_a_property_is_tested_on_the_probes_and_after_the_calls_that_are_named():
+    made = [between(0, 1, "weights", ("a",)), sums_to_one("weights", 1, ("a",)), gradients(("a",)), moves(("a",))]
+    made += [shape("weights", ("a",)), values("weights", ("a",)), images_apart(("a",))]
+    assert [asked.on for asked in made] == [("a",)] * len(made)
+    assert [asked.record for asked in (made[0], made[1], made[4], made[5])] == ["weights"] * 4
+    assert leaves_input_alone().record == parameters().record == "build"
+    assert together("weights", "output").record == "output"
 
 
 def test_a_steep_slope_is_right_within_a_part_of_it():
