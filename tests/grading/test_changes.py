@@ -236,7 +236,7 @@ def test_arguments_that_nothing_reads_are_found():
     assert unused_arguments(source_of(SuperForgotten)) == []
 
     def overwrites(x, dim=1):
-        dim = 2
+        dim = 2  # noqa: F841
         return x
 
     assert unused_arguments(source_of(overwrites)) == ["dim"]
@@ -245,7 +245,7 @@ def test_arguments_that_nothing_reads_are_found():
 def test_a_return_that_is_missing_behind_a_block_is_found():
     def in_a_block(x):
         with torch.no_grad():
-            y = x.mean()
+            y = x.mean()  # noqa: F841
 
     made = [edit for change, edit in changes(source_of(in_a_block)) if change.kind == "return"]
     assert any("return y" in ast.unparse(node) for edit in made for _, new in edit.places for node in new.nodes)

@@ -83,6 +83,7 @@ def test_records_are_the_same_if_the_same_parameters_give_them_all():
     assert not same(matched(1.0, 3.0), right, "output", "weights")
     assert same(matched(1.0, 3.0), right, "output") and not same(matched(1.0, 3.0), right, "weights")
     assert not same(Observation(values={"output": torch.tensor([1.0])}), RIGHT, "output", "weights")
+    assert not same(matched(1.0, 2.0), RIGHT, "output")  # whose own have not been told apart
 
 
 def test_what_agrees_while_interchangeable_parameters_are_equal_is_not_yet_the_same():
