@@ -69,3 +69,12 @@ def test_what_failed_for_one_reason_is_one_row():
     row = Row("shape", False, "an error", "no error")
     shown = html(Report("a-b", 2, (row, PASSED, Row("values", False, "an error", "no error"))))
     assert shown.count("an error") == 1 and "✗ shape, values" in shown
+
+
+def test_the_whole_table_has_a_head_and_a_row_for_each_property():
+    cells = [("th", "a-b", "got", "expected"), ("td", "✓ shape", "", ""), ("td", "✗ values", "1", "2")]
+    rows = ("".join(f'<{tag} style="text-align:left">{text}</{tag}>' for text in texts) for tag, *texts in cells)
+    report = Report("a-b", 2, (PASSED, Row("values", False, "1", "2")))
+    assert html(report) == f'<table style="margin:0">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
+    head = "".join(f'<th style="text-align:left">{text}</th>' for text in ("a-b", "", "2 points"))
+    assert f"<tr>{head}</tr>" in html(Report("a-b", 2, (PASSED,)))
