@@ -12,7 +12,7 @@ help:
 	@echo "make kit        write what a class gets to dist/: the package as a wheel, and the notebooks as kit.zip"
 	@echo "make notebooks  rebuild what is generated from solutions/*/*.py"
 	@echo "make bench      time every mechanism against other ways to compute the same, and grading against nbgrader alone"
-	@echo "make mutate     break the code in small ways, and list what no test notices"
+	@echo "make mutate     break the code in small ways, and list what no test notices; FILES=... for some files"
 
 lab: $(INSTALLED)
 	$(BIN)/attention-lab lab
@@ -43,8 +43,8 @@ bench: $(INSTALLED)
 
 mutate: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt mutmut
-	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/mutmut run
-	$(BIN)/mutmut results
+	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 $(BIN)/mutmut run $(subst /,.,$(FILES:.py=.*))
+	$(BIN)/mutmut results | grep -v ': not checked' || echo 'every mutant was noticed'
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -96,14 +96,13 @@ def ranks(
     """
     places = {"": 0, MEAN: 1, VARIANCE: 2}
     ranked = dense(np.concatenate([np.full(slot.tensor.numel(), places[slot.role]) for slot in slots]))
-    settled = False
     for round in range(MAX_ROUNDS):
         generator = Generator("cpu").manual_seed(seed + round)
         positive = 0.5 + torch.rand(len(ranked), generator=generator, dtype=torch.float64)
         put(slots, ranked, {role: positive * number for role, number in SIZES.items()})
         slopes = slopes_of(slots, values, generator)
         refined = refine(ranked, slopes)
-        settled |= refined.max() == ranked.max()
+        settled = refined.max() == ranked.max()
         ranked = refined
         if settled:
             has_effect = np.abs(slopes) > NOTHING * np.abs(slopes).max()

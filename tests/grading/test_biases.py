@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from attention_lab.grading import biases
-from attention_lab.grading.biases import without_biases
+from attention_lab.grading.biases import bare, without_biases
 
 
 class Network(nn.Module):
@@ -51,3 +51,27 @@ def test_looking_leaves_the_random_state_alone():
 
 def test_the_example_in_the_docstring_is_true():
     assert doctest.testmod(biases).failed == 0
+
+
+def biases_of(kind: type) -> set[str]:
+    return {name for name, _ in kind(4).named_parameters() if name.endswith("bias")}
+
+
+def test_only_those_within_a_submodule_are_left_out_where_one_is_named():
+    full = 3 * 4 + 4 + 8 + 4 * 5 + 5
+    assert list(without_biases(Network, (4,), full, "second")) == [Network]
+    assert [biases_of(kind) for kind in without_biases(Network, (4,), full - 5, "second")] == [
+        {"first.bias", "norm.bias"}
+    ]
+    assert list(without_biases(Network, (4,), full - 4, "second")) == []
+    assert biases_of(bare(Network, (4,))) == {"norm.bias"}
+    assert biases_of(bare(Network, (4,), "second")) == {"first.bias", "norm.bias"}
+
+
+def test_what_is_not_trained_does_not_count():
+    class Frozen(Network):
+        def __init__(self, width: int):
+            super().__init__(width)
+            self.first.weight.requires_grad_(False)
+
+    assert list(without_biases(Frozen, (4,), 4 + 8 + 4 * 5 + 5)) == [Frozen]

@@ -1,12 +1,13 @@
 """A change of one place that makes an answer right tells where its mistake is and of which kind."""
 
+import ast
 import inspect
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from attention_lab.grading.changes import KINDS, made_in_calls, source_of, unused_arguments
+from attention_lab.grading.changes import KINDS, changes, made_in_calls, source_of, unused_arguments
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
 from attention_lab.grading.witness import Witness
@@ -233,6 +234,21 @@ def test_arguments_that_nothing_reads_are_found():
 
     assert unused_arguments(source_of(ignores)) == ["dim"]
     assert unused_arguments(source_of(SuperForgotten)) == []
+
+    def overwrites(x, dim=1):
+        dim = 2  # noqa: F841
+        return x
+
+    assert unused_arguments(source_of(overwrites)) == ["dim"]
+
+
+def test_a_return_that_is_missing_behind_a_block_is_found():
+    def in_a_block(x):
+        with torch.no_grad():
+            y = x.mean()  # noqa: F841
+
+    made = [edit for change, edit in changes(source_of(in_a_block)) if change.kind == "return"]
+    assert any("return y" in ast.unparse(node) for edit in made for _, new in edit.places for node in new.nodes)
 
 
 class MadeAnew(nn.Module):

@@ -12,8 +12,15 @@ RIGHT = Observation(values={"output": torch.tensor([1.0]), "weights": torch.tens
 
 @pytest.mark.parametrize(
     "value",
-    [torch.rand(3, 4), torch.tensor(2.5), torch.zeros(0, 3), torch.arange(5), torch.tensor([0.0, torch.inf])],
-    ids=["matrix", "number", "empty", "integers", "infinite"],
+    [
+        torch.rand(3, 4),
+        torch.tensor(2.5),
+        torch.zeros(0, 3),
+        torch.arange(5),
+        torch.tensor([0.0, torch.inf]),
+        torch.tensor([torch.nan, 1]),
+    ],
+    ids=["matrix", "number", "empty", "integers", "infinite", "not a number"],
 )
 def test_a_value_is_close_to_itself_in_either_precision(value):
     assert close(value, value)
@@ -35,11 +42,24 @@ def test_the_tolerance_is_relative_to_the_largest_value_and_fits_the_precision(d
     assert not close((expected + far * expected.max()).to(dtype), expected)
     assert not close(expected + 1e-4 * expected.max(), expected)
     assert close(expected + 1e-4 * expected.max(), expected, coarsest=torch.float32)
+    assert not close((expected * (1 + far)).to(dtype), expected)
+
+
+def test_the_largest_value_is_so_by_its_size_whatever_its_sign():
+    expected = torch.tensor([-100.0, 0.0], dtype=torch.float64)
+    assert close(expected + 1e-5, expected)
+
+
+def test_of_half_precision_a_hundredth_is_asked_and_of_whole_numbers_that_they_are_the_same():
+    expected = torch.ones(3)
+    assert close((expected + 0.005).bfloat16(), expected) and not close((expected + 0.05).bfloat16(), expected)
+    assert not close(torch.tensor([1000]), torch.tensor([1001]))
 
 
 def test_what_is_as_good_as_zero_may_be_zero():
     assert close(torch.zeros(3, dtype=torch.float64), torch.full((3,), 3e-21, dtype=torch.float64))
     assert not close(torch.zeros(3, dtype=torch.float64), torch.full((3,), 3e-6, dtype=torch.float64))
+    assert not close(torch.zeros(3), torch.full((3,), 5e-8))
 
 
 def test_another_shape_or_another_kind_of_number_is_not_close():
@@ -63,6 +83,7 @@ def test_records_are_the_same_if_the_same_parameters_give_them_all():
     assert not same(matched(1.0, 3.0), right, "output", "weights")
     assert same(matched(1.0, 3.0), right, "output") and not same(matched(1.0, 3.0), right, "weights")
     assert not same(Observation(values={"output": torch.tensor([1.0])}), RIGHT, "output", "weights")
+    assert not same(matched(1.0, 2.0), RIGHT, "output")  # whose own have not been told apart
 
 
 def test_what_agrees_while_interchangeable_parameters_are_equal_is_not_yet_the_same():

@@ -1,16 +1,25 @@
 """The verdict: what an answer did, held against what right and wrong answers do with the same questions."""
 
 import linecache
+import time
 
 import pytest
 import torch
 from torch import nn
 
-from attention_lab.grading.exercise import Check, Exercise, Probe, instead, mistake, normal, steps
+from attention_lab.grading.exercise import Check, Exercise, Probe, Use, instead, mistake, normal, steps
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Case, Report, ask, judge, judge_all
 from attention_lab.grading.matching import EQUAL
-from attention_lab.grading.properties import images_apart, parameters, shape, values
+from attention_lab.grading.properties import (
+    BORROWED,
+    UNREGISTERED,
+    images_apart,
+    parameters,
+    shape,
+    values,
+    written_out,
+)
 from attention_lab.grading.witness import Witness
 
 
@@ -247,3 +256,174 @@ def test_a_right_answer_can_be_made_to_call_any_other_answer_to_an_earlier_exerc
         assert is_right(given(used.forms[0])(exercise.forms[0]))
         wrong = (coding(used.forms[0]) for told in used.misconceptions for coding in told.codings)
         assert any(not is_right(given(other)(exercise.forms[0])) for other in wrong)
+
+
+def plain(right, *misconceptions, records: tuple[str, ...] = ("output",), **more) -> Exercise:
+    """An exercise about a function of x, and maybe of y."""
+    probes = {name: Probe(lambda g, n=n: (normal(g, n, 4),)) for n, name in enumerate(("two", "three"), 2)}
+    checks = {record: Check(1, (values(record),)) for record in records}
+    return Exercise(
+        "plain", (right,), probes, checks, ("",) * 3, records=records, misconceptions=misconceptions, **more
+    )
+
+
+def test_a_crash_is_told_with_its_call_and_costs_what_it_concerns():
+    class Crashes(Score):
+        def forward(self, x):
+            return x @ x
+
+    reports = verdict(Crashes)
+    assert {check for check, report in reports.items() if report.passed} == {"parameters", "weights"}
+    (row,) = reports["shape"].rows
+    assert row.problem.kind == "RuntimeError" and row.expected == "no error"
+    assert row.got == f"{row.problem} (for x (2, 6))"
+
+
+def test_of_a_crash_that_nothing_explains_nothing_is_told():
+    def odd(x):
+        if x.ndim:
+            raise ValueError("odd")
+
+    assert verdict(odd, plain(lambda x: x))["output"].misconception is None
+
+
+def test_a_stub_is_told_as_such_and_as_nothing_else():
+    class Stub(Score):
+        def forward(self, x):
+            raise NotImplementedError()
+
+    for check in ("shape", "values"):
+        assert verdict(Stub)[check].stub.endswith("Stub.forward")
+        assert verdict(Stub)[check].misconception is None
+    assert verdict(Stub)["weights"].passed
+
+
+def test_two_mistakes_at_once_are_named_together():
+    raw_and_added = {"gate": lambda self, scores: scores, "forward": lambda self, x: x + self.weights(x)}
+    both = verdict(type("Both", (Score,), raw_and_added))["values"].misconception
+    assert (both.id, both.name, both.question) == ("no-sigmoid+added", "no sigmoid; and added", "Where is it?")
+
+
+def test_what_looks_like_a_mistake_only_while_all_numbers_are_alike_is_not_named():
+    class Turned(Score):
+        def gate(self, scores):
+            return scores
+
+        def forward(self, x):
+            return x + self.weights(x).flip(1)
+
+    assert not named(Turned) & {"added", "no-sigmoid+added"}
+
+
+def test_a_mistake_is_named_also_where_it_has_no_gradient():
+    class Overwrites(Score):
+        def gate(self, scores):
+            return scores.exp().mul_(1).log()
+
+    assert verdict(Overwrites)["values"].misconception.id == "no-sigmoid"
+
+
+def test_a_mistake_that_crashes_is_known_by_its_error():
+    dot = mistake("dot", "dot", "Why?", instead(lambda x: x @ x))
+    cat = mistake("cat", "cat", "Why?", instead(lambda x: torch.cat([x, x[0]])))
+    exercise = plain(lambda x: x * 2, dot, cat)
+    assert verdict(lambda x: torch.cat([x, x[0]]), exercise)["output"].misconception.id == "cat"
+    assert verdict(lambda x: x @ x, exercise)["output"].misconception.id == "dot"
+    assert verdict(lambda x: x.no_such_thing, exercise)["output"].misconception.id not in ("dot", "cat")
+
+
+def test_the_line_whose_change_makes_it_right_is_told():
+    def scaled(x):
+        size = x.sum(1)
+        return x / size[:, None]
+
+    told = verdict(scaled, plain(lambda x: x / x.mean(1, keepdim=True)))["output"].misconception
+    assert "x.sum(1)" in told.name
+
+
+def test_what_the_values_have_to_do_with_the_right_ones_is_told_with_the_exercises_equation():
+    told = verdict(lambda x: x * 3, plain(lambda x: x, equation="y = x"))["output"].misconception
+    assert (told.name, told.equation) == ("every value is 3 times what it should be", "y = x")
+    counts = plain(lambda x: (x.shape[0], x.shape[1]), records=("rows", "output"))
+    assert verdict(lambda x: (x.shape[0], 2 * x.shape[1]), counts)["output"].misconception is None
+    assert verdict(lambda x: (x.shape[0], x.shape[1]), counts)["output"].passed
+
+
+def test_layers_in_a_list_and_a_borrowed_function_are_told_where_nothing_else_is():
+    class Listed(Score):
+        def __init__(self, width: int):
+            super().__init__(width)
+            self.parts = [self.hidden, nn.Linear(width, width).double()]
+
+        def forward(self, x):
+            return (x.cos() * self.weights(x)).cos()
+
+    assert verdict(Listed)["values"].misconception is UNREGISTERED
+    exercise = plain(lambda x: x.exp() / x.exp().sum(1, keepdim=True), forbidden=("softmax",))
+    exercise.checks["own"] = Check(1, (written_out(),))
+    reports = verdict(lambda x: x.softmax(0).cos(), exercise)
+    assert reports["own"].misconception is BORROWED and reports["output"].misconception is BORROWED
+
+
+def double(x):
+    return x + x
+
+
+def triple(x):
+    return x + x + x
+
+
+def test_an_earlier_answer_that_is_wrong_is_told_first_and_one_that_is_right_is_not():
+    earlier = plain(lambda x: x * 2)
+
+    def quadruple(x):
+        return double(double(x)) + 0.1
+
+    def sixfold(x):
+        return triple(x) * 2
+
+    later = plain(lambda x: x * 4, uses={name: Use(earlier, lambda _: steps()) for name in ("double", "triple")})
+    assert verdict(quadruple, later)["output"].misconception.id != "earlier-answer"
+    told = verdict(sixfold, later)["output"].misconception
+    assert told.id == "earlier-answer" and told.name.startswith("triple, ")
+
+
+def test_a_name_of_an_earlier_answer_that_is_not_there_is_no_earlier_answer():
+    def reads_it(x):
+        return never_written(x) * 2  # noqa: F821
+
+    later = plain(lambda x: x * 4, uses={"never_written": Use(plain(lambda x: x * 2), lambda _: steps())})
+    assert verdict(reads_it, later)["output"].misconception.id == "no-name"
+
+    def does_not_call_it(x):
+        return x.sin().cos() + 3
+
+    later = plain(lambda x: x * 4, uses={"triple": Use(plain(lambda x: x * 2), lambda _: steps())})
+    told = verdict(does_not_call_it, later)["output"].misconception
+    assert told is None or told.id != "earlier-answer"
+
+
+def test_an_argument_that_is_never_read_and_a_layer_made_in_every_call_are_told():
+    def without_y(x, y):
+        return (x.cos() + 2).sin()
+
+    probes = {name: Probe(lambda g, n=n: (normal(g, n, 4), normal(g, n, 4))) for n, name in enumerate("ab", 2)}
+    exercise = Exercise("two", (lambda x, y: x * y.exp(),), probes, {"output": Check(1, (values(),))}, ("",) * 3)
+    assert verdict(without_y, exercise)["output"].misconception.id == "unused-argument"
+
+    class MadeInCalls(Score):
+        def weights(self, x):
+            return nn.Linear(x.shape[1], x.shape[1]).to(x.dtype)(x).sigmoid()
+
+    assert verdict(MadeInCalls)["weights"].misconception.id == "made-in-calls"
+
+
+def test_a_changed_answer_that_never_ends_is_stopped_soon():
+    def endless(x):
+        while True:
+            x = x.mean() + 1
+
+    witness = Witness(endless, ask(plain(lambda x: x), 0), ("output",))
+    start = time.process_time()
+    (seen, _) = witness.changed(witness.changes()[0], witness.questions)
+    assert "does a loop never end?" in str(seen.problems["build"]) and time.process_time() - start < 4

@@ -78,4 +78,49 @@ def test_random_numbers_inside_are_those_of_the_seed_and_outside_go_on_as_if_not
         with as_new(seed=5):
             inside.append(torch.rand(2))
     assert torch.equal(*inside)
+    assert torch.equal(inside[0], torch.rand(2, generator=torch.Generator().manual_seed(5)))
     assert torch.equal(torch.rand(2), expected)
+
+
+def test_inside_there_is_one_thread_and_afterwards_as_many_as_before():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with as_new():
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_that_nondeterminism_is_only_warned_of_stays_so():
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        with as_new():
+            pass
+        assert torch.is_deterministic_algorithms_warn_only_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
+
+
+def test_what_was_compiled_before_runs_as_it_was_written():
+    compiled = []
+
+    def backend(graph, inputs):
+        compiled.append(graph)
+        return graph.forward
+
+    function = torch.compile(lambda x: x + 1, backend=backend)
+    with as_new():
+        assert function(torch.ones(1)) == 2
+    assert not compiled
+
+
+def test_nothing_is_compiled_inside():
+    def function(x):
+        return x
+
+    compile = torch.compile
+    with as_new():
+        assert torch.compile(function) is function and torch.compile(mode="default")(function) is function
+    assert torch.compile is compile

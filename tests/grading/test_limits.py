@@ -12,7 +12,7 @@ import pytest
 import torch
 from traitlets.config import PyFileConfigLoader
 
-from attention_lab.grading.limits import PATIENCE, TIME_LIMIT, OutOfTime, memory_limit, quiet, time_limit
+from attention_lab.grading.limits import PATIENCE, TIME_LIMIT, OutOfTime, limits, memory_limit, quiet, time_limit
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the memory limit is Linux's")
 
@@ -30,6 +30,15 @@ def test_prints_and_warnings_are_swallowed_inside_and_only_there(capfd):
         warnings.warn("nor this", stacklevel=2)
     print("seen")
     assert capfd.readouterr() == ("seen\n", "")
+
+
+def test_a_warning_is_no_error_inside_and_what_is_done_with_warnings_stays_as_it_was():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        before = list(warnings.filters)
+        with quiet():
+            warnings.warn("not raised", stacklevel=2)
+        assert warnings.filters == before
 
 
 @on_linux
@@ -51,6 +60,20 @@ def test_a_lower_limit_of_the_instructors_machine_stays():
         with memory_limit(2**40):
             assert resource.getrlimit(resource.RLIMIT_AS)[0] == lower
     assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_where_a_limit_cannot_be_set_the_code_still_runs(monkeypatch):
+    monkeypatch.setattr(Path, "exists", lambda self: False)
+    monkeypatch.delattr(signal, "setitimer")
+    with limits(0.01), memory_limit(1):
+        compute(0.05)
+        assert len(torch.zeros(2**24)) == 2**24
+
+
+def test_without_a_time_of_its_own_code_is_given_that_of_every_answer(monkeypatch):
+    monkeypatch.setattr("attention_lab.grading.limits.TIME_LIMIT", 0.1)
+    with pytest.raises(OutOfTime), limits():
+        compute(2)
 
 
 def test_an_endless_loop_is_stopped_even_if_it_catches_every_exception():

@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.testing import assert_close
 
-from attention_lab.grading.matching import AT_ONCE, EQUAL, ONE_BY_ONE, fill_by_effect
+from attention_lab.grading.matching import AT_ONCE, EQUAL, ONE_BY_ONE, batch_norm, fill_by_effect, refine
 from attention_lab.grading.parameters import slots_of
 from attention_lab.mechanisms import MultiHeadSelfAttention, SelectiveKernel
 
@@ -49,12 +51,20 @@ class TransposedInOneVector(nn.Module):
         return hidden @ w2.view(self.width, 3) + b2
 
 
-@pytest.mark.parametrize("width", [1, 4, 9])
+class Turned(TwoLayers):
+    """The same two layers, the second's columns the other way round."""
+
+    def forward(self, x):
+        return self.second(self.first(x).relu().flip(-1))
+
+
+@pytest.mark.parametrize("width", [1, 2, 4, 9])
 @pytest.mark.parametrize("how", [AT_ONCE, ONE_BY_ONE])
 def test_any_layout_of_two_layers_is_found(width, how):
     x = normal(5, 6).abs()
-    turned, usual = (output_of(kind(width), x, SEED, how) for kind in (TransposedInOneVector, TwoLayers))
-    assert_close(turned, usual)
+    usual = output_of(TwoLayers(width), x, SEED, how)
+    for kind in (TransposedInOneVector, Turned):
+        assert_close(output_of(kind(width), x, SEED, how), usual)
 
 
 def test_the_numbers_differ_from_seed_to_seed():
@@ -84,6 +94,39 @@ class LayersForEachHead(nn.Module):
 def test_heads_that_are_interchangeable_with_what_belongs_to_them_are_found(dim, heads):
     x = normal(2, 5, dim)
     assert_close(output_of(LayersForEachHead(dim, heads), x), output_of(MultiHeadSelfAttention(dim, heads), x))
+
+
+class Heads(nn.Module):
+    """Self-attention whose heads lie side by side in each layer's numbers."""
+
+    def __init__(self, dim: int, heads: int):
+        super().__init__()
+        self.heads, self.layers = heads, nn.ModuleList(nn.Linear(dim, dim) for _ in range(4))
+
+    def split(self, x):
+        return x.unflatten(-1, (self.heads, -1)).movedim(-2, 1)
+
+    def joined(self, x):
+        return x.movedim(1, -2).flatten(-2)
+
+    def forward(self, x):
+        query, key, value = (self.split(layer(x)) for layer in self.layers[:3])
+        return self.layers[3](self.joined((query @ key.mT / math.sqrt(query.shape[-1])).softmax(-1) @ value))
+
+
+class Interleaved(Heads):
+    """The first number of every head comes first, then the second of every head."""
+
+    def split(self, x):
+        return x.unflatten(-1, (-1, self.heads)).movedim(-1, 1)
+
+    def joined(self, x):
+        return x.movedim(1, -1).flatten(-2)
+
+
+def test_heads_whose_numbers_lie_interleaved_are_found_by_the_output_alone():
+    x = normal(2, 5, 6)
+    assert_close(output_of(Interleaved(6, 2), x), output_of(Heads(6, 2), x))
 
 
 def test_another_function_of_as_many_numbers_gives_other_values():
@@ -126,3 +169,37 @@ def test_what_requires_no_gradient_still_requires_none():
     output_of(module, normal(2, 8, 5, 6))
     assert not module.reduce[0].weight.requires_grad
     assert not any(buffer.requires_grad for buffer in module.buffers())
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("left_out", ["nothing", "weight", "bias", "statistics"])
+def test_a_normalisation_step_by_step_is_that_of_torch(left_out, training):
+    mean, variance, weight, bias = normal(4, 3).unbind()
+    arguments = {"weight": weight, "bias": bias, left_out: None}
+    arguments = {name: arguments[name] for name in ("weight", "bias")}
+    statistics = (None, None) if left_out == "statistics" else (mean, variance.abs())
+    x, training = normal(2, 3, 4, 5), training or left_out == "statistics"
+    expected = F.batch_norm(
+        x, *(s if s is None else s.clone() for s in statistics), training=training, eps=0.1, **arguments
+    )
+    assert_close(batch_norm(x, *statistics, training=training, eps=0.1, **arguments), expected)
+
+
+def test_slopes_are_the_same_up_to_rounding_only():
+    def told_apart(*slopes: float) -> bool:
+        return bool(refine(np.zeros(len(slopes), dtype=int), np.array(slopes)).max())
+
+    assert told_apart(1e-4, 1.001e-4) and told_apart(1e4, 1.001e4)
+    assert not told_apart(1e4, 1e4 + 1e-5) and not told_apart(1e-4, 1e-4 + 1e-13) and not told_apart(1.0, 1.0)
+    assert told_apart(0.0, 1e-9) and refine(np.array([0, 0, 1]), np.array([2.0, 1.0, 0.0])).tolist() == [1, 0, 2]
+
+
+def test_numbers_without_effect_are_filled_too_and_what_passes_stays_of_moderate_size():
+    idle = nn.Linear(50, 40).double()
+    before = idle.weight.detach().clone()
+    next(fill_by_effect(slots_of([idle]), lambda: [torch.ones(1)], SEED, AT_ONCE))
+    assert not torch.isclose(idle.weight, before).any() and len(idle.weight.unique()) == idle.weight.numel()
+    module = TwoLayers(9)
+    output_of(module, normal(5, 6).abs())
+    numbers = torch.cat([p.flatten() for p in module.parameters()])
+    assert_close(numbers.std().item(), 2 / len(numbers) ** 0.25, rtol=0.2, atol=0)

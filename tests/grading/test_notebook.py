@@ -154,6 +154,13 @@ def test_a_check_that_fails_takes_back_the_points_that_it_gave_before(monkeypatc
     assert notebook.points_earned == {CHECK: 0}
 
 
+def test_the_courses_own_answer_earns_nothing_and_takes_back_what_was_earned(monkeypatch):
+    monkeypatch.setattr(notebook, "points_earned", {"squeeze-values": 2})
+    with pytest.raises(CheckFailed, match="squeeze-values: your code uses the course's own "):
+        check_strictly("squeeze-values", squeeze)
+    assert notebook.points_earned == {"squeeze-values": 0}
+
+
 def test_a_check_returns_nothing_so_that_nbgrader_gives_full_points():
     assert check("squeeze-values", squeeze) is None
 
@@ -197,6 +204,8 @@ def test_an_unknown_name_is_told_in_one_line_with_the_nearest_that_there_are():
     ) as unknown:
         check("squeeze-value", squeeze)
     assert len(str(unknown.value)) < 150
+    near = re.split(", | or ", str(unknown.value).split("did you mean ")[1].removesuffix("?"))
+    assert len(set(near)) == len(near) == 3
     assert unknown.value._render_traceback_() == [f"UnknownId: {unknown.value}"]
     with pytest.raises(ValueError, match="no exercise is called 'sqeeze'; did you mean squeeze, "):
         hint("sqeeze")
@@ -211,7 +220,26 @@ def test_hints_come_one_after_another_and_the_last_one_stays(capsys):
     shown = capsys.readouterr().out
     assert "Hint 3 of 3.**\n\n```\n" in shown  # a fence of pseudocode must begin a line
     assert [f"Hint {n} of 3" in shown for n in (1, 2, 3)] == [True] * 3
-    assert shown.count("Hint 3 of 3") == 2
+    assert shown.count("Hint 3 of 3") == 2 and shown.count("There are no more") == 1
+    assert shown.index("There are no more") > shown.index("Hint 3 of 3")
+
+
+def test_the_points_of_a_lesson_stand_beside_those_that_can_be_reached(monkeypatch, capsys):
+    monkeypatch.setattr(notebook, "points_earned", {CHECK: 4, "squeeze-values": 1})
+    exercise = EXERCISES["squeeze-excitation"]
+    lesson = next(name for name, exercises in notebook.LESSONS.items() if exercise in exercises)
+    notebook.points(lesson)
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+    reachable = sum(asked.points for asked in exercise.checks.values())
+    assert [row[-2:] for row in rows if row[:1] == ["squeeze-excitation"]] == [["4", str(reachable)]]
+    total = sum(asked.points for each in notebook.LESSONS[lesson] for asked in each.checks.values())
+    total += notebook.TEXTS[lesson][1] if lesson in notebook.TEXTS else 0
+    assert [row[1:] for row in rows if row[:1] == ["total"]] == [["5", str(total)]]
+
+
+def test_a_wrong_answer_is_told_what_is_wrong_also_where_it_uses_the_courses_own():
+    with pytest.raises(CheckFailed, match="nan"):
+        check_strictly(CHECK, ReturnsNaN)
 
 
 @pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
@@ -304,6 +332,19 @@ def test_an_answer_that_passed_all_its_checks_is_kept_for_later_lessons(lesson_f
     check("squeeze-values", answer)
     assert "Kept: later lessons use your squeeze." in capsys.readouterr().out
     assert "return x.mean((2, 3))" in (lesson_folder / "mine" / "squeeze.py").read_text()
+
+
+def test_what_an_answer_prints_while_it_is_kept_is_not_shown_and_the_random_state_stays(lesson_folder, capsys):
+    code = "def squeeze(x):\n    print('loud')\n    torch.rand(1)\n    return x.mean((2, 3))\n"
+    answer = in_a_cell("import torch\n" + code, "squeeze")
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    check("squeeze-shape", answer)
+    check("squeeze-values", answer)
+    assert torch.equal(torch.rand(3), expected)
+    told = capsys.readouterr().out
+    assert "Kept" in told and "loud" not in told
 
 
 def test_one_and_the_same_answer_must_pass_all_of_them(lesson_folder):

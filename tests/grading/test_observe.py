@@ -179,6 +179,7 @@ def test_with_parameters_told_apart_by_what_they_do_two_layouts_give_the_same():
     usual, turned = (observe(kind, question, records, match=(WAY,)) for kind in (Scaled, Transposed))
     assert not torch.allclose(usual.values["output"], turned.values["output"])
     assert_close(usual.matched[WAY], turned.matched[WAY])
+    assert_close(usual.alike, turned.alike)
     assert len(usual.matched[WAY]) == len(usual.others) + 1 > 1
 
 
@@ -243,6 +244,36 @@ def test_an_object_that_is_passed_as_a_function_stays_as_it_was():
 def test_the_call_is_told_by_the_names_that_the_learner_gave():
     assert seen(Scaled).call == "x (2, 3, 4, 4)"
     assert seen(lambda features, dim: features, X, 1).call == "features (2, 3, 4, 4), dim=1"
+    assert seen(lambda x, what: x, X, object()).call == "x (2, 3, 4, 4)"
+
+
+def test_a_module_is_also_seen_as_it_was_built():
+    class Zero(Scaled):
+        def __init__(self):
+            super().__init__()
+            nn.init.zeros_(self.scores.weight)
+            nn.init.zeros_(self.scores.bias)
+
+    answer = seen(Zero)
+    assert_close(answer.fresh, X / 2)
+    assert not torch.allclose(answer.values["output"], X / 2)
+
+
+def test_what_crashes_with_one_image_alone_crashes():
+    def needs_two(x):
+        return x - x[1]
+
+    assert set(seen(needs_two).problems) == {"output"}
+
+
+def test_an_answer_that_computes_gradients_itself_is_not_asked_for_its_slope():
+    def gradient(x):
+        x.requires_grad_(True)
+        return torch.autograd.grad(x.pow(2).sum(), x)[0]
+
+    answer = observe(gradient, Question("probe", (), (X,), 3, differentiates=True), ("output",))
+    assert_close(answer.values["output"], 2 * X)
+    assert answer.slopes == [] and not answer.problems
 
 
 def test_a_crash_is_told_by_its_function_its_line_and_its_code():
@@ -251,6 +282,23 @@ def test_a_crash_is_told_by_its_function_its_line_and_its_code():
 
     problem = seen(crashes).problems["output"]
     assert (problem.function, problem.line) == ("crashes", "return x.no_such_thing")
+
+    def crashes_in_torch(x):
+        layer = nn.Linear(7, 3)
+        return layer(x)
+
+    problem = seen(crashes_in_torch).problems["output"]
+    assert (problem.function, problem.line) == ("crashes_in_torch", "return layer(x)")
+
+
+def test_a_crash_in_a_function_of_torch_has_no_line_of_the_learners():
+    problem = seen(nn.functional.linear).problems["output"]
+    assert (problem.kind, problem.function, problem.number, problem.line) == ("TypeError", "", 0, "")
+
+
+def test_numbers_are_taken_as_tensors_of_their_kind_and_layers_told_in_short():
+    assert [seen(lambda x, n=n: n).values["output"].dtype for n in (3, 3.5)] == [torch.int64, torch.float32]
+    assert seen(Scaled).layers == [("Linear(3, 3)", 12)]
 
 
 def test_a_class_without_forward_is_no_stub():

@@ -1,10 +1,11 @@
 """Two modules with the same layers get the same numbers, whatever the layers are called and in which order defined."""
 
+import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
 
-from attention_lab.grading.parameters import fill, slots_of
+from attention_lab.grading.parameters import MEAN, VARIANCE, Slot, fill, numbers_by_kind, slots_of
 
 SEED = 7
 
@@ -46,3 +47,45 @@ def test_a_tensor_in_two_layers_is_filled_once():
     first, second = nn.Linear(3, 3), nn.Linear(3, 3)
     second.weight = first.weight
     assert len(slots_of([first, second])) == 3
+
+
+@pytest.mark.parametrize(
+    ("shape", "as_layer"),
+    [((3, 5, 1, 1), (3, 5)), ((3, 5, 1), (3, 5)), ((3, 1), (3, 1)), ((1,), (1,)), ((), ()), ((3, 5, 2, 1), (3, 5, 2))],
+)
+def test_a_filter_that_sees_one_place_has_the_shape_of_a_row(shape, as_layer):
+    assert Slot("", torch.zeros(shape)).shape == as_layer
+    assert Slot("", torch.zeros(4, 3, 1, 2)).shape == (4, 3, 1, 2)
+
+
+class Buffers(nn.Module):
+    """A normalisation by hand, and two buffers that are none of its statistics."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("running_mean", torch.zeros(2))
+        self.register_buffer("running_var", torch.ones(2))
+        self.register_buffer("mean_of_which", torch.zeros(2, dtype=torch.long))
+        self.register_buffer("scale", torch.ones(2))
+
+
+def test_of_buffers_only_the_statistics_are_filled():
+    roles = [slot.role for slot in slots_of([Buffers()])]
+    assert roles == [MEAN, VARIANCE]
+
+
+def test_a_layer_gives_its_own_numbers_only_and_those_of_a_normalisation_are_counted_apart():
+    assert slots_of([nn.Sequential(nn.BatchNorm1d(3))]) == []
+    norms = nn.BatchNorm1d(3), nn.LayerNorm(4), nn.GroupNorm(1, 5)
+    assert all(slot.norm for slot in slots_of(norms))
+    counted = numbers_by_kind(slots_of([nn.Linear(4, 3), nn.BatchNorm1d(3), Buffers()]))
+    norm, by_hand = {("", True, ()): 6, (MEAN, True, ()): 3, (VARIANCE, True, ()): 3}, {(MEAN, False, ()): 2}
+    assert counted == {("", False, (4,)): 12, ("", False, ()): 3} | norm | by_hand | {(VARIANCE, False, ()): 2}
+
+
+def test_what_passes_a_layer_keeps_its_size():
+    linear, norm = filled(nn.Linear(400, 200), nn.BatchNorm1d(5000))
+    assert_close(linear.weight.std().item(), 0.1, rtol=0.05, atol=0)
+    assert_close(norm.weight.std().item(), 1.0, rtol=0.05, atol=0)
+    assert abs(linear.weight.mean()) < 0.01
+    assert 0.5 <= norm.running_var.min() < 0.6 and 1.4 < norm.running_var.max() <= 1.5

@@ -8,7 +8,7 @@ import torch
 from attention_lab.grading.closeness import same
 from attention_lab.grading.exercise import Misconception
 from attention_lab.grading.matching import AT_ONCE, Way
-from attention_lab.grading.observe import Observation, Question, Slope
+from attention_lab.grading.observe import Observation, Problem, Question, Slope
 from attention_lab.grading.properties import (
     AXIS_LOST,
     BORROWED,
@@ -17,12 +17,19 @@ from attention_lab.grading.properties import (
     DETACHED,
     FLAT,
     IMAGES_MIXED,
+    NO_IDENTITY_START,
+    OVERWRITTEN,
+    UNREGISTERED,
+    UNUSED,
     between,
     gradients,
     images_apart,
     leaves_input_alone,
     moves,
     parameters,
+    repeatable,
+    shape,
+    starts_as_identity,
     sums_to_one,
     together,
     values,
@@ -123,6 +130,18 @@ def test_a_right_output_has_the_slopes_of_the_right_answer_whatever_is_measured(
     assert slopes_told([Slope(None, (3.0, 3.0))], [Slope(3.0, (3.0, 3.0))], right=True) == [DETACHED, FLAT]
 
 
+@pytest.mark.parametrize(("coarsest", "near", "far"), [(torch.float64, 1.0005, 1.01), (torch.float32, 1.02, 1.2)])
+def test_a_slope_is_right_within_what_its_precision_allows(coarsest, near, far):
+    output = torch.ones(2, dtype=torch.float64)
+    right = Observation(values={"output": output}, slopes=[Slope(1.0, ())])
+    for autograd, meaning in ((near, None), (far, DETACHED)):
+        got = Observation(
+            values={"output": output}, repeated=output, slopes=[Slope(autograd, NOISE)], coarsest=coarsest
+        )
+        failure = gradients().failure(got, right, QUESTION)
+        assert (failure and failure.meaning) is meaning
+
+
 def test_a_wrong_output_is_said_to_be_cut_off_only_where_nothing_flows():
     assert slopes_told([Slope(3.0, (3.0, 8.0))], [Slope(5.0, ())], right=False) == [None, None]
     assert slopes_told([Slope(3.0, (7.0, 3.0))], [Slope(5.0, ())], right=False) == [None, None]
@@ -157,3 +176,146 @@ def test_a_hook_that_is_left_behind_is_a_change_and_so_is_a_function_that_was_to
     borrowed = written_out().failure(Observation(borrowed=("softmax",)), RIGHT, QUESTION)
     assert borrowed.got == "a call of softmax" and borrowed.meaning is BORROWED
     assert written_out().failure(Observation(), RIGHT, QUESTION) is None
+
+
+def told(asked, got: Observation, expected: Observation, *inputs: object, words: tuple[str, ...] = ()) -> tuple | None:
+    failure = asked.failure(got, expected, Question("probe", (), inputs, seed=0, words=words))
+    return failure and tuple(failure)
+
+
+def gives(output, **seen: object) -> Observation:
+    return Observation(values={"output": torch.as_tensor(output)}, **seen)
+
+
+def test_another_shape_is_told_with_that_of_the_input_and_a_batch_of_one_that_lost_its_axis_as_such():
+    x = torch.zeros(1, 3, 5, 1)
+    wide, lost, other = gives(torch.ones(1, 3, 1)), gives(torch.ones(3)), gives(torch.ones(1, 2))
+    assert told(shape(), wide, wide, x) is None
+    assert told(shape(), lost, wide, x) == ("(3,) for an input of (1, 3, 5, 1)", "(1, 3, 1)", AXIS_LOST)
+    assert told(shape(), other, wide, x) == ("(1, 2) for an input of (1, 3, 5, 1)", "(1, 3, 1)", None)
+    assert told(shape(), gives(torch.ones(2, 3)), gives(torch.ones(2, 3, 1)), 3) == ("(2, 3)", "(2, 3, 1)", None)
+    assert told(values(), lost, wide, x) == ("shape (3,)", "shape (1, 3, 1)", AXIS_LOST)
+
+
+def test_values_of_another_kind_and_those_that_are_no_numbers_are_told():
+    x = torch.zeros(2)
+    assert told(values(), gives([1, 2]), gives([1.0, 2.5]), x) == ("int64 numbers", "the dtype of x", None)
+    assert told(values(), gives([1.0, torch.nan]), gives([1.0, 2.0]), x) == ("nan or inf", "finite numbers", None)
+    assert told(values(), gives(2.0), gives(3.0), x) == ("2", "3", None)
+    assert told(values(), gives(2.0), gives(3), x)[:2] == ("2", "3")
+    assert told(values(), gives([1.0, -9.0]), gives([1.5, 2.0]), x) == ("output[1] = -9", "2", None)
+    assert told(values(), gives([1.0, 9.0]), gives([1.0, 2.0]), x) == ("output[1] = 9", "2", None)
+    assert values().name == "values of output" and values(name="its own").name == "its own"
+
+
+def test_right_values_say_nothing_and_a_statement_may_leave_a_larger_tolerance():
+    x = torch.zeros(2)
+    assert told(values(), gives([1.0, 2.0]), gives([1.0, 2.0]), x) is None
+    assert told(values(tolerance=0.1), gives([1.05]), gives([1.0]), x) is None
+    assert told(values(tolerance=0.1), gives([1.5]), gives([1.0]), x) == ("output[0] = 1.5", "1", None)
+
+
+def test_a_wrong_word_is_told_in_words_and_what_stands_beside_it_in_numbers():
+    got, right = (Observation(values={"output": torch.tensor(x), "mean": torch.tensor(float(x))}) for x in (0, 1))
+    asked = [torch.zeros(2)]
+    assert told(values(), got, right, *asked, words=("better", "worse")) == ('"better"', '"worse"', None)
+    assert told(values("mean"), got, right, *asked, words=("better", "worse")) == ("0", "1", None)
+
+
+def test_parameters_that_are_too_few_are_said_to_be_unregistered_only_where_they_are():
+    six, norm = Counter({("", False, (3,)): 6}), Counter({("", False, (3,)): 3, ("", True, ()): 3})
+    expected = gives(0.0, parameters=6, kinds=norm)
+    for hidden, meaning in ((False, None), (True, UNREGISTERED)):
+        assert told(parameters(), Observation(parameters=3, unregistered=hidden), expected)[2] is meaning
+        assert told(parameters(), Observation(parameters=6, kinds=six, unregistered=hidden), expected)[2] is meaning
+    assert told(parameters(), Observation(), expected) == ("0 for ()", "6", UNREGISTERED)
+    assert told(parameters(), Observation(parameters=6, kinds=norm), gives(0.0, parameters=6, kinds=six))[:2] == (
+        "3 numbers in normalisations",
+        "no numbers in normalisations",
+    )
+
+
+def test_of_the_sums_that_are_not_one_the_worst_is_told():
+    weights = torch.tensor([[0.5, 0.6], [0.5, -0.5]])
+    got = Observation(values={"weights": weights})
+    assert told(sums_to_one("weights", -1), got, got) == ("a sum of 0", "1", None)
+
+
+def test_what_stands_in_the_way_of_a_gradient_is_told():
+    right = gives([1.0], parameters=3, slopes=[Slope(1.0, ())])
+    assert told(gradients(), gives([1.0]), right) == ("no parameters to learn", "3", UNREGISTERED)
+    for message, told_as, meaning in (
+        ("modified by an inplace operation", "a tensor overwritten", OVERWRITTEN),
+        ("an in-place operation", "a tensor overwritten", OVERWRITTEN),
+        ("something else", "RuntimeError: something else", None),
+    ):
+        problems = {"gradient": Problem("RuntimeError", message)}
+        got = gives([1.0], parameters=3, problems=problems)
+        assert told(gradients(), got, right) == (told_as, "a gradient", meaning)
+        got.changed_input = True
+        assert told(gradients(), got, right)[2] is (meaning and CHANGES_INPUT)
+    got = gives([1.0], repeated=torch.tensor([1.0]), parameters=3, without_gradient=2, slopes=right.slopes)
+    assert told(gradients(), got, right) == ("none for 2 parameters", "a gradient for each parameter", UNUSED)
+
+
+def test_of_a_wrong_output_in_single_precision_a_slope_says_nothing_unless_there_is_none():
+    output = torch.ones(2)
+    right = Observation(values={"output": output + 1}, slopes=[Slope(5.0, ())])
+    for slope, meaning in ((3.0, None), (0.0, DETACHED)):
+        slopes = [Slope(slope, (7.0, 7.0))]
+        got = Observation(values={"output": output}, repeated=output, slopes=slopes, coarsest=torch.float32)
+        failure = gradients().failure(got, right, QUESTION)
+        assert (failure and failure.meaning) is meaning
+
+
+def test_a_property_is_tested_on_the_probes_and_after_the_calls_that_are_named():
+    made = [between(0, 1, "weights", ("a",)), sums_to_one("weights", 1, ("a",)), gradients(("a",)), moves(("a",))]
+    made += [shape("weights", ("a",)), values("weights", ("a",)), images_apart(("a",))]
+    assert [asked.on for asked in made] == [("a",)] * len(made)
+    assert [asked.record for asked in (made[0], made[1], made[4], made[5])] == ["weights"] * 4
+    assert leaves_input_alone().record == parameters().record == "build"
+    assert together("weights", "output").record == "output"
+
+
+def test_a_steep_slope_is_right_within_a_part_of_it():
+    for autograd, meaning in ((1000.5, None), (1010.0, DETACHED)):
+        found = slopes_told([Slope(autograd, NOISE)], [Slope(1000.0, ())], right=True)
+        assert found == [meaning, None]
+
+
+def test_an_answer_that_crashes_does_not_leave_its_input_alone():
+    crashed = Observation(problems={"output": Problem("ValueError", "no")})
+    assert told(leaves_input_alone(), crashed, RIGHT) == ("ValueError: no", "no error", None)
+    assert told(leaves_input_alone(), RIGHT, RIGHT) is None
+
+
+def test_a_fresh_module_must_give_back_its_input():
+    x = torch.rand(2, 3, dtype=torch.float64)
+    start = starts_as_identity()
+    assert told(start, Observation(fresh=x.float()), RIGHT, x) is None
+    assert told(start, Observation(fresh=x + 1), RIGHT, x) == (
+        "a fresh module changes x",
+        "x itself",
+        NO_IDENTITY_START,
+    )
+    assert told(start, Observation(fresh=x[:1]), RIGHT, x) == ("another shape than that of x", "x itself", None)
+    assert told(start, Observation(), RIGHT, x) == ("no output", "x itself", None)
+
+
+def test_a_second_call_must_give_the_same():
+    same_again, other = (gives([1.0], repeated=torch.tensor([x])) for x in (1.0, 2.0))
+    assert told(repeatable(), same_again, RIGHT) is None
+    assert told(repeatable(), other, RIGHT) == ("another result in the second call", "the same", CHANGING)
+
+
+def test_images_that_are_mixed_by_a_layer_that_eval_does_not_reach_are_told_so():
+    output = torch.rand(2, 3)
+    mixed = gives(output, repeated=output, alone=output[:1] + 1, unregistered=True)
+    assert told(images_apart(), mixed, mixed)[2] is UNREGISTERED
+    apart = gives(output, repeated=output, alone=output[:1])
+    assert told(images_apart(), apart, apart) is None
+
+
+def test_bounds_and_sums_are_told_with_what_was_got():
+    got = Observation(values={"weights": torch.tensor([-0.5, 0.25])})
+    assert told(between(0, 1, "weights"), got, got) == ("-0.5 to 0.25", "0 to 1", None)

@@ -41,6 +41,7 @@ NO_NOTEBOOKS = {
     "nothing in JSON": (b"null", "no list of cells"),
     "no cells": (b"{}", "no list of cells"),
     "cells that are no list": (b'{"cells": {}}', "no list of cells"),
+    "sheets that are none": (b'{"worksheets": [1]}', "no list of cells"),
     "without an end of brackets": (b"[" * 100_000, "not all of one"),
 }
 
@@ -62,6 +63,7 @@ ODD_CELLS = {
     "no id": {"id": None},
     "an id that is a number": {"id": 7},
     "an id that is too long": {"id": "x" * 65},
+    "an id with an accent": {"id": "café"},
     "an id with blanks": {"id": "my cell"},
     "tags that are a number": {"metadata": {"tags": 7}},
     "tags that are no tags": {"metadata": {"tags": ["x", "x", "a,b", 3, ""]}},
@@ -95,6 +97,11 @@ def test_what_a_lesson_needs_of_a_cell_is_kept():
     cell = plain({"cell_type": "markdown", "id": "mine", "source": ["# A\r\n", "b"], "attachments": picture})
     assert (cell.id, cell.source, cell.attachments) == ("mine", "# A\nb", picture)
     assert plain(CODE | {"metadata": {"tags": ["demo"]}}).metadata.tags == ["demo"]
+
+
+def test_a_heading_of_an_old_notebook_is_one_in_markdown():
+    cell = plain({"cell_type": "heading", "source": "Doubling", "level": 2})
+    assert (cell.cell_type, cell.source) == ("markdown", "# Doubling")
 
 
 def test_outputs_are_kept_only_where_they_are_asked_for():

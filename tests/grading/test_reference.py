@@ -1,6 +1,7 @@
 """The course's own answers are known wherever they hide; an own answer is never taken for one."""
 
 import functools
+import sys
 import types
 
 import pytest
@@ -12,6 +13,7 @@ from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import ask
 from attention_lab.grading.reference import used_by
 from attention_lab.mechanisms import SqueezeExcitation, squeeze
+from attention_lab.mechanisms.arguments import require_shape
 
 
 class Subclass(SqueezeExcitation):
@@ -60,9 +62,23 @@ def test_the_courses_own_is_found(exercise, answer):
     assert used_by(answer, ask(asked), asked.records)
 
 
+def test_the_first_that_runs_is_named_and_nothing_goes_on_watching():
+    before = sys.getprofile()
+    for exercise, answer in (("squeeze", squeeze), ("squeeze-excitation", SqueezeExcitation)):
+        asked = EXERCISES[exercise]
+        assert used_by(answer, ask(asked), asked.records) == answer.__name__
+    assert sys.getprofile() is before
+
+
 def test_an_own_answer_is_nobody_elses():
     asked = EXERCISES["squeeze"]
     assert used_by(lambda x: x.mean((2, 3)), ask(asked), asked.records) is None
+
+    def with_its_shape_required(x):
+        require_shape(x, "N C H W")
+        return x.mean((2, 3))
+
+    assert used_by(with_its_shape_required, ask(asked), asked.records) is None
 
 
 def test_a_check_says_so_and_gives_nothing():

@@ -121,3 +121,46 @@ def test_one_single_number_is_no_relation():
 
 def test_the_sizes_of_a_shape_are_no_values():
     assert relation([Pair(torch.tensor([4, 6]), torch.tensor([2, 3]), "", "", ())]) is None
+
+
+def pair(got: torch.Tensor, expected: torch.Tensor, call: str = "x (3)", arguments: str = "", *inputs) -> Pair:
+    return Pair(got, expected, call, arguments, inputs)
+
+
+def test_a_relation_that_holds_in_one_of_two_questions_is_not_told():
+    right = [numbers(2, 3, 4, 5, seed=seed) for seed in (1, 2)]
+    for wrong in (lambda x: x + 1, torch.tanh, lambda x: 2 * x, lambda x: x.transpose(1, 2), lambda x: x.flip(1)):
+        for first, second in ((wrong, torch.cos), (torch.cos, wrong)):
+            assert relation([pair(first(right[0]), right[0]), pair(second(right[1]), right[1])]) is None
+
+
+def test_a_factor_is_found_also_where_a_right_value_is_zero_and_the_questions_have_other_sizes():
+    right = torch.tensor([0.0, 1.0, -2.0])
+    for factors, words in (((4, 4), "4"), ((4, 8), "d")):
+        asked = [pair(right * d, right, "", f"{name}={d}, d={d}") for name, d in zip("ab", factors)]
+        assert relation(asked).name == f"every value is {words} times what it should be"
+
+
+def test_two_values_are_enough_to_be_shifted_and_an_argument_may_be_missing_in_a_question():
+    assert relation([pair(torch.tensor([2.0, 4.0]), torch.tensor([1.0, 3.0]))]).name == "every value is 1 too large"
+    x, y = numbers(2, 3, seed=1), numbers(2, 3, seed=2)
+    with_both = pair(x.cos() * y.exp(), x.exp(), "x (2, 3), y (2, 3)", "", x, y)
+    assert relation([with_both, pair(y.cos() * x, y.exp(), "x (2, 3)", "", y)]) is None
+
+
+def test_of_a_vector_the_place_that_is_wrong_is_told():
+    right = numbers(5)
+    wrong = torch.cat([right[:-1], right[-1:] + 3])
+    assert relation([pair(wrong, right)]).name == "the last place along axis 0 is wrong, the others are right"
+
+
+def test_the_border_is_told_only_where_all_inside_it_is_right():
+    right = numbers(1, 2, 6, 6)
+    border, inside = (torch.zeros(6, 6, dtype=torch.bool) for _ in range(2))
+    border[0, :3] = border[:, -1] = True
+    for row, column in ((1, 1), (2, 3), (4, 4)):
+        inside[row, column] = True
+        told = relation([pair(torch.where(border | inside, right.cos(), right), right)])
+        assert told is None or "border" not in told.name
+        inside[row, column] = False
+    assert "along the border" in relation([pair(torch.where(border, right.cos(), right), right)]).name

@@ -11,7 +11,7 @@ from nbgrader.api import Gradebook
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.utils import compute_checksum
 
-from attention_lab.grading.repair import Release, marked, restore
+from attention_lab.grading.repair import Own, Release, marked, restore
 
 READ_ONLY = {"grade": False, "solution": False, "locked": True}
 SOLUTION = {"grade": False, "solution": True, "locked": False}
@@ -244,3 +244,21 @@ def test_a_released_notebook_serves_as_well_as_the_gradebook(lesson):
     cells["why"]["cell_type"] = "code"
     submission = json.dumps({"cells": [*cells.values()]}).encode()
     assert restore(Release.of_notebook(released), submission) == restore(lesson, submission)
+
+
+def test_what_was_handed_in_keeps_its_outputs_where_they_are_asked_for(lesson):
+    """In the lesson's cells, in the learner's own, and in what was written into a test."""
+    shown = {"outputs": [{"output_type": "stream", "name": "stdout", "text": "3"}], "execution_count": 1}
+    cells = {name: cell | (shown if cell["cell_type"] == "code" else {}) for name, cell in handed_in().items()}
+    cells["double-values"]["source"] += "\nprint(3)"
+    submission = json.dumps({"cells": [*cells.values()]}).encode()
+    for outputs, text in ((True, ["3"] * 6), (False, [])):
+        notebook, _ = restore(lesson, submission, outputs)
+        assert [output.text for cell in notebook.cells for output in cell.get("outputs", [])] == text
+
+
+def test_a_task_is_put_back_and_without_a_kernel_none_is_named():
+    task = Own("markdown", "Draw it.", mark("why") | {"grade": False, "solution": False, "task": True})
+    notebook, notes = restore(Release({"why": task}), json.dumps({"cells": []}).encode())
+    assert [cell.source for cell in notebook.cells] == ["Draw it."] and len(notes) == 1
+    assert notebook.metadata == {}

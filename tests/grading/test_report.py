@@ -34,6 +34,9 @@ def test_the_mistake_is_named_then_asked_about_then_compared():
         "Compare: z = mean(x)",
     ]
     assert len(text(Report("a-b", 2, (FAILED,))).splitlines()) == 1
+    assert len(text(Report("a-b", 2, (PASSED,), misconception=MISTAKE)).splitlines()) == 1
+    without = Misconception("max", "a maximum", "Which pooling is it?")
+    assert len(text(Report("a-b", 2, (FAILED,), misconception=without)).splitlines()) == 3
 
 
 def test_a_verdict_is_there_as_data_too():
@@ -56,7 +59,22 @@ def test_the_table_marks_what_passed_and_what_failed_and_escapes_what_it_shows()
     assert "&lt;1&gt;" in shown and "2 &amp; 3" in shown and "<1>" not in shown
 
 
+def test_the_tables_head_gives_the_points_of_a_passed_check_only():
+    passed, failed = (html(Report("a-b", 2, rows)).split("</tr>")[0] for rows in ((PASSED,), (PASSED, FAILED)))
+    assert "2 points" in passed and "expected" not in passed
+    assert "got" in failed and "expected" in failed and "points" not in failed
+
+
 def test_what_failed_for_one_reason_is_one_row():
     row = Row("shape", False, "an error", "no error")
     shown = html(Report("a-b", 2, (row, PASSED, Row("values", False, "an error", "no error"))))
     assert shown.count("an error") == 1 and "✗ shape, values" in shown
+
+
+def test_the_whole_table_has_a_head_and_a_row_for_each_property():
+    cells = [("th", "a-b", "got", "expected"), ("td", "✓ shape", "", ""), ("td", "✗ values", "1", "2")]
+    rows = ("".join(f'<{tag} style="text-align:left">{text}</{tag}>' for text in texts) for tag, *texts in cells)
+    report = Report("a-b", 2, (PASSED, Row("values", False, "1", "2")))
+    assert html(report) == f'<table style="margin:0">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
+    head = "".join(f'<th style="text-align:left">{text}</th>' for text in ("a-b", "", "2 points"))
+    assert f"<tr>{head}</tr>" in html(Report("a-b", 2, (PASSED,)))

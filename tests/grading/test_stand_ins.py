@@ -51,13 +51,19 @@ def test_a_stack_holds_the_layers_that_are_named():
 
 
 def test_special_stacks_are_what_they_are_called():
-    frozen, repeated, tied, one_sided = (
-        StandIn(name, ARGUMENTS[name]).build() for name in ("frozen", "repeated", "tied", "one-sided")
-    )
+    frozen, repeated, tied = (StandIn(name, ARGUMENTS[name]).build() for name in ("frozen", "repeated", "tied"))
     assert not any(p.requires_grad for p in frozen[0].parameters()) and frozen[2].weight.requires_grad
     assert len(repeated) == 3 and len({id(layer) for layer in repeated}) == 1
     assert tied[0] is not tied[-1] and tied[0].weight is tied[-1].weight
-    assert (one_sided[-1].weight[0] < 0).all() and (one_sided[-1].weight[1] > 0).all()
+    for seed in range(20):
+        one_sided = StandIn("one-sided", ARGUMENTS["one-sided"], seed).build()
+        assert (one_sided[-1].weight[0] < 0).all() and (one_sided[-1].weight[1] > 0).all()
+
+
+def test_a_scaled_stack_is_multiplied_by_the_mean_of_its_numbers():
+    scaled = StandIn("scaled", (3, *STACK)).build()
+    x = torch.rand(1, 3, 5, 6)
+    torch.testing.assert_close(scaled(x), nn.Sequential.forward(scaled, x) * scaled.scale.mean())
 
 
 def test_a_gate_has_weights_between_zero_and_one_that_scale_its_input():

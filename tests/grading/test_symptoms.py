@@ -77,10 +77,13 @@ def test_ids_are_told_apart():
 
 def test_an_error_that_is_not_known_is_not_explained():
     assert of_error(Problem("RuntimeError", "something else")) is None
+    assert of_error(Problem("RuntimeError", "out of memory")).equation == ""
+    assert of_error(Problem("RuntimeError", "out of memory", "f", 3, "y = x")).equation == "line 3: y = x"
 
 
 def test_an_argument_that_is_never_read_is_named():
-    assert of_unused(["reduction"], "h = C / r").name == "reduction is never used"
+    told = of_unused(["reduction"], "h = C / r")
+    assert (told.name, told.equation) == ("reduction is never used", "h = C / r")
     assert of_unused(["x", "branch", "se"], "h = C / r").name == "x, branch and se are never used"
     assert of_unused([], "h = C / r") is None
 
@@ -123,8 +126,11 @@ def test_as_many_numbers_in_other_layers_are_no_mistake():
 
 def test_several_other_layers_are_not_guessed_at():
     assert of_layers(observed(("A", 1), ("B", 2)), RIGHT) is None
+    one, two = observed(("A", 5)), observed(("B", 16), ("B", 16))
+    assert of_layers(one, two) is None and of_layers(two, one) is None
 
 
 def test_a_layer_made_in_every_call_is_told_with_its_line():
     told = of_made_in_calls(7, "nn.BatchNorm2d(1)")
     assert told.name == "a layer is made anew in every call, in line 7: nn.BatchNorm2d(1)" and "?" in told.question
+    assert told.equation == "layers are attributes of self, made in __init__"
