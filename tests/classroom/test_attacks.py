@@ -74,6 +74,28 @@ def squeeze(x):
     "errors-silent": (["get_ipython().showtraceback = lambda *a, **k: None"], WRONG, DESERVED),
     "no-cells-run": (["get_ipython().run_cell = lambda *a, **k: None"], WRONG, AT_MOST),
     "builtins": (["import builtins\nbuiltins.all = builtins.any = lambda *a: True"], WRONG, AT_MOST),
+    # the grader's memory, time and files
+    "short-message-of-many-lists": (
+        [
+            """
+import os, socket, stat, struct
+from safetensors.torch import save
+nothing, bomb = save({}), b"[" + b"[]," * 20_000_000 + b"[]]"
+for number in range(3, 60):
+    try:
+        if stat.S_ISSOCK(os.fstat(number).st_mode):
+            line = socket.socket(fileno=os.dup(number))
+            line.settimeout(20)
+            line.sendall(struct.pack("<II", len(bomb), len(nothing)) + bomb + nothing)
+    except OSError:
+        pass
+"""
+        ],
+        WRONG,
+        AT_MOST,
+    ),
+    "half-characters-shown": (["print(chr(0xD800))", "raise ValueError(chr(0xDFFF))"], RIGHT, {3}),
+    "boxes-in-boxes": (["from IPython.display import HTML\nHTML('<div>' * 100_000)"], RIGHT, {3}),
     # the reference
     "imported": ([], "from attention_lab.mechanisms import squeeze", {1}),
     "called": (
