@@ -327,17 +327,15 @@ def grade(
         same = all(row.before == row.now for row in rows)
         click.echo("The verdicts are the same." if same else "The verdicts differ.")
         return
-    from .overview.learners import NothingGraded, standing, summary
+    from .overview.learners import notebooks, standing, summary
 
     handed_in = sorted(folder.parent.name for folder in root.glob(f"submitted/*/{lesson}"))
     if not handed_in:
         raise CourseError(f"nobody has handed in {lesson}: there is no submitted/STUDENT/{lesson}.")
     if not any(fnmatchcase(name, student) for name in handed_in):
         raise CourseError(f"{student} has handed in nothing of {lesson}; who has: {', '.join(handed_in)}.")
-    try:
-        standing(root, lesson)
-    except NothingGraded as error:
-        raise CourseError(f"{error}.") from error
+    if not notebooks(root, lesson):
+        raise CourseError(f"{lesson} is not in the gradebook yet: nbgrader generate_assignment {lesson} --force")
     bars: list[Any] = []
 
     def tell(done: int, all: int) -> None:

@@ -196,7 +196,7 @@ def mail(file: File) -> tuple[Who, list[File]]:
     for part in message.walk():
         if named := part.get_filename():
             data = part.get_payload(decode=True) or b""
-            files.append(File((safe(named.replace("\\", "/"))[-1],), lambda data=data: data, time))
+            files.append(File((safe(re.split(r"[/\\]", named)[-1])[-1],), lambda data=data: data, time))
     if not files:
         raise Refused("a mail with nothing attached")
     return Who(name or address, "", address), files
@@ -258,7 +258,7 @@ class Roster:
 
     def find(self, who: Who) -> set[str]:
         """The ids that a person may have."""
-        for key in (who.address.casefold(), *keys(who.name, turned=False)):
+        for key in (who.address.casefold(), who.name.casefold(), *keys(who.name, turned=False)):
             if key and key in self.ids:
                 return self.ids[key]
         return set()

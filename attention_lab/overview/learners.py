@@ -91,20 +91,13 @@ def learners(root: Path, lesson: str) -> list[Learner]:
 
 
 def standing(root: Path, lesson: str) -> list[Learner]:
-    """Everyone of the class by name, with status and reason alone: no graded notebook is read.
-
-    Raises: NothingGraded.
-    """
+    """Everyone of the class by name, with status and reason alone: no graded notebook is read."""
     course = course_of(root)
     graded = folders(course, course.autograded_directory, lesson)
     handed_in = folders(course, course.submitted_directory, lesson)
     with Gradebook(course.db_url) as gradebook:
         names, given, _ = by_student(gradebook, lesson)
-        notebooks = gradebook.db.query(Notebook.name).join(Assignment).filter_by(name=lesson)
-        expected = {f"{notebook}.ipynb" for (notebook,) in notebooks}
-    if not expected:
-        raise NothingGraded(f"{lesson} is not in the gradebook yet: nbgrader generate_assignment {lesson} --force")
-    found = []
+    expected, found = notebooks(root, lesson), []
     for name in sorted(names | graded.keys() | handed_in.keys()):
         if name in given and name in graded and any(graded[name].glob("*.ipynb")):
             waiting = any(grade.waiting for grade in given[name].values())
@@ -112,6 +105,13 @@ def standing(root: Path, lesson: str) -> list[Learner]:
         else:
             found.append(Learner(name, *why_not(handed_in.get(name), expected)))
     return found
+
+
+def notebooks(root: Path, lesson: str) -> set[str]:
+    """The files of a lesson's notebooks, by the gradebook; none if it does not know the lesson."""
+    with Gradebook(course_of(root).db_url) as gradebook:
+        names = gradebook.db.query(Notebook.name).join(Assignment).filter_by(name=lesson)
+        return {f"{name}.ipynb" for (name,) in names}
 
 
 def course_of(root: Path) -> CourseDirectory:
