@@ -40,3 +40,8 @@ c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for the first and
     "attention_lab.classroom.autograde.SavedTogether",
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
+
+# Uncomment for points off when a lesson is handed in late: one a day, after `nbgrader db assignment add LESSON --duedate TIME`.
+# c.AssignLatePenalties.plugin_class = "attention_lab.classroom.late.PerDay"
+# Uncomment to let `nbgrader collect` take a later submission in the place of an earlier one, as `attention-lab collect` does.
+# c.ExchangeCollect.update = True

@@ -333,7 +333,7 @@ def grade(
     if not handed_in:
         raise CourseError(f"nobody has handed in {lesson}: there is no submitted/STUDENT/{lesson}.")
     if not any(fnmatchcase(name, student) for name in handed_in):
-        raise CourseError(f"{student} has handed in nothing of {lesson}; who has: {', '.join(handed_in)}.")
+        raise CourseError(f"there is no {lesson} of {student}; there is that of {', '.join(handed_in)}.")
     if not notebooks(root, lesson):
         raise CourseError(f"{lesson} is not in the gradebook yet: nbgrader generate_assignment {lesson} --force")
     bars: list[Any] = []

@@ -6,6 +6,7 @@
 Where nbgrader still fails on a submission, the others are graded, and the command ends with a list of who was not.
 """
 
+import logging
 import re
 import warnings
 from glob import glob
@@ -43,6 +44,7 @@ class OneByOne(Exporter):
 
         Raises: NbGraderException where somebody was, as nbgrader does.
         """
+        self.log.addFilter(not_canceled)
         try:
             self.convert()
         except KeyboardInterrupt:
@@ -50,6 +52,8 @@ class OneByOne(Exporter):
         except BaseException:
             self.tell()
             raise
+        finally:
+            self.log.removeFilter(not_canceled)
         self.tell()
         if self.reasons:
             raise NbGraderException(f"{len(self.reasons)} left out")
@@ -107,6 +111,11 @@ class Submission(OneByOne, NotebookExporter):
         if notes:
             self.log.warning("put right in what %s handed in: %s", asked["student"], " ".join(notes))
         return self.from_notebook_node(notebook, resources, **settings)
+
+
+def not_canceled(record: logging.LogRecord) -> bool:
+    """Whether nbgrader says anything else than that somebody has stopped it, who knows."""
+    return record.msg != "Canceled"
 
 
 def put_right(file: bytes, asked: dict[str, str], outputs: bool = False) -> tuple[NotebookNode, list[str]]:

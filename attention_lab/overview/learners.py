@@ -22,6 +22,7 @@ from traitlets.config import PyFileConfigLoader
 
 from ..classroom.standing import UNGRADED, why_not
 from ..feedback.marks import Exercise, Mark, sections
+from ..grading.reading import source_of
 
 GRADED, WAITING = "graded", "waiting for a person"
 
@@ -170,7 +171,7 @@ def learner(name: str, files: Iterable[Path], given: dict[tuple[str, str], Given
     exercises = []
     for file in files:
         cells = json.loads(file.read_bytes())["cells"]
-        cells = [from_dict(cell) for cell in cells if "nbgrader" in cell["metadata"]]
+        cells = [from_dict(cell | {"source": source_of(cell)}) for cell in cells if "nbgrader" in cell["metadata"]]
         for cell in cells:
             about = cell.metadata.nbgrader
             about.score, about.points, _ = given.get(
