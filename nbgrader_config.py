@@ -41,7 +41,7 @@ c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for the first and
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
 
-# Uncomment for points off when a lesson is handed in late: one a day, after `nbgrader db assignment add LESSON --duedate TIME`.
+# Uncomment for a point off each day that a lesson is late, once `nbgrader db assignment add LESSON --duedate TIME` says when.
 # c.AssignLatePenalties.plugin_class = "attention_lab.classroom.late.PerDay"
-# Uncomment to let `nbgrader collect` take a later submission in the place of an earlier one, as `attention-lab collect` does.
+# Uncomment to let `nbgrader collect` take a later submission in an earlier one's place, as `attention-lab collect` does.
 # c.ExchangeCollect.update = True
