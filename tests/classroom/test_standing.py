@@ -22,7 +22,7 @@ def test_each_has_a_word_of_its_own(tmp_path: Path, status):
     word, reason = why_not(tmp_path, {"lesson.ipynb"})
     assert word == status and word in UNGRADED
     assert reason == "cbam.ipynb: of another lesson" or status != "not placed"
-    assert "lesson (1).ipynb" in reason and "collect" in reason or status != "renamed"
+    assert ("lesson (1).ipynb" in reason and "collect" in reason) or status != "renamed"
 
 
 def test_a_link_is_refused_and_a_pipe_is_not_read(tmp_path: Path):
