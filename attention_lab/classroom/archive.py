@@ -35,11 +35,13 @@ class File(NamedTuple):
     path: from the top, in Unicode's composed form (NFC).
     read: gives its content. Raises: Refused.
     time: when it was last changed, by the download; None where that is not told.
+    refused: why it is not taken; empty where it is.
     """
 
     path: tuple[str, ...]
     read: Callable[[], bytes]
     time: datetime | None
+    refused: str = ""
 
     @property
     def name(self) -> str:

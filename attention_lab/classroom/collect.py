@@ -100,8 +100,13 @@ def collect(download: Path, root: Path, lesson: str, roster: "Roster | None" = N
     """
     lessons = Lessons(root)
     files, refused = opened(download)
-    rows = [Row("", name, NOT_PLACED, None, reason) for name, reason in refused.items()]
-    people: dict[Who, Person] = defaultdict(Person)
+    rows, people = [], defaultdict(Person)
+    for name, reason in refused.items():
+        path = tuple(filter(None, name.split("/")))
+        if name.startswith("/") or not path or path[0] == ".." or ":" in path[0]:
+            rows.append(Row("", name, NOT_PLACED, None, reason))
+        else:  # somebody's, who would be absent if nothing else is theirs
+            files.append(File(path, never, None, reason))
     for file in unwrapped([file for file in files if not of_a_system(file)], lessons, roster):
         try:
             who, mine, *remark = owner(file, lessons)
@@ -109,6 +114,9 @@ def collect(download: Path, root: Path, lesson: str, roster: "Roster | None" = N
             rows.append(Row("", "/".join(file.path), NOT_PLACED, file.time, str(reason)))
             continue
         person = people[who]
+        if file.refused:
+            person.refused["/".join(mine[0].path)] = file.refused
+            continue
         person.files += mine
         person.remarks += remark
     ids = identified(people, roster, existing(root))
@@ -116,6 +124,7 @@ def collect(download: Path, root: Path, lesson: str, roster: "Roster | None" = N
         student, remark = ids[who]
         if not student:
             rows += [Row(who.name, "/".join(f.path), NOT_PLACED, f.time, remark) for f in person.files]
+            rows += [Row(who.name, name, NOT_PLACED, None, reason) for name, reason in person.refused.items()]
             continue
         person.remarks.append(remark)
         unpack(person)
@@ -123,6 +132,10 @@ def collect(download: Path, root: Path, lesson: str, roster: "Roster | None" = N
             person.files = [file._replace(time=None) for file in person.files]
         rows += hand_in(person, student, root, lesson, lessons)
     return sorted(rows, key=lambda row: (row.student == "", row.student, row.told == LEFT, row.file))
+
+
+def never() -> bytes:
+    raise Refused("not taken")
 
 
 def failed(rows: list[Row]) -> bool:
@@ -169,7 +182,7 @@ def owner(file: File, lessons: "Lessons") -> tuple[Who, list[File]] | tuple[Who,
         mine = [file._replace(path=(found["file"],), time=None)]
         late = ["marked LATE, which does not say by how much: without a time"] if found["late"] else []
         return Who(found["name"], found["number"]), mine, *late
-    if not inner and top.casefold().endswith(".eml"):
+    if not inner and top.casefold().endswith(".eml") and not file.refused:
         return mail(file)
     folders = [part for part in file.path[:-1] if not lessons.is_around(part)]
     if folders:
@@ -417,8 +430,8 @@ def hand_in(person: Person, student: str, root: Path, lesson: str, lessons: Less
         note(folder, list(wrong), [f"{row.file}: {row.remark}" for row in rows + refused])
         return rows + refused
 
-    never = datetime.min.replace(tzinfo=UTC)
-    found.sort(key=lambda each: (each.file.time or never, each.exact))
+    unknown = datetime.min.replace(tzinfo=UTC)
+    found.sort(key=lambda each: (each.file.time or unknown, each.exact))
     chosen = {each.name: each for each in found}
     first = next(iter(chosen.values()))
     new = {f"{each.name}.ipynb": each.content for each in chosen.values()}

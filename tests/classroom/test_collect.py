@@ -320,6 +320,15 @@ def test_a_hostile_file_costs_itself_alone(course):
     assert not (course.parent / NAME).exists()
 
 
+def test_who_has_handed_in_nothing_but_what_is_refused_is_not_absent(course):
+    rows = take(
+        course, {f"Mal O_15_assignsubmission_file_/../{NAME}": ADA, f"Ada L_1_assignsubmission_file_/{NAME}": ADA}
+    )
+    assert {row.student: row.told for row in rows} == {"ada-l": "placed", "mal-o": "not placed"}
+    status, reason = why_not(course / "submitted" / "mal-o" / LESSON, {NAME})
+    assert status == "not placed" and "a path that leaves the folder" in reason
+
+
 def test_a_linked_folder_is_not_written_through(course, tmp_path):
     (tmp_path / "outside").mkdir()
     (course / "submitted").mkdir()
