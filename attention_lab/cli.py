@@ -277,8 +277,15 @@ def collect(download: Path, lesson: str, students: Path | None, no_times: bool) 
         rows = collecting.collect(download, root, lesson, roster, not no_times)
     except collecting.Refused as reason:
         raise CourseError(f"{reason}.") from reason
+    shown = collecting.printable
     texts = [
-        [row.student, row.file, row.told, f"{row.time:%Y-%m-%d %H:%M} UTC" if row.time else "", row.remark]
+        [
+            shown(row.student),
+            shown(row.file),
+            row.told,
+            f"{row.time:%Y-%m-%d %H:%M} UTC" if row.time else "",
+            shown(row.remark, 500),
+        ]
         for row in rows
     ]
     click.echo(Table(f"{lesson} from {download}", ["student", "file", "what became of it", "handed in", ""], texts))

@@ -220,8 +220,8 @@ def known(time: datetime) -> datetime | None:
     return time if datetime(1980, 1, 3, tzinfo=UTC) < time < datetime.now(UTC) + timedelta(days=1) else None
 
 
-def printable(name: str) -> str:
-    """A name that a terminal shows as it is."""
+def printable(name: str, most: int = 120) -> str:
+    """A name that a terminal shows as it is, in so many letters at most."""
     text = name.encode("utf-8", "backslashreplace").decode()
     text = "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in text)
-    return text if len(text) <= 120 else f"{text[:117]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -188,6 +188,8 @@ def owner(file: File, lessons: "Lessons") -> tuple[Who, list[File]] | tuple[Who,
     if folders:
         depth = file.path.index(folders[0])
         return Who(folders[0]), [file._replace(path=file.path[depth + 1 :])]
+    if Path(file.name).suffix.casefold() not in (".ipynb", ".zip", *OTHER_ARCHIVES):
+        raise Refused(file.refused or "in no student's folder, and no notebook")
     name = lessons.without_names(Path(file.name).stem)
     if not name:
         raise Refused("its name does not say whose it is")
@@ -445,7 +447,7 @@ def hand_in(person: Person, student: str, root: Path, lesson: str, lessons: Less
             rows.append(Row(student, each.file.name, ASIDE_, each.file.time, remark))
     time = max((each.file.time for each in chosen.values() if each.file.time), default=None)
     told, remark = place(root, student, lesson, new, time)
-    remarks = [remark, *(each.remark for each in chosen.values()), *person.remarks]
+    remarks = [remark, *(each.remark for each in chosen.values()), *dict.fromkeys(person.remarks)]
     rows.append(Row(student, ", ".join(sorted(new)), told, time, "; ".join(filter(None, remarks))))
     return rows + refused
 

@@ -162,6 +162,12 @@ def test_a_file_of_nobody_is_told(course):
     assert not placed(course)
 
 
+def test_what_lies_around_makes_no_student(course):
+    rows = take(course, {"grades.csv": b"", f"ada/{NAME}": ADA})
+    assert [(row.student, row.file) for row in rows if row.told == "not placed"] == [("", "grades.csv")]
+    assert [path.name for path in (course / "submitted").iterdir()] == ["ada"]
+
+
 def test_nothing_at_all_is_a_failure(course):
     assert failed(take(course, {}))
 
