@@ -333,7 +333,8 @@ def identified(people: Iterable[Who], roster: Roster | None, known: dict[str, st
         numbers = {who.number for who in those}
         if id and len(numbers) > 1:
             for who in those:
-                ids[who] = f"{ids[who][0]}-{who.number}", "several have this name: told apart by the number"
+                remark = "several have this name: told apart by the number"
+                ids[who] = f"{ids[who][0]}-{who.number}", "; ".join(filter(None, (ids[who][1], remark)))
         elif id and len(those) > 1 and not roster:
             names = " and ".join(who.name for who in those)
             ids |= dict.fromkeys(those, ("", f"{names} would have the same id: rename one, or give a list of students"))
