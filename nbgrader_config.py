@@ -41,3 +41,8 @@ c.Autograde.autograde_preprocessors = [  # nbgrader's own, but for the first and
     "attention_lab.classroom.autograde.SavedTogether",
     "nbgrader.preprocessors.AssignLatePenalties",
 ]
+
+# Uncomment for a point off each day that a lesson is late, once `nbgrader db assignment add LESSON --duedate TIME` says when.
+# c.AssignLatePenalties.plugin_class = "attention_lab.classroom.late.PerDay"
+# Uncomment to let `nbgrader collect` take a later submission in an earlier one's place, as `attention-lab collect` does.
+# c.ExchangeCollect.update = True

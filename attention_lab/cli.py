@@ -4,6 +4,8 @@ import os
 import sys
 import sysconfig
 import time
+from collections import Counter
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -56,6 +58,15 @@ def chosen(known: list[str], asked: tuple[str, ...]) -> list[str]:
         if len(names) != 1:
             raise CourseError(f"there is no one lesson {lesson}; the lessons are {', '.join(known)}.")
     return sorted({name for names in found for name in names}) if asked else known
+
+
+def one_lesson(root: Path, asked: str) -> str:
+    """The lesson of the course at ``root`` with this name or number."""
+    known = sorted({file.parent.name for file in (root / "solutions").glob("*/*") if file.suffix in (".py", ".ipynb")})
+    found = [name for name in known if name == asked] or [name for name in known if name.startswith(asked)]
+    if len(found) != 1:
+        raise CourseError(f"there is no lesson {asked}; the lessons are {', '.join(known)}.")
+    return found[0]
 
 
 def prepend(variable: str, path: str | Path) -> None:
@@ -237,6 +248,53 @@ def doctor() -> None:
 
 
 @main.command()
+@click.argument("download", type=click.Path(exists=True, path_type=Path))
+@click.argument("lesson")
+@click.option(
+    "--students",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A table (CSV) with the columns id, name and email; without, an id is made of each name.",
+)
+@click.option("--no-times", is_flag=True, help="The times in the download are not those of handing in.")
+def collect(download: Path, lesson: str, students: Path | None, no_times: bool) -> None:
+    """Put what a class has uploaded to its place: submitted/STUDENT/LESSON/NOTEBOOK.ipynb.
+
+    DOWNLOAD is a zip or folder from Moodle, Canvas or a mailbox. A zip is never trusted. The newer submission counts, an
+    earlier one is kept in the folder `earlier`. What has been put nowhere is told with the reason.
+
+    Exit status: 0 if every student's notebook is in its place; 1 if there was none, or something could not be placed; 2
+    if the download cannot be read.
+    """
+    root = course_root()
+    lesson = one_lesson(root, lesson)
+    from .classroom import collect as collecting
+    from .table import Table
+
+    if not collecting.Lessons(root).of(lesson):
+        raise CourseError(f"{lesson} has not been released: nbgrader generate_assignment {lesson} --force")
+    try:
+        roster = collecting.Roster(students) if students else None
+        rows = collecting.collect(download, root, lesson, roster, not no_times)
+    except collecting.Refused as reason:
+        raise CourseError(f"{reason}.") from reason
+    shown = collecting.printable
+    texts = [
+        [
+            shown(row.student),
+            shown(row.file),
+            row.told,
+            f"{row.time:%Y-%m-%d %H:%M} UTC" if row.time else "",
+            shown(row.remark, 500),
+        ]
+        for row in rows
+    ]
+    click.echo(Table(f"{lesson} from {download}", ["student", "file", "what became of it", "handed in", ""], texts))
+    counts = Counter(row.told for row in rows)
+    click.echo(f"\n{', '.join(f'{count} {told}' for told, count in counts.items()) or 'nothing was handed in'}.")
+    sys.exit(collecting.failed(rows))
+
+
+@main.command()
 @click.argument("lesson")
 @click.option("--student", default="*", show_default=True, help="One of them, or a pattern.")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes on this machine.")
@@ -250,10 +308,14 @@ def grade(
 ) -> None:
     """Grade what was handed in of a lesson, as `nbgrader autograde` does, with several workers.
 
-    LESSON is a name such as 02-squeeze-excitation. What has not changed since it was graded is left alone, so an
-    interrupted run goes on where it stopped.
+    LESSON is a name such as 02-squeeze-excitation, or its number. What has not changed since it was graded is left
+    alone, so an interrupted run goes on where it stopped.
+
+    Exit status: 0 if everyone who has handed in has a grade; 1 if somebody is left out, with the reason; 2 if nothing
+    could be begun; 130 if interrupted. Whoever has handed in nothing is told, and counts for nothing here.
     """
     root = course_root()
+    lesson = one_lesson(root, lesson)
     from .classroom import grade as grading
     from .classroom.sandbox import missing
     from .table import Table
@@ -272,6 +334,15 @@ def grade(
         same = all(row.before == row.now for row in rows)
         click.echo("The verdicts are the same." if same else "The verdicts differ.")
         return
+    from .overview.learners import notebooks, standing, summary
+
+    handed_in = sorted(folder.parent.name for folder in root.glob(f"submitted/*/{lesson}"))
+    if not handed_in:
+        raise CourseError(f"nobody has handed in {lesson}: there is no submitted/STUDENT/{lesson}.")
+    if not any(fnmatchcase(name, student) for name in handed_in):
+        raise CourseError(f"there is no {lesson} of {student}; there is that of {', '.join(handed_in)}.")
+    if not notebooks(root, lesson):
+        raise CourseError(f"{lesson} is not in the gradebook yet: nbgrader generate_assignment {lesson} --force")
     bars: list[Any] = []
 
     def tell(done: int, all: int) -> None:
@@ -287,8 +358,14 @@ def grade(
     finally:
         for bar in bars:
             bar.render_finish()
+    if ahead.interrupted:
+        click.echo(f"interrupted; {ahead.done} of {ahead.all} graded; run the same command to go on", err=True)
+        sys.exit(130)
     click.echo(f"{ahead.done} notebooks graded in {time.monotonic() - start:.0f} s, {ahead.unchanged} unchanged.")
-    sys.exit(ahead.failed)
+    those = [learner for learner in standing(root, lesson) if fnmatchcase(learner.name, student)]
+    click.echo("\n".join(summary(those)))
+    left_out = any(learner.name in handed_in and not learner.is_graded for learner in those)
+    sys.exit(ahead.failed or left_out)
 
 
 @main.command()
@@ -297,19 +374,18 @@ def grade(
 def report(lesson: str, anonymous: bool) -> None:
     """Write what was graded of a lesson as a page for its teacher, and as a table for a spreadsheet.
 
-    LESSON is a name such as 02-squeeze-excitation. Both lie in the course's folder `report`.
+    LESSON is a name such as 02-squeeze-excitation, or its number. Both lie in the course's folder `report`. Who has no
+    grade is told here too, by the reason.
     """
     root = course_root()
-    from .course.source import lessons
+    lesson = one_lesson(root, lesson)
     from .overview.class_page import page, without_names
-    from .overview.learners import NothingGraded, learners
+    from .overview.learners import NothingGraded, learners, summary
     from .overview.sheet import sheet
 
     try:
         found = learners(root, lesson)
     except NothingGraded as error:
-        if lesson not in lessons(root):
-            raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(lessons(root))}.") from error
         raise CourseError(f"{error}.") from error
     found = without_names(found) if anonymous else found
     (root / "report").mkdir(exist_ok=True)
@@ -317,6 +393,7 @@ def report(lesson: str, anonymous: bool) -> None:
         file = root / "report" / f"{lesson}{'-anonymous' if anonymous else ''}.{kind}"
         file.write_text(text, encoding="utf-8")
         click.echo(file)
+    click.echo("\n".join(summary(found)))
 
 
 @main.command()
@@ -331,11 +408,9 @@ def report(lesson: str, anonymous: bool) -> None:
 def simulate(lesson: str, students: int, graded: int, alone: int, workers: int, no_sandbox: bool) -> None:
     """Measure what grading takes on this machine, and say what it would take for a large class."""
     root = course_root()
+    lesson = one_lesson(root, lesson)
     from .course import simulate as simulation
-    from .course.source import lessons
 
-    if lesson not in lessons(root):
-        raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(lessons(root))}.")
     sizes = max(graded, alone), min(graded, alone), workers
     for table in simulation.simulate(
         root, root / "simulated", lesson, students, *sizes, not no_sandbox, tell=click.echo

@@ -227,7 +227,7 @@ def test_report_writes_a_page_and_a_table_with_names_and_without(course):
     shutil.copy(ROOT / "notebooks" / "02-squeeze-excitation" / "squeeze-excitation.ipynb", folder)
     for options in [], ["--anonymous"]:
         done = run("report", "01-doubling", *options, cwd=course)
-        page, table = map(Path, done.stdout.splitlines())
+        page, table, *_ = map(Path, done.stdout.splitlines())
         assert page.parent == table.parent == course / "report"
         assert [("ada" in file.read_text().replace("metadata", "")) for file in (page, table)] == [not options] * 2
     assert len(list((course / "report").iterdir())) == 4

@@ -10,6 +10,7 @@ import hashlib
 import json
 import platform
 import secrets
+import shutil
 from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +29,7 @@ from .beside import refused, taken
 from .inspection import Limits
 from .job import Job, done
 from .sandbox import OTHERWISE, missing
+from .standing import NOT_YET, why_not
 
 RECORD = "attention_lab"
 """The name of what a graded notebook's metadata hold of its grading."""
@@ -90,36 +92,39 @@ class Confined(Submission):
         judged = Judged(parent=self)
         if judged.enabled and not judged.no_sandbox and (lack := missing()):
             raise SystemExit(f"{lack}\n{OTHERWISE}")
-        converter = self.parent
+        self.leave_out(converter := self.parent)
         self.begin, converter.init_assignment = converter.init_assignment, self.begin_without_refused
         if Judged.ahead:
             Judged.ahead.start(converter, judged)
 
-    def begin_without_refused(self, lesson: str, student: str) -> None:
-        """Let nbgrader copy what was handed in, but for links and compiled code.
+    def leave_out(self, converter: Autograde) -> None:
+        """Leave to nbgrader only what can be graded: no notebook that is a link, renamed or cannot be read.
 
-        Raises: Refused where the notebook, or the folder that it is in, is a link or no plain file.
+        What was graded of an earlier submission goes, so that nobody takes it for this one's.
         """
-        coursedir, folder = self.parent.coursedir, Path(self.parent._format_source(lesson, student))
-        if folder.is_symlink() or folder.parent.is_symlink():
-            self.reasons[student] = "what was handed in is a link"
-            raise Refused(self.reasons[student])
-        no = refused(folder)
+        expected = self.expected()
+        for folder in sorted(converter.assignments) if expected else []:
+            status, reason = why_not(Path(folder), expected)
+            if status != NOT_YET:
+                del converter.assignments[folder]
+                self.reasons[student := self.student(folder)] = reason
+                shutil.rmtree(converter._format_dest(converter.coursedir.assignment_id, student), ignore_errors=True)
+
+    def why_not(self, folder: Path) -> str:
+        status, reason = why_not(folder, self.expected())
+        return "see the error above" if status == NOT_YET else reason
+
+    def begin_without_refused(self, lesson: str, student: str) -> None:
+        """Let nbgrader copy what was handed in, but for links and compiled code."""
+        coursedir, no = self.parent.coursedir, refused(Path(self.parent._format_source(lesson, student)))
         for name, reason in no.items():
             self.log.warning("not taken from %s: %s, which is %s", student, name, reason)
-            if name.endswith(".ipynb"):
-                self.reasons[student] = f"{name} is {reason}"
-                raise Refused(self.reasons[student])
         before = coursedir.ignore
         coursedir.ignore = [*before, *(glob.escape(Path(name).name) for name in no)]
         try:
             self.begin(lesson, student)
         finally:
             coursedir.ignore = before
-
-
-class Refused(Exception):
-    """A submission that is not graded, and why."""
 
 
 def record(seed: int, submission: str) -> dict[str, Any]:

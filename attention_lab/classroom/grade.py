@@ -46,7 +46,7 @@ class Ahead:
         self.executor, self.most, self.force, self.tell = executor, most, force, tell
         self.begun: deque[tuple[dict[str, str], Job, Future]] = deque()
         self.unchanged = self.done = self.all = 0
-        self.failed = False
+        self.failed = self.interrupted = False
 
     def start(self, converter: Autograde, judged: Judged) -> None:
         """Leave to nbgrader only what has changed since it was graded, and begin with the first of it."""
@@ -78,6 +78,13 @@ class Ahead:
         except BrokenProcessPool:  # a worker was killed
             self.workers = self.executor()
             return self.workers.submit(done, job)
+
+    def stop(self) -> None:
+        """End the workers, whatever they are doing."""
+        processes = list((getattr(self.workers, "_processes", None) or {}).values())
+        self.workers.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.kill()
 
     def result(self, asked: dict[str, str], wanted: Job) -> tuple[Job, str]:
         """The job as it was done, and the notebook with its verdicts."""
@@ -156,6 +163,9 @@ def grade(
             NbGraderApp.launch_instance(["autograde", lesson, "--student", student, *settings])
     except SystemExit as end:
         ahead.failed = bool(end.code)
+    except KeyboardInterrupt:
+        ahead.interrupted = True
+        ahead.stop()
     finally:
         Judged.ahead = None
     return ahead

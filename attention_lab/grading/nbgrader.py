@@ -6,7 +6,7 @@
 Where nbgrader still fails on a submission, the others are graded, and the command ends with a list of who was not.
 """
 
-import atexit
+import logging
 import re
 import warnings
 from glob import glob
@@ -17,7 +17,7 @@ from nbconvert.exporters import Exporter, NotebookExporter
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook
-from nbgrader.apps import NbGrader
+from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearOutput
 from sqlalchemy.exc import SAWarning
@@ -37,8 +37,26 @@ class OneByOne(Exporter):
         self.reasons: dict[str, str] = {}
         coursedir = self.parent.coursedir
         coursedir.get_existing_timestamp = self.timestamp  # nbgrader gives up on a bad one and has no setting for it
-        if isinstance(self.parent.parent, NbGrader):  # a command, not Formgrader's server
-            atexit.register(self.tell, coursedir.assignment_id, coursedir.student_id)
+        self.convert, self.parent.convert_notebooks = self.parent.convert_notebooks, self.convert_and_tell
+
+    def convert_and_tell(self) -> None:
+        """Let nbgrader convert, then tell who was left out; one that is interrupted has left nobody out.
+
+        Raises: NbGraderException where somebody was, as nbgrader does.
+        """
+        self.log.addFilter(not_canceled)
+        try:
+            self.convert()
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            self.tell()
+            raise
+        finally:
+            self.log.removeFilter(not_canceled)
+        self.tell()
+        if self.reasons:
+            raise NbGraderException(f"{len(self.reasons)} left out")
 
     def timestamp(self, folder: str) -> Any:
         """When a submission was handed in; None where that cannot be read, as where it is not told."""
@@ -55,22 +73,31 @@ class OneByOne(Exporter):
             self.reasons[resources["nbgrader"]["student"]] = f"{Path(filename).name}: {in_one_line(error)}"
             raise
 
-    def tell(self, lesson: str, students: str) -> None:
-        source, dest = self.parent._format_source, self.parent._format_dest
-        with Gradebook(self.parent.coursedir.db_url) as gradebook:
-            found = [known for known in gradebook.assignments if known.name == lesson]
-            expected = {f"{notebook.name}.ipynb" for known in found for notebook in known.notebooks}
+    def tell(self) -> None:
+        coursedir, dest = self.parent.coursedir, self.parent._format_dest
         lines = []
-        for folder in sorted(glob(source(lesson, students))):
-            student = re.fullmatch(source("(?P<lesson>.*)", "(?P<student>.*)", escape=True), folder)["student"]
-            if list(Path(dest(lesson, student)).glob(f"*{self.file_extension}")):
-                continue
-            there = {file.name for file in Path(folder).glob("*")}
-            misnamed = f"no {' or '.join(expected)}; there is: {', '.join(sorted(there)) or 'nothing'}"
-            reason = misnamed if expected and not there & expected else "see the error above"
-            lines.append(f"  {student}: {self.reasons.get(student, reason)}")
+        for folder in sorted(glob(self.parent._format_source(coursedir.assignment_id, coursedir.student_id))):
+            student = self.student(folder)
+            if not list(Path(dest(coursedir.assignment_id, student)).glob(f"*{self.file_extension}")):
+                lines.append(f"  {student}: {self.reasons.get(student) or self.why_not(Path(folder))}")
         if lines:
             self.log.error("\n".join([f"{self.parent._output_directory}, left out:", *lines]))
+
+    def student(self, folder: str) -> str:
+        """Whose folder it is, of those that the command reads."""
+        pattern = self.parent._format_source("(?P<lesson>.*)", "(?P<student>.*)", escape=True)
+        return re.fullmatch(pattern, folder)["student"]
+
+    def why_not(self, folder: Path) -> str:
+        """Why there is nothing of a folder, if nothing has been met yet."""
+        return "see the error above"
+
+    def expected(self) -> set[str]:
+        """The names of the lesson's notebooks, by the gradebook; none if it does not know the lesson."""
+        coursedir = self.parent.coursedir
+        with Gradebook(coursedir.db_url) as gradebook:
+            found = [known for known in gradebook.assignments if known.name == coursedir.assignment_id]
+            return {f"{notebook.name}.ipynb" for known in found for notebook in known.notebooks}
 
 
 class Submission(OneByOne, NotebookExporter):
@@ -84,6 +111,11 @@ class Submission(OneByOne, NotebookExporter):
         if notes:
             self.log.warning("put right in what %s handed in: %s", asked["student"], " ".join(notes))
         return self.from_notebook_node(notebook, resources, **settings)
+
+
+def not_canceled(record: logging.LogRecord) -> bool:
+    """Whether nbgrader says anything else than that somebody has stopped it, who knows."""
+    return record.msg != "Canceled"
 
 
 def put_right(file: bytes, asked: dict[str, str], outputs: bool = False) -> tuple[NotebookNode, list[str]]:

@@ -7,12 +7,12 @@ from statistics import mean, median
 from jinja2 import ChoiceLoader, PackageLoader
 from markupsafe import Markup
 
+from ..classroom.standing import UNGRADED
 from ..feedback.page import POLICY, TEMPLATES
-from .learners import ABSENT, NOT_YET, REFUSED, RENAMED, UNREADABLE, Learner
+from .learners import Learner
 from .tally import bars, held, stopped, tallies, untouched
 
 PAGES = TEMPLATES.overlay(loader=ChoiceLoader([PackageLoader("attention_lab.overview", ""), TEMPLATES.loader]))
-UNGRADED = (UNREADABLE, REFUSED, RENAMED, NOT_YET, ABSENT)
 
 
 def page(lesson: str, learners: list[Learner]) -> str:

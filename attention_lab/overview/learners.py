@@ -20,13 +20,11 @@ from nbgrader.api import (
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import PyFileConfigLoader
 
-from ..classroom.beside import refused
+from ..classroom.standing import UNGRADED, why_not
 from ..feedback.marks import Exercise, Mark, sections
-from ..grading.reading import Unreadable, cells_of
+from ..grading.reading import source_of
 
 GRADED, WAITING = "graded", "waiting for a person"
-ABSENT, RENAMED, REFUSED = "absent", "renamed", "refused"
-UNREADABLE, NOT_YET = "not readable", "not graded yet"
 
 
 class NothingGraded(Exception):
@@ -52,9 +50,9 @@ class Learner:
 
     name: str
     status: str
+    reason: str = ""
     exercises: list[Exercise] = field(default_factory=list)
     penalty: float = 0
-    reason: str = ""
 
     @property
     def is_graded(self) -> bool:
@@ -79,29 +77,62 @@ def learners(root: Path, lesson: str) -> list[Learner]:
 
     Raises: NothingGraded.
     """
-    config = PyFileConfigLoader("nbgrader_config.py", str(root)).load_config()
-    course = CourseDirectory(config=config, root=str(root))
-
-    def folders(step: str) -> dict[str, Path]:
-        places = Path(course.format_path(step, "*", lesson)).parent.parent.glob("*")
-        return {place.name: place / lesson for place in places if (place / lesson).exists() or place.is_symlink()}
-
-    graded, handed_in = folders(course.autograded_directory), folders(course.submitted_directory)
+    course = course_of(root)
+    graded = folders(course, course.autograded_directory, lesson)
     if not graded:
         raise NothingGraded(f"nothing of {lesson} is graded yet: attention-lab grade {lesson}")
     with Gradebook(course.db_url) as gradebook:
-        names, given, penalties = by_student(gradebook, lesson)
-        notebooks = {name for (name,) in gradebook.db.query(Notebook.name).join(Assignment).filter_by(name=lesson)}
-    found = []
+        _, given, penalties = by_student(gradebook, lesson)
+    return [
+        learner(each.name, sorted(graded[each.name].glob("*.ipynb")), given[each.name], penalties[each.name])
+        if each.is_graded
+        else each
+        for each in standing(root, lesson)
+    ]
+
+
+def standing(root: Path, lesson: str) -> list[Learner]:
+    """Everyone of the class by name, with status and reason alone: no graded notebook is read."""
+    course = course_of(root)
+    graded = folders(course, course.autograded_directory, lesson)
+    handed_in = folders(course, course.submitted_directory, lesson)
+    with Gradebook(course.db_url) as gradebook:
+        names, given, _ = by_student(gradebook, lesson)
+    expected, found = notebooks(root, lesson), []
     for name in sorted(names | graded.keys() | handed_in.keys()):
-        files = sorted(graded[name].glob("*.ipynb")) if name in graded else []
-        if files and name in given:
-            found.append(learner(name, files, given[name], penalties[name]))
+        if name in given and name in graded and any(graded[name].glob("*.ipynb")):
+            waiting = any(grade.waiting for grade in given[name].values())
+            found.append(Learner(name, WAITING if waiting else GRADED))
         else:
-            expected = {f"{notebook}.ipynb" for notebook in notebooks}
-            status, reason = why_not(handed_in.get(name), expected)
-            found.append(Learner(name, status, reason=reason))
+            found.append(Learner(name, *why_not(handed_in.get(name), expected)))
     return found
+
+
+def notebooks(root: Path, lesson: str) -> set[str]:
+    """The files of a lesson's notebooks, by the gradebook; none if it does not know the lesson."""
+    with Gradebook(course_of(root).db_url) as gradebook:
+        names = gradebook.db.query(Notebook.name).join(Assignment).filter_by(name=lesson)
+        return {f"{name}.ipynb" for (name,) in names}
+
+
+def course_of(root: Path) -> CourseDirectory:
+    return CourseDirectory(config=PyFileConfigLoader("nbgrader_config.py", str(root)).load_config(), root=str(root))
+
+
+def folders(course: CourseDirectory, step: str, lesson: str) -> dict[str, Path]:
+    """Where a lesson of each student lies in a step of nbgrader's."""
+    places = Path(course.format_path(step, "*", lesson)).parent.parent.glob("*")
+    return {place.name: place / lesson for place in places if (place / lesson).exists() or place.is_symlink()}
+
+
+def summary(found: list[Learner], most: int = 10) -> list[str]:
+    """How many have which status, a line for each; of those without a grade, who."""
+    lines = [f"{len(found)} student{'' if len(found) == 1 else 's'}"]
+    for status in (GRADED, WAITING, *UNGRADED):
+        if those := [learner.name for learner in found if learner.status == status]:
+            names = f": {', '.join(those[:most])}{', ...' if len(those) > most else ''}" if status in UNGRADED else ""
+            lines.append(f"  {len(those)} {status}{names}")
+    return lines
 
 
 def by_student(
@@ -140,7 +171,7 @@ def learner(name: str, files: Iterable[Path], given: dict[tuple[str, str], Given
     exercises = []
     for file in files:
         cells = json.loads(file.read_bytes())["cells"]
-        cells = [from_dict(cell) for cell in cells if "nbgrader" in cell["metadata"]]
+        cells = [from_dict(cell | {"source": source_of(cell)}) for cell in cells if "nbgrader" in cell["metadata"]]
         for cell in cells:
             about = cell.metadata.nbgrader
             about.score, about.points, _ = given.get(
@@ -149,30 +180,4 @@ def learner(name: str, files: Iterable[Path], given: dict[tuple[str, str], Given
         waiting = {cell for (notebook, cell), grade in given.items() if grade.waiting and notebook == file.stem}
         exercises += [section for section in sections(cells, waiting) if isinstance(section, Exercise)]
     status = WAITING if any(grade.waiting for grade in given.values()) else GRADED
-    return Learner(name, status, exercises, penalty)
-
-
-def why_not(folder: Path | None, expected: set[str]) -> tuple[str, str]:
-    """Why a learner has no grade, in a word and in a few.
-
-    folder: where what was handed in lies, if anything was.
-    expected: the names of the lesson's notebooks.
-    """
-    if folder is None:
-        return ABSENT, "nothing was handed in"
-    if folder.is_symlink() or folder.parent.is_symlink():
-        return REFUSED, "what was handed in is a link"
-    there = {path.name for path in folder.iterdir()} - {"timestamp.txt"}
-    if not there:
-        return ABSENT, "the folder is empty"
-    for name, reason in refused(folder).items():
-        if name.endswith(".ipynb"):
-            return REFUSED, f"{name} is {reason}"
-    if not there & expected:
-        return RENAMED, f"no {' or '.join(sorted(expected))}; there is: {', '.join(sorted(there))}"
-    try:
-        for name in there & expected:
-            cells_of((folder / name).read_bytes())
-    except (Unreadable, OSError) as error:
-        return UNREADABLE, str(error)
-    return NOT_YET, "attention-lab grade has not come to it, or says why not"
+    return Learner(name, status, "", exercises, penalty)

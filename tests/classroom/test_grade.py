@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,6 +101,46 @@ def test_one_that_cannot_be_read_is_told_and_the_others_are_graded(made):
     (made.hands_in("fay", [], RIGHT) / "checked.ipynb").write_text("{")
     assert "fay: checked.ipynb: no notebook" in grade(made)
     assert made.scores() == DESERVED | {"fay": None}
+
+
+def test_a_renamed_notebook_is_told_in_one_line_with_what_to_do(made):
+    folder = made.hands_in("gus", [], RIGHT)
+    (folder / "checked.ipynb").rename(folder / "checked (1) Gus.ipynb")
+    done = subprocess.run([*COMMAND, "--student", "gus"], cwd=made.root, capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "gus: no checked.ipynb; there is: checked (1) Gus.ipynb (rename it, or let `attention-lab collect`" in said
+    assert "1 renamed: gus" in said and "Traceback" not in said and "generate_assignment" not in said
+
+
+def test_a_misspelt_lesson_and_an_unknown_student_are_told(made):
+    for words, told in (
+        (["02-chekced"], "there is no lesson 02-chekced; the lessons are 02-checked."),
+        ([CHECKED, "--student", "eve"], f"there is no {CHECKED} of eve; there is that of ada, bob, cyd, dan, eva."),
+    ):
+        command = [*COMMAND[: -1 - len(UNCONFINED)], *words, *UNCONFINED]
+        done = subprocess.run(command, cwd=made.root, capture_output=True, text=True)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {told}\n")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no process groups to interrupt")
+def test_an_interrupted_run_says_how_far_it_has_come_and_leaves_nobody_out(made):
+    shutil.rmtree(made.root / "submitted" / "bob")
+    made.hands_in("bob", ["while True: pass"], RIGHT)
+    grading = subprocess.Popen(
+        [*COMMAND, "--workers", "1"], cwd=made.root, start_new_session=True, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    deadline = time.monotonic() + 300
+    while not (made.root / "autograded" / "bob" / CHECKED).exists() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(1)
+    os.killpg(grading.pid, signal.SIGINT)
+    said, _ = grading.communicate(timeout=60)
+    assert grading.returncode == 130
+    assert said.splitlines()[-1] == "interrupted; 1 of 5 graded; run the same command to go on"
+    assert "left out" not in said and "Canceled" not in said and "Traceback" not in said
+    assert made.notebook("ada").exists() and not made.notebook("bob").exists()
 
 
 KILLED = """

@@ -12,7 +12,7 @@ STUB = error("NotImplementedError", "still a stub")
 
 def learner(name: str, *cells: NotebookNode, waiting: tuple[str, ...] = (), penalty: float = 0) -> Learner:
     exercises = [part for part in sections(list(cells), set(waiting)) if isinstance(part, Exercise)]
-    return Learner(name, WAITING if waiting else GRADED, exercises, penalty)
+    return Learner(name, WAITING if waiting else GRADED, "", exercises, penalty)
 
 
 def solved(id: str, points: float, of: float, *shown: NotebookNode, ends: tuple = ()) -> list[NotebookNode]:

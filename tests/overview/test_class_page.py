@@ -6,8 +6,9 @@ from bs4 import BeautifulSoup
 from classmates import MAXIMUM, STUB, learner, solved
 from graded import read_by_a_person, words
 
+from attention_lab.classroom.standing import ABSENT, RENAMED
 from attention_lab.overview.class_page import page, without_names
-from attention_lab.overview.learners import ABSENT, RENAMED, Learner
+from attention_lab.overview.learners import Learner
 
 CLASS = [
     learner("ada", *solved("a", 2, 2), read_by_a_person("text", 0, 3), waiting=("text",)),

@@ -101,7 +101,7 @@ def test_who_has_no_grade_has_a_reason(course):
     assert found.pop("dan")[0] == "not readable"
     assert found == {
         "ada": ("absent", "nothing was handed in"),
-        "cleo": ("renamed", "no lesson.ipynb; there is: cleo.ipynb"),
+        "cleo": ("renamed", "no lesson.ipynb; there is: cleo.ipynb (rename it, or let `attention-lab collect` do so)"),
         "eve": ("not graded yet", "attention-lab grade has not come to it, or says why not"),
         "finn": ("absent", "the folder is empty"),
         "gus": ("refused", "lesson.ipynb is a link"),
