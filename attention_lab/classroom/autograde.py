@@ -16,8 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
 
-import nbformat
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor, SaveAutoGrades
@@ -58,7 +57,7 @@ class Judged(Execute):
         asked, converter = resources["nbgrader"], self.parent.parent
         job = self.job(nb, files(converter, asked["assignment"], asked["student"]))
         job, judged = self.ahead.result(asked, job) if self.ahead else (job, done(job))
-        nb = nbformat.reads(judged, as_version=4)
+        nb = from_dict(json.loads(judged))
         nb.metadata[RECORD] = record(job.seed, digest(converter, asked))
         return nb, resources
 
@@ -67,7 +66,7 @@ class Judged(Execute):
         limits = Limits(self.timeout, self.seconds_a_check, self.seconds)
         seed = secrets.randbits(63) if seed is None else seed
         confined, follows = not self.no_sandbox, self.follow_through
-        return Job(nbformat.writes(nb), files, self.skip_cells_with_tag, limits, confined, seed, follows)
+        return Job(json.dumps(nb), files, self.skip_cells_with_tag, limits, confined, seed, follows)
 
 
 class SavedTogether(SaveAutoGrades):
@@ -113,6 +112,11 @@ class Confined(Submission):
     def why_not(self, folder: Path) -> str:
         status, reason = why_not(folder, self.expected())
         return "see the error above" if status == NOT_YET else reason
+
+    def put_right(self, file: bytes, asked: dict[str, str]) -> tuple[NotebookNode, list[str]]:
+        """As it was put right for the process that has judged it, if it was."""
+        ready = Judged.ahead and Judged.ahead.ready.pop((asked["student"], asked["notebook"]), None)
+        return ready.notebook if ready and ready.file == file else super().put_right(file, asked)
 
     def begin_without_refused(self, lesson: str, student: str) -> None:
         """Let nbgrader copy what was handed in, but for links and compiled code."""

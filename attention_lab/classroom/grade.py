@@ -5,6 +5,7 @@ gradebook, so what it writes is what it writes alone.
 """
 
 import gc
+import json
 import multiprocessing
 import shutil
 from collections import deque
@@ -17,6 +18,7 @@ from typing import Any, NamedTuple
 
 import nbformat
 import torch
+from nbformat import NotebookNode, from_dict
 from nbgrader import api
 from nbgrader.apps import NbGraderApp
 from nbgrader.converters import Autograde
@@ -33,6 +35,13 @@ from .process import warm
 AHEAD = 4  # jobs for each worker that are begun before nbgrader asks for them
 
 
+class Ready(NamedTuple):
+    """A file that was handed in, and the notebook as it was put right, with what had to be."""
+
+    file: bytes
+    notebook: tuple[NotebookNode, list[str]]
+
+
 class Ahead:
     """Submissions that are run and judged before nbgrader gets to them.
 
@@ -45,6 +54,7 @@ class Ahead:
     def __init__(self, executor: Callable[[], Executor], most: int, force: bool, tell: Callable[[int, int], None]):
         self.executor, self.most, self.force, self.tell = executor, most, force, tell
         self.begun: deque[tuple[dict[str, str], Job, Future]] = deque()
+        self.ready: dict[tuple[str, str], Ready] = {}
         self.unchanged = self.done = self.all = 0
         self.failed = self.interrupted = False
 
@@ -61,12 +71,26 @@ class Ahead:
             else:
                 shutil.rmtree(graded, ignore_errors=True)
                 changed |= handed_in
-        self.all, self.jobs = len(changed), jobs(converter, judged, changed)
+        self.all, self.jobs = len(changed), self.jobs_of(converter, judged, changed)
         if self.all:
             warm(not judged.no_sandbox)  # all workers share it
             self.workers = self.executor()
             self.tell(0, self.all)
             self.begin()
+
+    def jobs_of(
+        self, converter: Autograde, judged: Judged, handed_in: dict[str, dict[str, str]]
+    ) -> Iterator[tuple[dict[str, str], Job]]:
+        """What nbgrader will ask for, in its order, as far as it can be read."""
+        for notebook, asked in handed_in.items():
+            try:
+                file = Path(notebook).read_bytes()
+                ready = put_right(file, asked)
+                job = judged.job(ready[0], files(converter, asked["assignment"], asked["student"]))
+            except Exception:  # nbgrader will meet it too, and tell it
+                continue
+            self.ready[asked["student"], asked["notebook"]] = Ready(file, ready)
+            yield asked, job
 
     def begin(self) -> None:
         while len(self.begun) < self.most and (following := next(self.jobs, None)):
@@ -100,18 +124,6 @@ class Ahead:
         self.done += 1
         self.tell(self.done, self.all)
         return found or (wanted, done(wanted))
-
-
-def jobs(
-    converter: Autograde, judged: Judged, handed_in: dict[str, dict[str, str]]
-) -> Iterator[tuple[dict[str, str], Job]]:
-    """What nbgrader will ask for, in its order, as far as it can be read."""
-    for notebook, asked in handed_in.items():
-        try:
-            nb, _ = put_right(Path(notebook).read_bytes(), asked)
-            yield asked, judged.job(nb, files(converter, asked["assignment"], asked["student"]))
-        except Exception:  # nbgrader will meet it too, and tell it
-            continue
 
 
 def asked_of(converter: Autograde, notebook: str) -> dict[str, str]:
@@ -213,7 +225,7 @@ def again(root: Path, lesson: str, student: str, fresh: bool, sandbox: bool = Tr
     for notebook in notebooks:
         before = nbformat.read(notebook, as_version=4)
         seed = None if fresh else before.metadata[RECORD]["seed"]
-        now = nbformat.reads(done(judged.job(before, files(converter, lesson, student), seed)), as_version=4)
+        now = from_dict(json.loads(done(judged.job(before, files(converter, lesson, student), seed))))
         for was, cell in zip(before.cells, now.cells, strict=True):
             if is_grade(cell) and not is_solution(cell) and cell.cell_type == "code":
                 rows.append(Regraded(cell.metadata.nbgrader.grade_id, *(determine_grade(c)[0] for c in (was, cell))))

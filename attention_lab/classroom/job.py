@@ -1,11 +1,11 @@
 """A job: one submission to be run and judged, by whatever process; with the same seed it is asked the same again."""
 
 import functools
+import json
 import re
 from dataclasses import dataclass
 
-import nbformat
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from nbformat.v4 import new_output
 from nbgrader.utils import is_grade, is_solution
 
@@ -25,7 +25,7 @@ BESIDE_ITS_CODE = "Checked in the kernel, beside the code that it checks.\n"
 class Job:
     """A submission.
 
-    notebook: as JSON, put right for grading.
+    notebook: as JSON with whole texts, put right for grading.
     files: what lies beside it, by path.
     skipped: the tag of cells that are not run.
     sandbox: whether it is confined.
@@ -46,10 +46,10 @@ class Job:
         return self.files == other.files and self.cells() == other.cells()
 
     def cells(self) -> list[tuple[str, str, str]]:
-        return [(cell.id, cell.cell_type, cell.source) for cell in self.read().cells]
+        return [(cell["id"], cell["cell_type"], cell["source"]) for cell in json.loads(self.notebook)["cells"]]
 
     def read(self) -> NotebookNode:
-        return nbformat.reads(self.notebook, as_version=4)
+        return from_dict(json.loads(self.notebook))
 
 
 def done(job: Job) -> str:
@@ -58,7 +58,7 @@ def done(job: Job) -> str:
     start = functools.partial(observer, job.sandbox, job.files, drawn(job.seed, "cells"))
     with Inspection(start, job.limits, job.seed) as inspection:
         inspect(notebook, inspection, job.skipped, job.follow_through)
-    return nbformat.writes(notebook)
+    return json.dumps(notebook)
 
 
 def inspect(notebook: NotebookNode, inspection: Inspection, skipped: str, follow_through: bool) -> None:

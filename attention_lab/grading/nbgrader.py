@@ -107,10 +107,13 @@ class Submission(OneByOne, NotebookExporter):
         if not self.parent._sanitizing:  # what this class has put right already is read once more
             return super().from_file(file_stream, resources, **settings)
         asked = resources["nbgrader"]
-        notebook, notes = put_right(file_stream.buffer.read(), asked, outputs=not ClearOutput(parent=self).enabled)
+        notebook, notes = self.put_right(file_stream.buffer.read(), asked)
         if notes:
             self.log.warning("put right in what %s handed in: %s", asked["student"], " ".join(notes))
         return self.from_notebook_node(notebook, resources, **settings)
+
+    def put_right(self, file: bytes, asked: dict[str, str]) -> tuple[NotebookNode, list[str]]:
+        return put_right(file, asked, outputs=not ClearOutput(parent=self).enabled)
 
 
 def not_canceled(record: logging.LogRecord) -> bool:

@@ -1,5 +1,6 @@
 """A submission that was run and judged holds what its cells show and what its checks say; a seed asks the same again."""
 
+import json
 from dataclasses import replace
 
 import nbformat
@@ -19,7 +20,7 @@ def graded(source: str, id: str, points: int = 1) -> nbformat.NotebookNode:
 
 def job(*cells, files=(), limits=Limits(20, 20, 100), seed=1) -> Job:  # noqa: B008
     made = new_notebook(cells=[new_code_cell(cell) if isinstance(cell, str) else cell for cell in cells])
-    return Job(nbformat.writes(made), dict(files), "demo", limits, False, seed)
+    return Job(json.dumps(made), dict(files), "demo", limits, False, seed)
 
 
 def shown(job: Job) -> list[list]:
