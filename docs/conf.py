@@ -33,6 +33,9 @@ html_math_renderer = "mathml"
 # A page's source would be a way around what the page leaves out.
 html_copy_source = False
 html_show_sourcelink = False
+html_show_search_summary = False  # it asks a server for the pages, and a site in a folder has none
+
+smartquotes = False  # quotation marks are those of the source, in code and in prose
 
 nb_execution_mode = "off"
 nb_merge_streams = True

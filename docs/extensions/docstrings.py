@@ -58,6 +58,12 @@ def process(app: Sphinx, what: str, name: str, object: Any, options: Any, lines:
     lines[:] = restructured(lines)
 
 
+def skip(app: Sphinx, what: str, name: str, object: Any, skipped: bool, options: Any) -> bool | None:
+    """Whether a member is left out: the items of a named tuple are told in its docstring."""
+    return True if (getattr(object, "__doc__", None) or "").startswith("Alias for field number") else None
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", process, priority=100)  # before napoleon reads what is left
+    app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True}
