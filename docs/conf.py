@@ -6,7 +6,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "extensions"), str(HERE.parent)]
 
-from attention_lab import __version__
+from attention_lab import __version__  # noqa: E402 (found by the line above)
 
 project = "attention-lab"
 author = "attention-lab contributors"

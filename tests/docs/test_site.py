@@ -98,7 +98,7 @@ def test_a_solution_on_a_page_would_be_found():
 
 def test_no_source_and_no_notebook_can_be_downloaded(site):
     assert not [file for file in site.rglob("*") if file.suffix in (".ipynb", ".py", ".md", ".zip")]
-    assert not (site / "_sources").exists() and not (site / "_downloads").exists()
+    assert not list((site / "_sources").glob("*")) and not (site / "_downloads").exists()
     assert not [link for file in pages(site) for link in page(file).select("a[download]")]
 
 
