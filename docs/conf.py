@@ -35,7 +35,8 @@ html_copy_source = False
 html_show_sourcelink = False
 html_show_search_summary = False  # it asks a server for the pages, and a site in a folder has none
 
-smartquotes = False  # quotation marks are those of the source, in code and in prose
+smartquotes_action = "D"  # dashes; quotation marks are those of the source
+highlight_language = "text"
 
 nb_execution_mode = "off"
 nb_merge_streams = True

@@ -11,16 +11,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "authors.md"
-BLOCK = re.compile(r"```\{code-block\} (\w+)\n:caption: (.*?)\n\n(.*?)^```", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"```\{code-block\} \w+\n:caption: (new file|in) `(.*?)`\n\n(.*?)^```", re.DOTALL | re.MULTILINE)
 PARTS = ("attention_lab", "solutions", "notebooks", "tests", "nbgrader_config.py", "pyproject.toml")
 MADE = shutil.ignore_patterns("__pycache__", "mine", ".*")
 
 
 def follow(guide: str, course: Path) -> None:
     """Write the whole files of a guide, and add its lines where they belong."""
-    for language, caption, text in BLOCK.findall(guide):
-        file = course / caption.removeprefix("new file ")
-        if language != "diff":
+    for kind, name, text in BLOCK.findall(guide):
+        file = course / name
+        if kind == "new file":
             assert not file.exists()
             file.parent.mkdir(exist_ok=True)
             file.write_text(text, encoding="utf-8")
@@ -68,7 +68,7 @@ def test_the_mechanism_passes_its_tests_and_those_of_every_mechanism(course):
 
 def test_the_answers_of_its_bank_are_judged_as_they_deserve(course):
     told = run("python tests/grading/bank.py --exercise eca --seeds 100", course).splitlines()
-    assert len(told) == 9 and all(line.endswith("0 of 2 unfair ") for line in told)
+    assert len(told) == 11 and all(line.endswith("0 of 2 unfair ") for line in told)
     assert "passed" in run('ATTENTION_LAB_FAST=1 pytest tests/grading/test_bank.py -k "eca: or [eca]"', course)
 
 
