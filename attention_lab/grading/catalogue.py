@@ -65,13 +65,16 @@ def as_markdown(entries: Iterable[Entry]) -> str:
         "The mistakes that the checks know by name. Each has the question that a teacher would ask, and the equation "
         "that it goes against. A link to one of them is the page's address, `#`, the exercise, `-` and the name.",
     ]
+    addresses = set()  # some mistakes are told in two ways, by what was seen of them
     for lesson, of_lesson in groupby(entries, lambda entry: entry.lesson):
         parts.append(f"## {lesson[0].upper()}{lesson[1:]}")
         for exercise, of_exercise in groupby(of_lesson, lambda entry: entry.exercise):
             if exercise != "any":
                 parts.append(f"### {exercise}")
             for entry in of_exercise:
-                parts.append(f'<a id="{exercise}-{entry.id}"></a>')
+                if (address := f"{exercise}-{entry.id}") not in addresses:
+                    parts.append(f'<a id="{address}"></a>')
+                    addresses.add(address)
                 lines = [f"**`{entry.id}`** {escaped(entry.name)}", f"*{escaped(entry.question)}*"]
                 if entry.equation:
                     lines.append(f"`{entry.equation}`")

@@ -8,10 +8,10 @@ from attention_lab.grading.properties import GENERAL
 
 
 def test_every_misconception_is_listed_once_at_every_exercise_where_it_can_be_made():
-    listed = [(entry.exercise, entry.id) for entry in misconceptions()]
-    known = {(exercise.key, told.id) for exercise in EXERCISES.values() for told in exercise.misconceptions}
+    listed = [(entry.exercise, entry.id, entry.name) for entry in misconceptions()]
+    known = {(exercise.key, told.id, told.name) for exercise in EXERCISES.values() for told in exercise.misconceptions}
     assert len(listed) == len(set(listed))
-    assert set(listed) == known | {("any", told.id) for told in GENERAL}
+    assert set(listed) == known | {("any", told.id, told.name) for told in GENERAL}
 
 
 def test_those_of_one_lesson_come_with_those_of_every_exercise():
@@ -29,4 +29,4 @@ def test_text_and_page_tell_every_question():
     text, page = as_text(misconceptions()), as_markdown(misconceptions()).replace("\\", "")
     for entry in misconceptions():
         assert f"  {entry.exercise}: {entry.id}\n" in text and entry.question in text
-        assert f'<a id="{entry.exercise}-{entry.id}"></a>' in page and entry.question.replace("\\", "") in page
+        assert page.count(f'<a id="{entry.exercise}-{entry.id}"></a>') == 1 and entry.question.replace("\\", "") in page
