@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help lab lint test demo kit notebooks bench mutate
+.PHONY: help lab lint test demo kit notebooks site bench mutate
 
 help:
 	@echo "make lab        open JupyterLab on the course map"
@@ -11,6 +11,7 @@ help:
 	@echo "make demo       grade a sample class"
 	@echo "make kit        write what a class gets to dist/: the package as a wheel, and the notebooks as kit.zip"
 	@echo "make notebooks  rebuild what is generated from solutions/*/*.py"
+	@echo "make site       write the course's site to docs/_build/html: lessons, guides, misconceptions, reference"
 	@echo "make bench      time every mechanism against other ways to compute the same, and grading against nbgrader alone"
 	@echo "make mutate     break the code in small ways, and list what no test notices; FILES=... for some files"
 
@@ -35,6 +36,10 @@ kit: $(INSTALLED)
 
 notebooks: $(INSTALLED)
 	$(BIN)/attention-lab release
+
+site: $(INSTALLED)
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet --jobs auto --doctree-dir docs/_build/doctrees docs docs/_build/html
+	@echo "The site begins at docs/_build/html/index.html"
 
 bench: $(INSTALLED)
 	$(BIN)/attention-lab bench

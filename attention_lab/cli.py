@@ -459,15 +459,20 @@ def progress() -> None:
 
 
 @main.command()
-def misconceptions() -> None:
+@click.option("--lesson", help="Only this one, by name or number, and what can go wrong in every exercise.")
+@click.option(
+    "--format",
+    "form",
+    default="text",
+    show_default=True,
+    type=click.Choice(["text", "csv", "md"]),
+    help="To read here, for a spreadsheet, or as a page in Markdown.",
+)
+def misconceptions(lesson: str | None, form: str) -> None:
     """List the mistakes that the checks know by name, for instructors."""
+    from .grading import catalogue
     from .grading.exercises import LESSONS
-    from .grading.properties import GENERAL
 
-    catalogue = {"in every exercise": {"any": GENERAL}}
-    catalogue |= {lesson: {e.key: e.misconceptions for e in exercises} for lesson, exercises in LESSONS.items()}
-    for heading, exercises in catalogue.items():
-        click.echo(heading)
-        for exercise, known in exercises.items():
-            for id, *words in dict.fromkeys((told.id, told.name, told.question, told.equation) for told in known):
-                click.echo("\n    ".join([f"  {exercise}: {id}", *words]))
+    entries = catalogue.misconceptions(chosen(list(LESSONS), (lesson,) if lesson else ()))
+    write = {"text": catalogue.as_text, "csv": catalogue.as_csv, "md": catalogue.as_markdown}
+    click.echo(write[form](entries).removesuffix("\n"))

@@ -207,6 +207,18 @@ def test_misconceptions_lists_every_mistake_with_its_exercise_question_and_equat
         assert f"  any: {told.id}\n" in listed
 
 
+def test_misconceptions_of_a_lesson_as_a_table_and_as_a_page(tmp_path):
+    table = run("misconceptions", "--lesson", "03", "--format", "csv", cwd=tmp_path).stdout
+    page = run("misconceptions", "--lesson", "03-cbam", "--format", "md", cwd=tmp_path).stdout
+    assert table.startswith("lesson,exercise,id,name,question,equation\n") and "\n03-cbam,cbam," in table
+    assert page.startswith("# Misconceptions\n") and "\n### cbam\n" in page
+    assert "squeeze-excitation" not in table + page
+    unknown = run("misconceptions", "--lesson", "99", cwd=tmp_path)
+    assert unknown.returncode == 2 and unknown.stderr.startswith(
+        "Error: there is no one lesson 99; the lessons are 01-"
+    )
+
+
 def test_doctor_says_whether_submissions_can_be_confined(tmp_path):
     done = run("doctor", cwd=tmp_path)
     assert done.returncode in (0, 2)

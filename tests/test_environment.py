@@ -38,7 +38,7 @@ def test_conda_installs_what_pyproject_lists():
 def test_every_dependency_is_pinned_to_a_version_pyproject_allows():
     pinned = pins()
     extras = PROJECT["optional-dependencies"]
-    for line in PROJECT["dependencies"] + extras["cluster"] + extras["dev"]:
+    for line in PROJECT["dependencies"] + extras["cluster"] + extras["docs"] + extras["dev"]:
         requirement = Requirement(line)
         assert requirement.name == "attention-lab" or requirement.specifier.contains(pinned[requirement.name]), line
 

@@ -73,6 +73,13 @@ def test_what_has_not_changed_is_left_alone_and_what_has_is_graded_again(made):
     assert "1 notebooks graded" in grade(made, "--force", "--student", "ada")
 
 
+def test_what_has_not_changed_is_graded_again_by_force_and_unconfined_on_trust(graded, tmp_path):
+    made = graded.copy(tmp_path)
+    said = grade(made, "--student", "ada", "--force", "--no-sandbox")
+    assert "1 notebooks graded" in said and "0 unchanged" in said
+    assert made.scores() == DESERVED
+
+
 def test_a_graded_notebook_says_from_what_and_by_what_it_was_graded(graded):
     kept = graded.autograded("ada").metadata["attention_lab"]
     assert kept["seed"] > 0 and len(kept["submission"]) == 64

@@ -10,40 +10,18 @@ from pathlib import Path
 import nbformat
 import pytest
 from edit import change
-from nbgrader.utils import is_solution
+from telling import secrets
 
 from attention_lab.course.release import release, stale, start_page
 from attention_lab.course.source import ReleaseError, lessons, read_source, sources
 
 ROOT = Path(__file__).parents[2]
 LESSON = "01-doubling"
-SHORTEST_TELLING_LINE = 12  # characters; `x = x + 1` or `return x` may stand anywhere
-
-
-def lines_of(source: Path) -> tuple[set[str], set[str]]:
-    """The lines of a lesson that are taken out for learners (solutions and hidden tests), and those that stay."""
-    hidden, shown = set(), set()
-    for cell in read_source(source).cells:
-        depth = is_solution(cell) and "BEGIN SOLUTION" not in cell.source
-        for line in cell.source.splitlines():
-            if "### END " in line:
-                depth = False
-            (hidden if depth else shown).add(line.strip())
-            if "### BEGIN " in line:
-                depth = True
-    return hidden, shown
 
 
 def leaks(root: Path) -> list[str]:
-    """Where in ``notebooks/`` a learner could read a solution, as ``file: line``.
-
-    A line that some lesson shows in the open, such as one of the broken code an exercise repairs, is no secret.
-    """
-    every = [lines_of(source) for lesson in lessons(root) for source in sources(root, lesson)]
-    in_the_open = "\n".join(line for _, shown in every for line in shown)
-    secrets = {line for hidden, _ in every for line in hidden if len(line) >= SHORTEST_TELLING_LINE}
-    secrets = {line for line in secrets if line not in in_the_open} | {"### BEGIN HIDDEN", "### BEGIN SOLUTION"}
-    in_json = {json.dumps(line, ensure_ascii=False)[1:-1]: line for line in secrets}
+    """Where in ``notebooks/`` a learner could read a solution, as ``file: line``."""
+    in_json = {json.dumps(line, ensure_ascii=False)[1:-1]: line for line in secrets(root)}
     found = []
     for file in (root / "notebooks").rglob("*"):
         if file.is_file():

@@ -3,9 +3,11 @@
 import sys
 
 import pytest
+from click.testing import CliRunner
 from nbgrader.api import Gradebook
 
 from attention_lab.classroom.sandbox import missing
+from attention_lab.cli import main
 from attention_lab.course.simulate import Measured, grade_as_here, grade_as_stock, hand_in, make_class, report, simulate
 
 LESSON = "01-doubling"
@@ -51,3 +53,13 @@ def test_what_it_does_is_told(course, tmp_path, monkeypatch):
     told = []
     simulate(course, tmp_path, LESSON, 100, 2, 1, 2, True, told.append)
     assert [line.split()[0] for line in told] == ["grading", "grading"]
+
+
+def test_the_command_prints_both_tables(course, monkeypatch):
+    from attention_lab.course import simulate as module
+
+    asked = []
+    monkeypatch.setattr(module, "simulate", lambda *given, tell: asked.append(given[3]) or ["measured", "projected"])
+    monkeypatch.chdir(course)
+    done = CliRunner().invoke(main, ["simulate", "01-doubling", "--students", "300"])
+    assert (done.output, asked) == ("\nmeasured\n\nprojected\n", [300])

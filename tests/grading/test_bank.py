@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 
+import bank
 import pytest
 import torch
 from bank import Banked, graded, load, named, slowest_check, unfair_seeds, verdict
@@ -91,3 +92,12 @@ def test_no_verdict_depends_on_the_numbers_drawn(exercise: str):
     answers = [b for b in BANK if b.exercise == exercise]
     sample = [b for b in answers if b.right][::3] + [b for b in answers if not b.right][::9]
     assert not any(unfair_seeds(exercise, sample, range(SEEDS)).values())
+
+
+def test_the_table_counts_the_answers_of_every_exercise(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bank, "EXERCISES", {"squeeze": EXERCISES["squeeze"]})
+    header, row = bank.table().splitlines()
+    rights = sum(b.right for b in BANK if b.exercise == "squeeze")
+    wrongs = sum(not b.right for b in BANK if b.exercise == "squeeze")
+    assert header.split()[:3] == ["exercise", "right", "accepted"]
+    assert row.split()[:4] == ["squeeze", f"{rights}/{rights}", f"{wrongs}/{wrongs}", row.split()[3]]
