@@ -18,6 +18,7 @@ MISCONCEPTIONS = "test_cli.py::test_misconceptions_of_a_lesson_as_a_table_and_as
 
 TESTS = {
     "attention-lab bench": "test_bench.py::test_the_command_prints_each_line_as_it_comes",
+    "attention-lab collect": "classroom/test_collect.py::test_every_site_is_understood",
     "attention-lab demo": "course/test_demo.py::test_every_student_gets_the_score_deserved_also_beside_broken_submissions",
     "attention-lab doctor": "test_cli.py::test_doctor_says_whether_submissions_can_be_confined",
     "attention-lab experiments --seeds": "course/test_experiments.py::test_the_command_tells_what_it_kept_and_how_it_was_called",
@@ -46,6 +47,7 @@ TESTS = {
     "attention-lab validate": "test_cli.py::test_validate_is_a_command_too_which_finds_the_settings_in_any_folder",
     "nbgrader autograde": EXCHANGE,
     "nbgrader collect": EXCHANGE,
+    "nbgrader db --duedate": "classroom/test_round_trip.py::test_from_the_kit_to_the_marks_and_a_second_time",
     "nbgrader export": EXCHANGE,
     "nbgrader fetch_assignment": EXCHANGE,
     "nbgrader fetch_assignment --course": EXCHANGE,
