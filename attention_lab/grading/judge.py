@@ -28,8 +28,8 @@ SECONDS_OF_PAIRS = 0.1  # for two mistakes at once
 SECONDS_OF_MATCHING = 0.3  # for mistakes in an answer whose parameters lie in another layout
 
 
-FOLLOW_THROUGH = "follow-through"
-"""The id of what is said of an answer that is right for the wrong earlier answers that it calls."""
+EARLIER, FOLLOW_THROUGH = "earlier-answer", "follow-through"
+"""The ids of what is said of an answer that calls wrong earlier answers, and of one that is right for them."""
 
 
 @dataclass(frozen=True)
@@ -369,7 +369,7 @@ class Case:
         except RuntimeError:  # with that mistake even a right answer crashes
             follows = False
         return Misconception(
-            FOLLOW_THROUGH if follows else "earlier-answer",
+            FOLLOW_THROUGH if follows else EARLIER,
             f"{told}; what you wrote here is right for that {name}" if follows else told,
             f"Which check of the exercise {case.exercise.id} fails? Mend that first, run its cell, then this one.",
             case.exercise.equation,

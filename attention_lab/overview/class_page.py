@@ -10,7 +10,7 @@ from markupsafe import Markup
 from ..classroom.standing import UNGRADED
 from ..feedback.page import POLICY, TEMPLATES
 from .learners import Learner
-from .tally import bars, held, stopped, tallies, untouched
+from .tally import bars, consequences, held, stopped, tallies, untouched
 
 PAGES = TEMPLATES.overlay(loader=ChoiceLoader([PackageLoader("attention_lab.overview", ""), TEMPLATES.loader]))
 
@@ -34,6 +34,7 @@ def page(lesson: str, learners: list[Learner]) -> str:
         bars=bars(scores, of) if scores else [],
         tallies=tallies(graded),
         held=held(graded),
+        consequences=consequences(graded),
         stuck=stopped(graded),
         untouched=untouched(graded),
         waiting={

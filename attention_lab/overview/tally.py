@@ -7,6 +7,7 @@ from math import ceil
 from statistics import StatisticsError, correlation, mean
 
 from ..feedback.marks import Mark, mistakes
+from ..grading.judge import EARLIER, FOLLOW_THROUGH
 from .learners import Learner
 
 STUB = "NotImplementedError"
@@ -158,10 +159,18 @@ def related(pairs: list[tuple[float, float]]) -> float | None:
 
 
 def held(graded: list[Learner]) -> list[Held]:
-    """The misconceptions, those of the most learners first. Whoever makes one in two exercises counts once.
+    """The misconceptions, those of the most learners first. Whoever makes one in two exercises counts once."""
+    return [one for one in told_to(graded) if one.id not in (EARLIER, FOLLOW_THROUGH)]
 
-    What has the same id and question is one, wherever it was made.
-    """
+
+def consequences(graded: list[Learner]) -> dict[str, list[Held]]:
+    """What was lost through a wrong earlier answer: where all else is right, and where that is not known."""
+    told = told_to(graded)
+    return {id: [one for one in told if one.id == id] for id in (FOLLOW_THROUGH, EARLIER)}
+
+
+def told_to(graded: list[Learner]) -> list[Held]:
+    """All that was told under an id; what has the same id and question is one, wherever it was made."""
     found: dict[tuple[str, str], Held] = {}
     for learner in graded:
         for mistake in mistakes(learner.exercises):

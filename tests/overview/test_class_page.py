@@ -4,7 +4,7 @@ import re
 
 from bs4 import BeautifulSoup
 from classmates import MAXIMUM, STUB, learner, solved
-from graded import read_by_a_person, words
+from graded import read_by_a_person, told, words
 
 from attention_lab.classroom.standing import ABSENT, RENAMED
 from attention_lab.overview.class_page import page, without_names
@@ -44,6 +44,13 @@ def test_an_exercise_is_told_in_words():
 def test_a_misconception_has_its_question_and_who_holds_it():
     (mistake,) = section(CLASS, "For the next lecture").select(".mistake")
     assert words(mistake) == ("1 student a · maximum the maximum Ask Which statistic? Compare z = mean x ben")
+
+
+def test_what_is_lost_through_an_earlier_answer_is_told_only_where_something_is():
+    follows = told("squeeze fails; what you wrote is right for it", "Which check?", id="follow-through")
+    shown = section([learner("ada", *solved("b", 0, 1, follows))], "Lost through an earlier answer")
+    assert "Right for their own wrong earlier answer: 1" in words(shown) and "ada" in words(shown)
+    assert "Lost through" not in page("02-lesson", CLASS)
 
 
 def test_what_needs_a_person_is_told_by_reason():

@@ -4,7 +4,7 @@ import pytest
 from classmates import MAXIMUM, STUB, learner, solved
 from graded import error, read_by_a_person, told
 
-from attention_lab.overview.tally import Bar, bars, held, stopped, tallies, untouched
+from attention_lab.overview.tally import Bar, bars, consequences, held, stopped, tallies, untouched
 
 
 def test_an_exercise_says_how_many_have_it_whole_in_part_and_not():
@@ -87,6 +87,20 @@ def test_the_misconception_of_the_most_learners_stands_first_with_who_holds_it()
 def test_one_id_with_another_question_is_another_misconception():
     other = told("the maximum of a map", "Which map?", id="maximum")
     assert len(held([learner("ada", *solved("a", 0, 1, MAXIMUM), *solved("b", 0, 1, other))])) == 2
+
+
+def test_what_an_earlier_answer_costs_is_no_misconception_but_told_apart():
+    follows = told("squeeze fails; what you wrote is right for it", "Which check?", id="follow-through")
+    earlier = told("squeeze fails", "Which check?", id="earlier-answer")
+    graded = [
+        learner("ada", *solved("a", 0, 1, MAXIMUM), *solved("b", 0, 1, follows)),
+        learner("ben", *solved("a", 0, 1, MAXIMUM), *solved("b", 0, 1, earlier)),
+    ]
+    assert [one.id for one in held(graded)] == ["maximum"]
+    assert {id: [one.learners for one in lost] for id, lost in consequences(graded).items()} == {
+        "follow-through": [{"ada"}],
+        "earlier-answer": [{"ben"}],
+    }
 
 
 def test_who_is_stuck_is_told_by_exercise_and_reason():
