@@ -18,7 +18,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "myst_nb",
     "catalogue",
-    "diagrams",
+    "mermaid",
     "docstrings",
     "formulas",
     "lessons",

@@ -18,6 +18,7 @@ from pygments.formatters import HtmlFormatter
 
 from ..grading.limits import OutOfTime, time_limit
 from .clean import KEPT, clean
+from .diagrams import svg
 from .formulas import formula
 
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
@@ -57,6 +58,14 @@ def code(source: str) -> Markup:
     return Markup(f'<pre class="code">{highlight(source, IPython3Lexer(), HtmlFormatter(nowrap=True))}</pre>')
 
 
+def diagram(source: str) -> Markup:
+    """A flowchart, drawn; its source where it is none that can be."""
+    try:
+        return Markup(f'<div class="diagram">{svg(source, f"arrow-{secrets.token_hex(8)}")}</div>')
+    except (ValueError, IndexError):
+        return Markup("<details><summary>Diagram, as text</summary>{}</details>").format(plain(source))
+
+
 class Renderer(IPythonRenderer):
     """Markdown -> HTML in which a mark stands for each piece that is made here, to be put in when the rest is clean."""
 
@@ -81,7 +90,7 @@ class Renderer(IPythonRenderer):
     def block_code(self, source: str, info: str | None = None) -> str:
         language = (info or "").split(maxsplit=1)[:1]
         if language == ["mermaid"]:
-            return self.keep(Markup("<details><summary>Diagram, as text</summary>{}</details>").format(plain(source)))
+            return self.keep(diagram(source))
         return self.keep(code(source) if language in (["python"], ["py"]) else plain(source))
 
     def image(self, text: str, url: str, title: str | None = None) -> str:

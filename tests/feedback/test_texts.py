@@ -31,8 +31,14 @@ def test_markdown_has_formulas_code_and_tables():
         assert part in html
 
 
-def test_a_diagram_is_folded():
-    assert "<details><summary>Diagram, as text</summary>" in markdown("```mermaid\na --> b\n```")
+def test_a_diagram_is_drawn():
+    html = markdown('```mermaid\nflowchart LR\n  x["x <img onerror=1>"] --> y\n```')
+    assert html.count("<svg") == 1 and "<img" not in html and "&lt;img onerror=1&gt;" in html
+
+
+@pytest.mark.parametrize("source", ["a --> b", "", "flowchart LR", "flowchart LR\na --> a"])
+def test_a_diagram_that_cannot_be_drawn_is_folded_text(source):
+    assert "<details><summary>Diagram, as text</summary>" in markdown(f"```mermaid\n{source}\n```")
 
 
 def test_formulas_in_folded_hints_are_drawn():

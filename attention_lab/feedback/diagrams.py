@@ -1,6 +1,6 @@
 """Mermaid's flowcharts from left to right, as far as the lessons use them -> SVG in the colours of the page.
 
-A diagram is drawn when the site is built: nobody needs a script to see it, and it follows the theme. What is known:
+A diagram is drawn where its page is made: nobody needs a script to see it, and it follows the theme. What is known:
 `a["text"]`, `a(("text"))`, `a --> b --> c`, `a -- "text" --> b`, and `<br/>` in a text.
 """
 
@@ -9,11 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
-from typing import Any
-
-from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.util.docutils import SphinxDirective
 
 NODE = re.compile(r'\s*(\w+)(?:\["([^"]*)"\]|\(\("([^"]*)"\)\))?\s*')
 ARROW = re.compile(r'(?:--\s*"([^"]*)"\s*)?-->')
@@ -207,21 +202,3 @@ def drawn_box(box: Box) -> Iterator[str]:
         yield f'<rect x="{left:.0f}" y="{top:.0f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="4"/>'
     for number, line in enumerate(box.lines):
         yield f'<text x="{box.x:.0f}" y="{top + PADDING + LINE * number + 13:.0f}">{escape(line)}</text>'
-
-
-class Mermaid(SphinxDirective):
-    """A fence ```mermaid of a page."""
-
-    has_content = True
-
-    def run(self) -> list[nodes.Node]:
-        try:
-            drawn = svg("\n".join(self.content), f"arrow-{self.env.new_serialno('mermaid')}")
-        except ValueError as error:
-            raise self.error(str(error)) from error
-        return [nodes.raw("", f'<div class="diagram">{drawn}</div>', format="html")]
-
-
-def setup(app: Sphinx) -> dict[str, Any]:
-    app.add_directive("mermaid", Mermaid)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,14 +1,10 @@
 """Mermaid's flowcharts as the lessons write them."""
 
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parents[2] / "docs" / "extensions"))
-
-from diagrams import in_columns, lay_out, parsed, svg
+from attention_lab.feedback.diagrams import in_columns, lay_out, parsed, svg
 
 SKIP = """
 flowchart LR
