@@ -298,6 +298,32 @@ def collect(download: Path, lesson: str, students: Path | None, no_times: bool) 
 @click.argument("lesson")
 @click.option("--student", default="*", show_default=True, help="One of them, or a pattern.")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes on this machine.")
+@click.option("--force", is_flag=True, help="Make pages again that are newer than what they show.")
+def feedback(lesson: str, student: str, workers: int, force: bool) -> None:
+    """Make the feedback pages of a lesson, as `nbgrader generate_feedback` does, with several workers.
+
+    LESSON is a name such as 02-squeeze-excitation, or its number. Exit status: 1 if a page could not be made.
+    """
+    root = course_root()
+    lesson = one_lesson(root, lesson)
+    from .feedback.pages import pages
+
+    graded = sorted(folder.parent.name for folder in root.glob(f"autograded/*/{lesson}"))
+    if not (students := [name for name in graded if fnmatchcase(name, student)]):
+        raise CourseError(f"nothing of {lesson} is graded for {student}: attention-lab grade {lesson}")
+    os.chdir(root)
+    with click.progressbar(pages(lesson, students, workers, force), len(students), f"feedback on {lesson}") as done:
+        failed = sorted(name for name, worked in done if not worked)
+    click.echo(f"{len(students) - len(failed)} students' pages are in {root / 'feedback'}")
+    if failed:
+        click.echo(f"no page for {', '.join(failed)}: see the errors above.", err=True)
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("lesson")
+@click.option("--student", default="*", show_default=True, help="One of them, or a pattern.")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1), help="Processes on this machine.")
 @click.option("--dask", metavar="ADDRESS", help="Instead, the workers of a Dask cluster, such as tcp://10.0.0.1:8786.")
 @click.option("--force", is_flag=True, help="Grade again what has not changed since it was graded.")
 @click.option("--no-sandbox", is_flag=True, help="Run submissions unconfined, where you trust who hands in.")
