@@ -15,6 +15,7 @@ from attention_lab.grading.changes import (
     integer,
     loaded,
     made_in_calls,
+    rebuilt,
     replaced,
     source_of,
     unused_arguments,
@@ -342,3 +343,14 @@ def test_an_answer_from_a_cell_that_does_not_parse_is_not_changed():
         assert source_of(answer) is None
     finally:
         del linecache.cache["<a cell with a magic>"]
+
+
+def test_a_self_that_was_forgotten_is_put_there():
+    cell = (
+        "class Answer:\n"
+        "    def __init__(self):\n        self.first = 2\n"
+        "    def forward(self, x):\n        return first * x"
+    )
+    source = Source(ast.parse(cell).body[0], {}, cell)
+    (answer,) = (rebuilt(source, edit) for change, edit in changes(source) if change.kind == "self")
+    assert answer().forward(3) == 6
