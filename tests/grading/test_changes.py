@@ -2,12 +2,24 @@
 
 import ast
 import inspect
+import linecache
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from attention_lab.grading.changes import KINDS, changes, made_in_calls, source_of, unused_arguments
+from attention_lab.grading.changes import (
+    KINDS,
+    Source,
+    changes,
+    integer,
+    loaded,
+    made_in_calls,
+    rebuilt,
+    replaced,
+    source_of,
+    unused_arguments,
+)
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
 from attention_lab.grading.witness import Witness
@@ -262,3 +274,83 @@ def test_a_layer_with_parameters_that_is_made_in_every_call_is_found():
     assert "BatchNorm2d" in inspect.getsource(inspect.getmodule(MadeAnew)).splitlines()[line - 1]
     assert made_in_calls(source_of(SuperForgotten)) is None
     assert made_in_calls(source_of(printed)) is None
+
+
+def changed(code: str, kind: str) -> str:
+    """All that changes of this kind make of a definition."""
+    source = Source(ast.parse(code).body[0], {}, code)
+    return "\n".join(
+        ast.unparse(ast.fix_missing_locations(replaced(source.tree, edit)))
+        for change, edit in changes(source)
+        if change.kind == kind
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "kind", "meant"),
+    [
+        ("x.max()", "axis", "x.amax(dim, keepdim=True)"),
+        ("F.softmax(x)", "axis", "F.softmax(x, -1)"),
+        ("x.tanh()", "function", "x.sigmoid()"),
+        ("x.mean(1, keepdim=True)", "kept-axis", "x.mean(1)"),
+        ("x.mean(1)", "kept-axis", "x.mean(1, keepdim=True)"),
+        ("x.squeeze()", "kept-axis", "x.squeeze(-1)"),
+        ("x @ y", "turned", "x @ y.mT"),
+        ("x * (y + dim)", "missing", "x * __import__('torch').sigmoid(y + dim)"),
+        ("x[0]", "variable", "x[-1]"),
+        ("x * 3", "number", "x * 2"),
+    ],
+)
+def test_what_is_meant_is_among_what_is_tried(given, kind, meant):
+    assert f"return {meant}\n" in changed(f"def answer(x, y, dim):\n    return {given}", kind) + "\n"
+
+
+def test_a_line_that_is_too_much_is_left_out_also_one_that_stores_nothing():
+    assert "def answer(x):\n    pass\n    return x" in changed(
+        "def answer(x):\n    x.relu_()\n    return x", "too-much"
+    )
+
+
+def test_one_attribute_is_tried_for_another_that_the_class_has():
+    cell = (
+        "class Answer:\n"
+        "    def __init__(self):\n        self.first, self.second = 1, 2\n"
+        "    def forward(self, x):\n        return self.first * x"
+    )
+    tried = changed(cell, "variable")
+    assert "self.second * x" in tried and "self.__init__" not in tried
+
+
+def test_a_function_misses_no_self_and_nothing_is_turned_whose_shape_is_read():
+    assert not changed("def answer(x):\n    return x", "self")
+    assert ".mT.shape" not in changed("def answer(x, y):\n    return x.shape[0] * y", "turned")
+
+
+@pytest.mark.parametrize(
+    ("code", "value"), [("3", 3), ("-1", -1), ("~1", None), ("not 1", None), ("-x", None), ("1.0", None)]
+)
+def test_a_whole_number_has_its_sign_and_nothing_else(code, value):
+    assert integer(loaded(code)) == value
+
+
+def test_an_answer_from_a_cell_that_does_not_parse_is_not_changed():
+    def answer(x):
+        return x
+
+    answer.__code__ = answer.__code__.replace(co_filename="<a cell with a magic>")
+    linecache.cache["<a cell with a magic>"] = (0, None, ["%%time\n", "def answer(x):\n", "    return x\n"], "")
+    try:
+        assert source_of(answer) is None
+    finally:
+        del linecache.cache["<a cell with a magic>"]
+
+
+def test_a_self_that_was_forgotten_is_put_there():
+    cell = (
+        "class Answer:\n"
+        "    def __init__(self):\n        self.first = 2\n"
+        "    def forward(self, x):\n        return first * x"
+    )
+    source = Source(ast.parse(cell).body[0], {}, cell)
+    (answer,) = (rebuilt(source, edit) for change, edit in changes(source) if change.kind == "self")
+    assert answer().forward(3) == 6

@@ -90,3 +90,9 @@ def test_what_agrees_while_interchangeable_parameters_are_equal_is_not_yet_the_s
     equal = {Way(("output",), EQUAL): [{"output": torch.tensor([1.0])}]}
     got, right = (Observation(values={"output": torch.tensor([x])}, matched=equal) for x in (2.0, 3.0))
     assert not same(got, right, "output")
+
+
+def test_what_only_one_of_two_answers_gives_is_not_the_same():
+    less = Observation(values={"output": RIGHT.values["output"]})
+    assert same(less, RIGHT, "output") and same(RIGHT, less, "output")
+    assert not same(less, RIGHT, "weights") and not same(RIGHT, less, "weights")

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from attention_lab import mechanisms
-from attention_lab.grading.exercise import Exercise, mistake, named, steps
+from attention_lab.grading.exercise import Exercise, mistake, named, normal, steps
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.exercises.selective_kernel import SELECTIVE_KERNEL
 from attention_lab.grading.exercises.self_attention import MULTI_HEAD, SCALED_DOT_PRODUCT
@@ -282,3 +283,26 @@ def test_mistakes_are_named_in_the_order_asked_for_and_only_if_they_are_known():
     assert [told.id for told in named(mistakes, "c", "a")] == ["c", "a"]
     with pytest.raises(KeyError):
         named(mistakes, "d")
+
+
+def test_a_mistake_has_its_codings_and_the_equation_of_its_exercise_if_none_of_its_own():
+    told = (mistake("a", "of the sum", "Why?", torch.sum, torch.cumsum), mistake("b", "", "", equation="equation 2"))
+    asked = Exercise("id", (), {}, {}, ("  a nudge", "x\n    y", ""), "equation 1", misconceptions=told)
+    assert [known.equation for known in asked.misconceptions] == ["equation 1", "equation 2"]
+    assert asked.misconceptions[0].codings == (torch.sum, torch.cumsum)
+    assert asked.hints == ("a nudge", "x\ny", "")
+
+
+def test_grade_ids_begin_with_the_exercise_and_the_part_if_there_are_several():
+    asked = Exercise("bam", (), {}, {}, ("",) * 3)
+    assert (asked.key, replace(asked, part="spatial").key) == ("bam", "bam-spatial")
+
+
+def test_probes_are_drawn_from_their_generator_in_double_precision():
+    one, same = (normal(torch.Generator().manual_seed(1), 2, 3) for _ in range(2))
+    assert torch.equal(one, same) and one.shape == (2, 3) and one.dtype == torch.float64
+
+
+def test_biases_are_free_and_gradients_part_of_the_answer_only_where_an_exercise_says_so():
+    asked = Exercise("id", (), {}, {}, ("",) * 3)
+    assert (asked.free_biases, asked.differentiates, asked.records) == (False, False, ("output",))

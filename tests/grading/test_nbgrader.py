@@ -1,21 +1,29 @@
 """A submission costs its own points only: a whole class through nbgrader's own commands, in one run for each lesson."""
 
 import json
+import logging
 import os
 import re
 import shutil
 import subprocess
 import sysconfig
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import pytest
+from nbconvert.exporters import NotebookExporter
 from nbgrader.api import Gradebook
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from sqlalchemy.exc import SAWarning
 
 from attention_lab.classroom.sandbox import unconfined
 from attention_lab.course.release import release
+from attention_lab.grading.nbgrader import NOTES, OneByOne, in_one_line
 
 DOUBLING, CHECKED = "01-doubling", "02-checked"
 
@@ -438,6 +446,10 @@ def test_what_was_put_right_stands_on_top_of_the_feedback_page(classes):
     page = classes.course / "feedback" / "deleted_a_test_and_the_text" / DOUBLING / "doubling.html"
     text = page.read_text(encoding="utf-8")
     assert text.index("Put right for grading") < text.index("<code>double-values</code> was missing")
+    first, *_ = nbformat.read(autograded(classes.course, DOUBLING, "deleted_a_test_and_the_text"), as_version=4).cells
+    assert first.id == NOTES and "`double-values` was missing" in first.source
+    told = "put right in what deleted_a_test_and_the_text handed in: "
+    assert told in classes.said[DOUBLING] and "put right in what ada" not in classes.said[DOUBLING]
     untouched = classes.course / "feedback" / "ada" / DOUBLING / "doubling.html"
     assert "Put right for grading" not in untouched.read_text(encoding="utf-8")
 
@@ -472,3 +484,110 @@ def test_outputs_that_were_handed_in_are_graded_where_nothing_is_executed(classe
     run(classes.course, "autograde", DOUBLING, "--student", "ada", "--force", "--no-execute", *unconfined())
     with Gradebook(f"sqlite:///{classes.course / 'gradebook.db'}") as gradebook:
         assert gradebook.find_submission(DOUBLING, "ada").score == 0
+
+
+# -- without a class: what a command tells of who got nothing from it
+
+
+class Notebooks(OneByOne, NotebookExporter): ...
+
+
+@pytest.fixture
+def command(tmp_path, caplog):
+    """Autograde in a course where eve was graded and bob and ada were not; the test says what it does."""
+    course = tmp_path / "course (1)"
+    coursedir = CourseDirectory(root=str(course), assignment_id=DOUBLING, db_url=f"sqlite:///{tmp_path / 'grades.db'}")
+    made = Autograde(coursedir=coursedir, log=logging.getLogger("autograde"))
+    for folder in ("submitted/eve", "submitted/bob", "submitted/ada", "autograded/eve", "autograded/bob"):
+        (course / folder / DOUBLING).mkdir(parents=True)
+    (course / "autograded" / "eve" / DOUBLING / "doubling.ipynb").write_text("{}")
+    return made
+
+
+def raises(error: BaseException) -> Callable[[], None]:
+    def convert() -> None:
+        raise error
+
+    return convert
+
+
+def test_who_got_nothing_is_told_by_name_and_with_the_reason_that_was_met(command, caplog):
+    command.convert_notebooks = lambda: None
+    exporter = Notebooks(parent=command)
+    with pytest.raises(FileNotFoundError):
+        exporter.from_filename("nowhere/doubling.ipynb", {"nbgrader": {"student": "bob"}})
+    with pytest.raises(NbGraderException, match="1 left out"):
+        command.convert_notebooks()
+    heading, *lines = caplog.messages[0].splitlines()
+    assert heading == "autograded, left out:" and lines[0] == "  ada: see the error above"
+    assert lines[1].startswith("  bob: doubling.ipynb: FileNotFoundError: ") and len(lines) == 2
+
+
+@pytest.mark.parametrize(("error", "times"), [(RuntimeError("no"), 1), (SystemExit(1), 1), (KeyboardInterrupt(), 0)])
+def test_what_ends_a_command_is_passed_on_and_who_was_left_out_is_told_once_unless_it_was_stopped(
+    command, caplog, error, times
+):
+    command.convert_notebooks = raises(error)
+    Notebooks(parent=command)
+    with pytest.raises(type(error)):
+        command.convert_notebooks()
+    assert caplog.text.count("left out") == times and not command.log.filters
+
+
+def test_where_nobody_is_left_out_nothing_is_told(command, caplog):
+    command.coursedir.student_id = "eve"
+    command.convert_notebooks = lambda: None
+    Notebooks(parent=command)
+    command.convert_notebooks()
+    assert caplog.messages == []
+
+
+def test_that_somebody_has_stopped_it_is_not_told_but_all_else_is(command, caplog):
+    command.coursedir.student_id = "eve"
+    command.convert_notebooks = lambda: [command.log.error(message) for message in ("Canceled", "no room")]
+    Notebooks(parent=command)
+    command.convert_notebooks()
+    assert caplog.messages == ["no room"]
+
+
+def test_a_timestamp_that_tells_no_time_is_as_if_it_were_not_there_and_that_is_told(command, caplog):
+    Notebooks(parent=command)
+    folder = Path(command.coursedir.root) / "submitted" / "ada" / DOUBLING
+    assert command.coursedir.get_existing_timestamp(str(folder)) is None and caplog.messages == []
+    (folder / "timestamp.txt").write_text("2026-11-26 15:00:00 UTC")
+    assert command.coursedir.get_existing_timestamp(str(folder)).hour == 15 and caplog.messages == []
+    (folder / "timestamp.txt").write_text("yesterday")
+    assert command.coursedir.get_existing_timestamp(str(folder)) is None
+    assert caplog.messages[-1] == f"{folder}/timestamp.txt tells no time: as if it were not there"
+
+
+def test_the_notebooks_that_are_expected_are_those_of_this_lesson(command):
+    exporter = Notebooks(parent=command)
+    assert exporter.expected() == set()
+    with Gradebook(command.coursedir.db_url) as gradebook:
+        for lesson in (DOUBLING, CHECKED):
+            gradebook.add_assignment(lesson)
+            gradebook.add_notebook(lesson[3:], lesson)
+    assert exporter.expected() == {"doubling.ipynb"}
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (ValueError("\n no cells\nat all"), "no cells"),
+        (RuntimeError("no\nroom"), "RuntimeError: no"),
+        (KeyError("a"), "KeyError: 'a'"),
+        (RecursionError(), "RecursionError: "),
+    ],
+)
+def test_an_error_is_told_in_its_first_line_and_by_its_kind_unless_it_is_a_sentence(error, line):
+    assert in_one_line(error) == line
+
+
+def test_of_all_warnings_only_those_of_nbgraders_database_are_kept_quiet(command):
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        Notebooks(parent=command)
+        warnings.warn("a cycle", SAWarning, stacklevel=1)
+        warnings.warn("old", FutureWarning, stacklevel=1)
+    assert [str(warning.message) for warning in shown] == ["old"]

@@ -334,9 +334,10 @@ def test_an_answer_that_passed_all_its_checks_is_kept_for_later_lessons(lesson_f
     assert "return x.mean((2, 3))" in (lesson_folder / "mine" / "squeeze.py").read_text()
 
 
-def test_what_an_answer_prints_while_it_is_kept_is_not_shown_and_the_random_state_stays(lesson_folder, capsys):
+def test_what_a_cell_prints_while_it_is_kept_is_not_shown_and_the_random_state_stays(lesson_folder, capsys):
     code = "def squeeze(x):\n    print('loud')\n    torch.rand(1)\n    return x.mean((2, 3))\n"
-    answer = in_a_cell("import torch\n" + code, "squeeze")
+    answer = in_a_cell("import torch\nprint('loud')\ntorch.rand(1)\n" + code, "squeeze")
+    capsys.readouterr()
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)

@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 import torch
 
+from attention_lab.grading import properties
 from attention_lab.grading.closeness import same
 from attention_lab.grading.exercise import Misconception
 from attention_lab.grading.matching import AT_ONCE, Way
@@ -16,6 +17,7 @@ from attention_lab.grading.properties import (
     CHANGING,
     DETACHED,
     FLAT,
+    GENERAL,
     IMAGES_MIXED,
     NO_IDENTITY_START,
     OVERWRITTEN,
@@ -261,11 +263,10 @@ def test_what_stands_in_the_way_of_a_gradient_is_told():
 def test_of_a_wrong_output_in_single_precision_a_slope_says_nothing_unless_there_is_none():
     output = torch.ones(2)
     right = Observation(values={"output": output + 1}, slopes=[Slope(5.0, ())])
-    for slope, meaning in ((3.0, None), (0.0, DETACHED)):
+    for slope, failure in ((3.0, None), (0.0, ("a slope of 0", "7", DETACHED))):
         slopes = [Slope(slope, (7.0, 7.0))]
         got = Observation(values={"output": output}, repeated=output, slopes=slopes, coarsest=torch.float32)
-        failure = gradients().failure(got, right, QUESTION)
-        assert (failure and failure.meaning) is meaning
+        assert gradients().failure(got, right, QUESTION) == failure
 
 
 def test_a_property_is_tested_on_the_probes_and_after_the_calls_that_are_named():
@@ -319,3 +320,7 @@ def test_images_that_are_mixed_by_a_layer_that_eval_does_not_reach_are_told_so()
 def test_bounds_and_sums_are_told_with_what_was_got():
     got = Observation(values={"weights": torch.tensor([-0.5, 0.25])})
     assert told(between(0, 1, "weights"), got, got) == ("-0.5 to 0.25", "0 to 1", None)
+
+
+def test_the_catalogue_has_every_mistake_that_a_property_shows():
+    assert {mistake for mistake in vars(properties).values() if isinstance(mistake, Misconception)} == {*GENERAL}

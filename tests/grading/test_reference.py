@@ -12,7 +12,7 @@ from attention_lab.grading import CheckFailed, check
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import ask
 from attention_lab.grading.reference import used_by
-from attention_lab.mechanisms import SqueezeExcitation, squeeze
+from attention_lab.mechanisms import SqueezeExcitation, select, squeeze
 from attention_lab.mechanisms.arguments import require_shape
 
 
@@ -64,7 +64,7 @@ def test_the_courses_own_is_found(exercise, answer):
 
 def test_the_first_that_runs_is_named_and_nothing_goes_on_watching():
     before = sys.getprofile()
-    for exercise, answer in (("squeeze", squeeze), ("squeeze-excitation", SqueezeExcitation)):
+    for exercise, answer in (("squeeze", squeeze), ("select", select), ("squeeze-excitation", SqueezeExcitation)):
         asked = EXERCISES[exercise]
         assert used_by(answer, ask(asked), asked.records) == answer.__name__
     assert sys.getprofile() is before

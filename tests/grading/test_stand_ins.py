@@ -85,3 +85,8 @@ def test_a_first_channel_gate_does_not_notice_that_positions_move(order, statist
         before, after = (gate / gate[:, :1] for gate in gates)
         apart = float(((before - after) / before).abs().max())
         assert apart < 1e-12 if order == "channels" else apart > 5e-3
+
+
+def test_a_convolution_keeps_the_shape():
+    x = torch.rand(2, 3, 5, 6)
+    assert StandIn("convolution", (3,)).build()(x).shape == x.shape
