@@ -35,7 +35,7 @@ REDUCTIONS = ("mean", "sum", "amax", "max")
 ACTIVATIONS = ("sigmoid", "relu", "exp", "sqrt", "tanh", "gelu", "softmax")
 ONE_ARGUMENT = {*ACTIVATIONS, "abs", "log", "silu", "leaky_relu", "softplus", "dropout", "normalize"}
 WITH_AXES = {*REDUCTIONS, "softmax", "log_softmax", "cat", "concat", "stack", "flatten", "unflatten", "transpose", "amin",
-             "unsqueeze", "squeeze", "chunk", "split", "unbind", "cumsum", "argmax", "std", "var", "norm", "permute",
+             "min", "unsqueeze", "squeeze", "chunk", "split", "unbind", "cumsum", "argmax", "std", "var", "norm", "permute",
              "size", "expand", "swapaxes", "movedim", "flip"}  # fmt: skip
 OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.MatMult, ast.Pow)
 METHODS = ("__init__", "forward", "weights")

@@ -290,6 +290,7 @@ def changed(code: str, kind: str) -> str:
     ("given", "kind", "meant"),
     [
         ("x.max()", "axis", "x.amax(dim, keepdim=True)"),
+        ("x.min()", "axis", "x.amin(dim, keepdim=True)"),
         ("F.softmax(x)", "axis", "F.softmax(x, -1)"),
         ("x.tanh()", "function", "x.sigmoid()"),
         ("x.mean(1, keepdim=True)", "kept-axis", "x.mean(1)"),
