@@ -63,6 +63,7 @@ TESTS = {
     "pytest tests/grading/test_bank.py -k": TUTORIAL,
     "pytest tests/mechanisms -k": "docs/test_tutorial.py::test_the_mechanism_passes_its_tests_and_those_of_every_mechanism",
     "pytest tests/test_lessons.py -k": "docs/test_tutorial.py::test_its_lesson_is_released_and_has_every_part_of_a_lesson",
+    "python -c": "docs/test_hub.py::test_the_hub_gives_each_user_the_settings_deserved",
     "python tests/grading/bank.py": "grading/test_bank.py::test_the_table_counts_the_answers_of_every_exercise",
     "python tests/grading/bank.py --exercise --seeds": TUTORIAL,
     "python tests/grading/bank.py --seeds": "grading/test_bank.py::test_no_verdict_depends_on_the_numbers_drawn",
@@ -75,6 +76,7 @@ BY_OTHERS = {
     "conda activate": "tests/test_environment.py holds what conda installs against pyproject.toml",
     "conda env create -f": "tests/test_environment.py holds what conda installs against pyproject.toml",
     "git clone": "whoever runs the tests has done it",
+    "pip install -c": "tests/test_wheel.py installs a wheel; nbgitpuller is not ours",
     "pip install -c -e": "make test begins with it",
     "pip install 'attention-lab[cluster]'": "make test begins with it: the extra dev holds it",
     "pip install pre-commit": "a matter of taste",
@@ -83,6 +85,7 @@ BY_OTHERS = {
     "python -m venv": "make test begins with it",
     "source .venv/bin/activate": "no command of its own",
     "sudo apt-get install": "continuous integration does it before make test",
+    "sudo install -d -m": "tests/docs/test_exchange.py works with a folder of this mode",
 }
 """Commands that are not for a test, and who runs them."""
 

@@ -19,7 +19,7 @@ UNCONFINED = ["--Judged.no_sandbox=True"] if missing() else []
 def exchange(tmp_path) -> str:
     folder = tmp_path / "exchange"
     folder.mkdir()
-    folder.chmod(0o777)
+    folder.chmod(0o1777)  # as docs/hub.md has it
     return f"--Exchange.root={folder}"
 
 

@@ -62,7 +62,15 @@ def test_it_is_built_without_a_word(built):
 
 def test_it_holds_every_lesson_and_guide(site):
     assert [file.parent.name for file in lesson_pages(site)] == lessons(ROOT)
-    for name in ("start", "instructors", "authors", "misconceptions", "reference/mechanisms", "reference/exercises"):
+    for name in (
+        "start",
+        "instructors",
+        "hub",
+        "authors",
+        "misconceptions",
+        "reference/mechanisms",
+        "reference/exercises",
+    ):
         assert (site / f"{name}.html").exists()
 
 
