@@ -19,6 +19,8 @@ def close(got: Tensor, expected: Tensor, coarsest: torch.dtype = torch.float64, 
         return False
     if not expected.is_floating_point():
         return bool((got == expected).all())
+    if got.dtype == expected.dtype and torch.equal(got, expected):  # which is quickly seen
+        return True
     tolerance = max(least, *(TOLERANCES.get(dtype, 1e-2) for dtype in (got.dtype, expected.dtype, coarsest)))
     finite = expected[expected.isfinite()]
     size = max(float(finite.abs().max()) if finite.numel() else 0.0, SMALLEST)
