@@ -185,8 +185,9 @@ def grade(
 
 @contextmanager
 def one_engine() -> Iterator[None]:
-    """Let nbgrader connect to its gradebook once, where it connects a dozen times for every submission."""
-    connect, engines = api.create_engine, {}
+    """Let nbgrader connect to its gradebook and look for its tables once, where it does a dozen times for every submission."""
+    tables = api.Base.metadata
+    connect, create_all, engines, complete = api.create_engine, tables.create_all, {}, set()
 
     def once(url: str, **settings: Any) -> Engine:
         if url not in engines:
@@ -194,11 +195,16 @@ def one_engine() -> Iterator[None]:
             engines[url].dispose, engines[url].end = lambda: None, engines[url].dispose
         return engines[url]
 
-    api.create_engine = once
+    def create_once(bind: Engine) -> None:
+        if bind not in complete:
+            create_all(bind=bind)
+            complete.add(bind)
+
+    api.create_engine, tables.create_all = once, create_once
     try:
         yield
     finally:
-        api.create_engine = connect
+        api.create_engine, tables.create_all = connect, create_all
         for engine in engines.values():
             engine.end()
 
