@@ -367,7 +367,7 @@ pytestmark = pytest.mark.skipif(bool(missing()), reason="submissions cannot be c
 def attacked(tmp_path_factory) -> Class:
     made = Class(tmp_path_factory.mktemp("attacks"))
     config = made.root / "nbgrader_config.py"
-    config.write_text(config.read_text() + "\nc.Judged.timeout = 4\nc.Judged.seconds_a_check = 8\n")
+    config.write_text(config.read_text() + "\nc.Judged.timeout = 3\nc.Judged.seconds_a_check = 5\n")
     made.hands_in("ada", [], RIGHT)
     for name, (before, answer, _) in ATTACKS.items():
         made.hands_in(name, before, answer.strip().replace("@ROOT@", str(made.root)))
