@@ -89,7 +89,7 @@ class Channel(Branch, ChannelGate):
 
 
 CHANNEL_PROBES = {
-    "large values": Probe(lambda g: (4 + 8 * normal(g, 2, 32, 5, 7),), build=(32, 4)),
+    "large values": Probe(lambda g: (40 + 80 * normal(g, 2, 32, 5, 7),), build=(32, 4)),
     "default reduction": Probe(lambda g: (0.5 + normal(g, 3, 48, 6, 4),), build=(48,)),
     "one image": Probe(lambda g: (0.5 + normal(g, 1, 30, 3, 8),), build=(30, 8)),
 }
