@@ -138,7 +138,11 @@ def test_a_damaged_file_costs_itself_alone():
         a.read()
 
 
-@pytest.mark.parametrize("data", [b"", b"no zip", packed(GOOD)[:40], packed(GOOD)[:-5]])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"no zip", packed(GOOD)[:40], packed(GOOD)[:-5]],
+    ids=["nothing", "no zip", "its beginning", "without its end"],  # its bytes hold the time
+)
 def test_what_is_no_zip_is_refused_altogether(data):
     with pytest.raises(Refused, match="no zip that can be read"):
         opened(data)
