@@ -8,6 +8,20 @@ from attention_lab.feedback.page import page
 
 ABOUT = {"student": "ada", "assignment": "02-lesson", "notebook": "lesson", "late_penalty": 0}
 
+SE = """
+import torch
+from torch import nn
+class SqueezeExcitation(nn.Module):
+    def __init__(self, channels, reduction=16):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(channels, channels // reduction), nn.Linear(channels // reduction, channels)
+    def weights(self, x):
+        return torch.sigmoid(self.fc2(torch.relu(self.fc1(squeeze(x)))))[:, :, None, None]
+    def forward(self, x):
+        return x * self.weights(x)
+"""
+"""A right answer to squeeze-excitation that calls the squeeze that is there."""
+
 
 def role(id: str, **about: object) -> dict[str, dict[str, object]]:
     roles = {"grade": False, "solution": False, "task": False, "locked": False, "schema_version": 3, "grade_id": id}

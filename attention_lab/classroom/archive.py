@@ -4,7 +4,6 @@ Nothing is written, and nothing is unpacked before somebody asks for a file's co
 """
 
 import io
-import os
 import re
 import stat
 import struct
@@ -15,6 +14,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
+
+from .beside import found
 
 MOST_FILES = 20_000
 MOST_BYTES = 4 * 2**30  # of all files together
@@ -99,11 +100,7 @@ def of_folder(folder: Path) -> list[Entry]:
         except OSError as error:
             raise Refused(f"cannot be read: {error.strerror}") from error
 
-    found = []
-    for place, folders, files in os.walk(folder):
-        links = [name for name in folders if os.path.islink(os.path.join(place, name))]
-        found += [Path(place, name) for name in (*files, *links)]
-    return [entry(path) for path in sorted(found)]
+    return [entry(path) for path in found(folder)]
 
 
 def of_zip(download: Path | bytes) -> list[Entry]:

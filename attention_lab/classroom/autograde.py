@@ -1,7 +1,7 @@
 """What nbgrader is configured with so that a submission is run, and its scores are made, outside of any kernel.
 
-Confined    reads what was handed in, and refuses what it may not bring
-Judged      runs and judges it, or takes what another process has found (`grade.py`)
+Confined       reads what was handed in, and refuses what it may not bring
+Judged         runs and judges it, or takes what another process has found (`grade.py`)
 SavedTogether  enters its scores into the gradebook
 """
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import escape
 from itertools import pairwise
+from statistics import fmean
 
 NODE = re.compile(r'\s*(\w+)(?:\["([^"]*)"\]|\(\("([^"]*)"\)\))?\s*')
 ARROW = re.compile(r'(?:--\s*"([^"]*)"\s*)?-->')
@@ -126,7 +127,7 @@ def lay_out(columns: list[list[Box]], arrows: list[Arrow]) -> None:
             box.y = 60.0 * place
     for _ in range(ROUNDS):
         for column in columns + columns[::-1]:
-            wanted = {id(box): mean([other.y for other in neighbours[id(box)]] or [box.y]) for box in column}
+            wanted = {id(box): fmean([other.y for other in neighbours[id(box)]] or [box.y]) for box in column}
             column.sort(key=lambda box: wanted[id(box)])
             set_apart(column, [wanted[id(box)] for box in column])
 
@@ -138,13 +139,9 @@ def set_apart(column: list[Box], wanted: list[float]) -> None:
         if place:
             above = column[place - 1]
             box.y = max(box.y, above.y + (above.height + box.height) / 2 + ABOVE)
-    shift = mean([y - box.y for y, box in zip(wanted, column)])
+    shift = fmean([y - box.y for y, box in zip(wanted, column)])
     for box in column:
         box.y += shift
-
-
-def mean(numbers: list[float]) -> float:
-    return sum(numbers) / len(numbers)
 
 
 def svg(source: str, name: str) -> str:

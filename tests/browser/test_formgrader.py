@@ -3,8 +3,11 @@
 from pathlib import Path
 
 import pytest
+from chromium import needs_chromium, persistent
 from lab import TOKEN, Lab
-from test_lesson import CHROMIUM, PICTURES, QUIET, pytestmark  # noqa: F401 (pytest reads the mark)
+from test_lesson import PICTURES
+
+pytestmark = needs_chromium
 
 
 @pytest.fixture
@@ -19,13 +22,7 @@ def open_lab(course, tmp_path):
             server = Lab(course, tmp_path, *options)
             started.append(server)
             server.wait()
-            browser = playwright.chromium.launch_persistent_context(
-                tmp_path / "browser",
-                executable_path=CHROMIUM,
-                headless=True,
-                args=QUIET,
-                viewport={"width": 1300, "height": 950},
-            )
+            browser = persistent(playwright, tmp_path / "browser")
             started.insert(0, browser)
             page = browser.pages[0]
             page.goto(f"http://127.0.0.1:{server.port}/lab?token={TOKEN}&reset")

@@ -1,6 +1,5 @@
 """A learner in a browser: JupyterLab as `make lab` starts it, one lesson from the first stub to a full score."""
 
-import os
 import re
 import shutil
 import time
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from chromium import needs_chromium, persistent
 from lab import TOKEN, Lab
 from nbgrader.utils import is_solution
 
@@ -16,22 +16,10 @@ from attention_lab.course.source import read_source
 ROOT = Path(__file__).parents[2]
 LESSON, NOTEBOOK = "02-squeeze-excitation", "squeeze-excitation"
 PICTURES = ROOT / "test-artefacts"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 KERNEL = ".jp-Notebook-ExecutionIndicator"
 
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not os.environ.get("CI"), reason="needs chromium: apt-get install chromium"
-)
+pytestmark = needs_chromium
 
 
 class Learner:
@@ -128,13 +116,7 @@ def learner(tmp_path, monkeypatch) -> Iterator[Learner]:
     try:
         server.wait()
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch_persistent_context(
-                tmp_path / "browser",
-                executable_path=CHROMIUM,
-                headless=True,
-                args=QUIET,
-                viewport={"width": 1300, "height": 950},
-            )
+            browser = persistent(playwright, tmp_path / "browser")
             yield Learner(browser.pages[0], server.port)
             browser.close()
     finally:

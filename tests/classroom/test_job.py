@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import nbformat
 import pytest
+from graded import SE
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from attention_lab.classroom.inspection import Limits
@@ -75,20 +76,6 @@ def test_the_same_seed_asks_the_same(seeds):
     wrong = RIGHT.replace("mean", "amax")
     told = [shown(job("import torch", wrong, CHECK, "torch.rand(1)", seed=seed)) for seed in seeds]
     assert (told[0] == told[1]) == (seeds[0] == seeds[1])
-
-
-SE = """
-import torch
-from torch import nn
-class SqueezeExcitation(nn.Module):
-    def __init__(self, channels, reduction=16):
-        super().__init__()
-        self.fc1, self.fc2 = nn.Linear(channels, channels // reduction), nn.Linear(channels // reduction, channels)
-    def weights(self, x):
-        return torch.sigmoid(self.fc2(torch.relu(self.fc1(squeeze(x)))))[:, :, None, None]
-    def forward(self, x):
-        return x * self.weights(x)
-"""
 
 
 @pytest.mark.parametrize("given", [False, True])

@@ -1,9 +1,7 @@
 """The site: built without a warning, without a solution, without the network, and every link leads somewhere."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from chromium import CHROMIUM, needs_chromium
 from telling import secrets
 
 from attention_lab.course.source import lessons
@@ -22,7 +21,6 @@ from attention_lab.grading.exercises import HINTS
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SEARCH = "search.html"
 
 
@@ -203,7 +201,7 @@ def test_no_page_asks_another_machine_for_a_script_style_picture_or_font(site):
     assert asked == set() and not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//", styles)
 
 
-@pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="needs chromium: apt-get install chromium")
+@needs_chromium
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_browser_without_a_network_every_page_is_whole_in_both_themes(site, scheme):
     from playwright.sync_api import sync_playwright

@@ -1,17 +1,15 @@
 """The page as its readers see it; and what a hostile submission does in the browser of who opens it: nothing."""
 
 import base64
-import os
 import re
-import shutil
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
+from chromium import CHROMIUM, needs_chromium
 from graded import answer, checked, error, html, read, read_by_a_person, told, words
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output, new_raw_cell
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 MAXIMUM = told(
     "the maximum, not the average", "Which statistic?", "z = mean x", "<table><tr><td>got 3</td></tr></table>"
 )
@@ -157,7 +155,7 @@ def hostile() -> str:
     return html(*notebook, waiting=("d",), **names)
 
 
-@pytest.mark.skipif(CHROMIUM is None and not os.environ.get("CI"), reason="needs chromium: apt-get install chromium")
+@needs_chromium
 @pytest.mark.parametrize("policy", [True, False], ids=["as it is", "even without its policy"])
 def test_a_hostile_submission_does_nothing_in_a_browser(tmp_path: Path, policy: bool):
     from playwright.sync_api import sync_playwright

@@ -5,6 +5,7 @@ import time
 
 import pytest
 import torch
+from graded import SE
 from torch import nn
 
 from attention_lab.grading.exercise import Check, Exercise, Probe, Use, instead, mistake, normal, steps
@@ -197,16 +198,6 @@ def test_a_wrong_answer_is_looked_at_once_more_only_where_the_layout_may_be_all_
 
 # -- earlier answers that this one calls
 
-SE = """
-class SqueezeExcitation(nn.Module):
-    def __init__(self, channels, reduction=16):
-        super().__init__()
-        self.fc1, self.fc2 = nn.Linear(channels, channels // reduction), nn.Linear(channels // reduction, channels)
-    def weights(self, x):
-        return torch.sigmoid(self.fc2(torch.relu(self.fc1(squeeze(x)))))[:, :, None, None]
-    def forward(self, x):
-        return x * self.weights(x)
-"""
 MAXIMUM = "def squeeze(x):\n    return x.amax((2, 3))\n"
 CRASHES = "def squeeze(x):\n    return x.mean((2, 3), keepdim=True)\n"
 NOBODY_DOES = "def squeeze(x):\n    return 0.3 * x.amax((2, 3)) + 0.1 * x[:, :, 0, 0]\n"

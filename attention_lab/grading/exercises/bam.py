@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from ...mechanisms import BAM, ChannelGate, SpatialGate, receptive_field
 from ..exercise import Check, Exercise, Probe, Use, instead, mistake, named, normal, steps
 from ..properties import (
-    between,
     gradients,
     images_apart,
     leaves_input_alone,
@@ -360,15 +359,7 @@ BAM_EXERCISE = Exercise(
         "parameters": Check(1, (parameters(),)),
         "values": Check(
             3,
-            (
-                between(0, 1, "weights"),
-                values("weights"),
-                values("output"),
-                images_apart(),
-                repeatable(),
-                the_same_in_training(),
-                gradients(),
-            ),
+            (*gates.VALUES, gradients()),
         ),
     },
     misconceptions=(

@@ -9,14 +9,11 @@ from ...mechanisms import CBAM, ChannelAttention, SpatialAttention
 from ..exercise import Check, Exercise, Failure, Probe, Property, Use, instead, mistake, named, normal, steps
 from ..observe import Observation, Question
 from ..properties import (
-    between,
     gradients,
     images_apart,
     leaves_input_alone,
     parameters,
-    repeatable,
     shape,
-    the_same_in_training,
     values,
 )
 from ..stand_ins import StandIn
@@ -38,14 +35,7 @@ CHECKS = {
     "parameters": Check(2, (parameters(),)),
     "values": Check(
         3,
-        (
-            between(0, 1, "weights"),
-            values("weights"),
-            values("output"),
-            images_apart(),
-            repeatable(),
-            the_same_in_training(),
-        ),
+        gates.VALUES,
     ),
     "gradients": Check(1, (gradients(),)),
 }

@@ -5,6 +5,17 @@ from torch.nn import functional as F
 
 from ...mechanisms import squeeze
 from ..exercise import Misconception, mistake, steps
+from ..properties import between, images_apart, repeatable, the_same_in_training, values
+
+VALUES = (
+    between(0, 1, "weights"),
+    values("weights"),
+    values("output"),
+    images_apart(),
+    repeatable(),
+    the_same_in_training(),
+)
+"""What holds of a module that multiplies x by gates."""
 
 
 def as_map(scores: Tensor) -> Tensor:

@@ -6,14 +6,11 @@ from torch.nn import functional as F
 from ...mechanisms import SqueezeExcitation, se_residual, squeeze
 from ..exercise import Check, Exercise, Probe, Use, instead, mistake, named, normal, steps
 from ..properties import (
-    between,
     gradients,
     images_apart,
     leaves_input_alone,
     parameters,
-    repeatable,
     shape,
-    the_same_in_training,
     values,
 )
 from ..stand_ins import StandIn
@@ -121,14 +118,7 @@ SQUEEZE_EXCITATION = Exercise(
         "parameters": Check(2, (parameters(),)),
         "values": Check(
             4,
-            (
-                between(0, 1, "weights"),
-                values("weights"),
-                values("output"),
-                images_apart(),
-                repeatable(),
-                the_same_in_training(),
-            ),
+            gates.VALUES,
         ),
         "gradients": Check(1, (gradients(),)),
     },
