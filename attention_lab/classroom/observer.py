@@ -27,7 +27,7 @@ HOLLOW = ("", ".classroom", ".grading", ".mechanisms")
 WHOLE = (
     *(".data", ".figures", ".recording", ".table", ".threads", ".training", ".mechanisms.arguments"),
     *(f".classroom.{name}" for name in ("cells", "isolation", "outputs", "seccomp", "wire")),
-    *(f".grading.{name}" for name in ("changes", "kernel", "limits", "matching", "observe", "parameters")),
+    *(f".grading.{name}" for name in ("changes", "earlier", "kernel", "limits", "matching", "observe", "parameters")),
     *(f".grading.{name}" for name in ("stand_ins", "stub", "witness")),
 )
 """What is here as it is; the rest of the package is here by name only."""
@@ -160,11 +160,17 @@ def serve(line: Any, shell: Any, witness_of: Callable) -> None:
     def of_earlier(which: int, *asked: Any) -> int | None:
         return witness(witnesses[which].of_earlier(*asked))
 
+    def with_stand_ins(which: int, earlier: list[str]) -> int | None:
+        return witness(witnesses[which].with_stand_ins(earlier))
+
     def ask(which: int, what: str, *asked: Any) -> Any:
         found = getattr(witnesses[which], what)
         return found(*asked) if callable(found) else found
 
-    doing: dict[str, Callable] = {"begin": begin, "run": shell.run, "look": look, "of_earlier": of_earlier, "ask": ask}
+    doing: dict[str, Callable] = {
+        **{"begin": begin, "run": shell.run, "look": look, "ask": ask},
+        **{"of_earlier": of_earlier, "with_stand_ins": with_stand_ins},
+    }
     while True:
         what, *asked = line.next_request()
         line.send(*packed(doing[what](*asked)))

@@ -39,6 +39,10 @@ class RemoteWitness:
         number = self.process.ask(int | None, "of_earlier", self.number, name, questions, records)
         return None if number is None else RemoteWitness(self.process, number, questions, records)
 
+    def with_stand_ins(self, earlier: list[str]) -> "RemoteWitness | None":
+        number = self.process.ask(int | None, "with_stand_ins", self.number, earlier)
+        return None if number is None else RemoteWitness(self.process, number, self.questions, self.records)
+
     def unused_arguments(self) -> list[str]:
         return self.ask(list[str], "unused_arguments")
 

@@ -83,9 +83,9 @@ class Edit(NamedTuple):
     places: tuple[tuple[Path, ast.AST | Elsewhere], ...]
 
 
-def rebuilt(source: Source, edit: Edit) -> Any:
-    """What the changed definition defines, in a copy of the learner's names."""
-    names = dict(source.names)
+def rebuilt(source: Source, edit: Edit, others: dict[str, Any] | None = None) -> Any:
+    """What the changed definition defines, in a copy of the learner's names where some may name something else."""
+    names = source.names | (others or {})
     module = ast.fix_missing_locations(ast.Module([replaced(source.tree, edit)], []))
     exec(compile(module, "<changed>", "exec"), names)
     return names[source.tree.name]

@@ -15,6 +15,7 @@ from torch import Generator
 from .biases import bare, without_biases
 from .changes import Change
 from .closeness import close_in, same
+from .earlier import IN_PLACE_OF
 from .exercise import Coding, Exercise, Misconception, Property, steps
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
 from .observe import FILLINGS, Look, Observation, Problem, Question, observe, observe_in
@@ -364,27 +365,39 @@ class Case:
         """What is said where earlier answers fail: they, or they alone."""
         name, case = next(iter(self.failing_earlier.items()))
         told = f"{name}, which your code calls, does not pass its own checks"
-        try:
-            follows = self.with_earlier and all(self.with_earlier.row(asked).passed for asked in properties)
-        except RuntimeError:  # with that mistake even a right answer crashes
-            follows = False
+        follows = self.with_mistakes.holds(properties) or self.with_stand_ins.holds(properties)
         return Misconception(
             FOLLOW_THROUGH if follows else EARLIER,
-            f"{told}; what you wrote here is right for that {name}" if follows else told,
+            f"{told}; what you wrote here is right" if follows else told,
             f"Which check of the exercise {case.exercise.id} fails? Mend that first, run its cell, then this one.",
             case.exercise.equation,
         )
 
+    def holds(self, properties: tuple[Property, ...]) -> bool:
+        try:
+            return all(self.row(asked).passed for asked in properties)
+        except RuntimeError:  # with that mistake even a right answer crashes
+            return False
+
     @cached_property
-    def with_earlier(self) -> "Case | None":
-        """This answer beside right ones that call the same wrong earlier answers, where their mistakes are known."""
+    def with_mistakes(self) -> "Case":
+        """This answer beside right ones that make the same mistakes in the earlier answers, where those are known."""
+        found = {name: case.mistake(set(case.exercise.probes)) for name, case in self.failing_earlier.items()}
+        return self.beside_other(self.witness, {name: wrong[1] for name, wrong in found.items() if wrong})
+
+    @cached_property
+    def with_stand_ins(self) -> "Case":
+        """This answer beside right ones, all with the same stand-ins for the wrong earlier answers."""
+        earlier = list(self.failing_earlier)
+        witness = self.witness.with_stand_ins(earlier) or self.witness
+        return self.beside_other(witness, {name: IN_PLACE_OF[name] for name in earlier})
+
+    def beside_other(self, witness: Witness, earlier: dict[str, Callable]) -> "Case":
+        """What this witness says beside right answers that call these in place of the earlier answers."""
         forms = self.exercise.forms
-        for name, case in self.failing_earlier.items():
-            found = case.mistake(set(case.exercise.probes))
-            if not found:
-                return None
-            forms = tuple(map(self.exercise.uses[name].given(found[1]), forms))
-        return Case(replace(self.exercise, forms=forms, uses={}), self.witness)
+        for name, other in earlier.items():
+            forms = tuple(map(self.exercise.uses[name].given(other), forms))
+        return Case(replace(self.exercise, forms=forms, uses={}), witness)
 
     def does_the_same(self, trusted: Callable, on: set[str], *ways: Way) -> bool:
         """Whether a trusted answer does on these probes what this one does: at a first look, then in all fillings."""

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from .changes import Change, Edit, Source, changes, made_in_calls, reads, rebuilt, source_of, unused_arguments
+from .earlier import IN_PLACE_OF
 from .limits import TIME_LIMIT
 from .matching import Way
 from .observe import FILLINGS, Look, Observation, Problem, Question, observe_all
@@ -44,6 +45,14 @@ class Witness:
         if not self.source or name not in self.source.names or not reads(self.source.tree, name):
             return None
         return Witness(self.source.names[name], questions, records)
+
+    def with_stand_ins(self, earlier: list[str]) -> "Witness | None":
+        """The witness of the same code where it calls stand-ins for the earlier answers of these names."""
+        try:
+            answer = rebuilt(self.source, Edit(()), {name: IN_PLACE_OF[name] for name in earlier})
+        except Exception:
+            return None
+        return Witness(answer, self.questions, self.records)
 
     def unused_arguments(self) -> list[str]:
         """The arguments that the answer's code never reads."""

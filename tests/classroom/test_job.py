@@ -78,10 +78,10 @@ def test_the_same_seed_asks_the_same(seeds):
     assert (told[0] == told[1]) == (seeds[0] == seeds[1])
 
 
-@pytest.mark.parametrize("given", [False, True])
-def test_what_is_right_for_ones_own_wrong_earlier_answer_says_so_and_may_have_its_points(given):
+@pytest.mark.parametrize("given, statistic", [(False, "amax"), (True, "std")], ids=["a known mistake", "another"])
+def test_what_is_right_for_ones_own_wrong_earlier_answer_says_so_and_may_have_its_points(given, statistic):
     check = graded('check("squeeze-excitation-values", SqueezeExcitation)', "squeeze-excitation-values")
-    asked = job(RIGHT.replace("mean", "amax"), SE, check, 'points("02-squeeze-excitation")')
+    asked = job(RIGHT.replace("mean", statistic), SE, check, 'points("02-squeeze-excitation")')
     *_, verdict, points = shown(replace(asked, follow_through=given))
     assert verdict[0].metadata.attention_lab.misconception == "follow-through"
     assert (verdict[1].output_type == "error") != given

@@ -1,15 +1,12 @@
 """The verdict: what an answer did, held against what right and wrong answers do with the same questions."""
 
-import linecache
 import time
 
 import pytest
 import torch
-from graded import SE
 from torch import nn
 
-from attention_lab.grading.exercise import Check, Exercise, Probe, Use, instead, mistake, normal, steps
-from attention_lab.grading.exercises import EXERCISES
+from attention_lab.grading.exercise import Check, Exercise, Probe, instead, mistake, normal, steps
 from attention_lab.grading.judge import Case, Report, ask, judge, judge_all
 from attention_lab.grading.matching import EQUAL
 from attention_lab.grading.properties import (
@@ -196,59 +193,6 @@ def test_a_wrong_answer_is_looked_at_once_more_only_where_the_layout_may_be_all_
     assert closer_looks(OneVector) == len(EXERCISE.probes)
 
 
-# -- earlier answers that this one calls
-
-MAXIMUM = "def squeeze(x):\n    return x.amax((2, 3))\n"
-CRASHES = "def squeeze(x):\n    return x.mean((2, 3), keepdim=True)\n"
-NOBODY_DOES = "def squeeze(x):\n    return 0.3 * x.amax((2, 3)) + 0.1 * x[:, :, 0, 0]\n"
-
-
-def of_lesson_02(*cells: str) -> dict[str, Report]:
-    names = {"torch": torch, "nn": nn}
-    for cell in cells:
-        file = f"<cell {hash(cell)}>"
-        linecache.cache[file] = len(cell), None, cell.splitlines(keepends=True), file
-        exec(compile(cell, file, "exec"), names)
-    return verdict(names["SqueezeExcitation"], EXERCISES["squeeze-excitation"])
-
-
-def told(reports: dict[str, Report]) -> dict[str, str]:
-    return {check: report.misconception.id for check, report in reports.items() if not report.passed}
-
-
-def test_an_answer_that_is_right_for_the_wrong_earlier_one_that_it_calls_is_told_apart():
-    reports = of_lesson_02(MAXIMUM, SE)
-    assert told(reports) == {"values": "follow-through"} and reports["values"].follows_through
-    assert reports["values"].misconception.name == (
-        "squeeze, which your code calls, does not pass its own checks; what you wrote here is right for that squeeze"
-    )
-
-
-@pytest.mark.parametrize(
-    "cells",
-    [(MAXIMUM, SE.replace("torch.relu", "")), (CRASHES, SE), (NOBODY_DOES, SE)],
-    ids=["wrong itself", "the earlier one crashes", "the earlier mistake has no name"],
-)
-def test_otherwise_only_the_earlier_answer_is_told(cells):
-    reports = of_lesson_02(*cells)
-    assert set(told(reports).values()) == {"earlier-answer"}
-    assert not any(report.follows_through for report in reports.values())
-
-
-@pytest.mark.parametrize("key", [key for key, exercise in EXERCISES.items() if exercise.uses])
-def test_a_right_answer_can_be_made_to_call_any_other_answer_to_an_earlier_exercise(key):
-    exercise = EXERCISES[key]
-
-    def is_right(answer) -> bool:
-        case = Case(exercise, Witness(answer, ask(exercise, 1), exercise.records))
-        return all(case.row(asked).passed for check in exercise.checks.values() for asked in check.properties)
-
-    for used, given in exercise.uses.values():
-        assert is_right(given(used.forms[0])(exercise.forms[0]))
-        wrong = (coding(used.forms[0]) for told in used.misconceptions for coding in told.codings)
-        assert any(not is_right(given(other)(exercise.forms[0])) for other in wrong)
-
-
 def plain(right, *misconceptions, records: tuple[str, ...] = ("output",), **more) -> Exercise:
     """An exercise about a function of x, and maybe of y."""
     probes = {name: Probe(lambda g, n=n: (normal(g, n, 4),)) for n, name in enumerate(("two", "three"), 2)}
@@ -354,44 +298,6 @@ def test_layers_in_a_list_and_a_borrowed_function_are_told_where_nothing_else_is
     exercise.checks["own"] = Check(1, (written_out(),))
     reports = verdict(lambda x: x.softmax(0).cos(), exercise)
     assert reports["own"].misconception is BORROWED and reports["output"].misconception is BORROWED
-
-
-def double(x):
-    return x + x
-
-
-def triple(x):
-    return x + x + x
-
-
-def test_an_earlier_answer_that_is_wrong_is_told_first_and_one_that_is_right_is_not():
-    earlier = plain(lambda x: x * 2)
-
-    def quadruple(x):
-        return double(double(x)) + 0.1
-
-    def sixfold(x):
-        return triple(x) * 2
-
-    later = plain(lambda x: x * 4, uses={name: Use(earlier, lambda _: steps()) for name in ("double", "triple")})
-    assert verdict(quadruple, later)["output"].misconception.id != "earlier-answer"
-    told = verdict(sixfold, later)["output"].misconception
-    assert told.id == "earlier-answer" and told.name.startswith("triple, ")
-
-
-def test_a_name_of_an_earlier_answer_that_is_not_there_is_no_earlier_answer():
-    def reads_it(x):
-        return never_written(x) * 2  # noqa: F821
-
-    later = plain(lambda x: x * 4, uses={"never_written": Use(plain(lambda x: x * 2), lambda _: steps())})
-    assert verdict(reads_it, later)["output"].misconception.id == "no-name"
-
-    def does_not_call_it(x):
-        return x.sin().cos() + 3
-
-    later = plain(lambda x: x * 4, uses={"triple": Use(plain(lambda x: x * 2), lambda _: steps())})
-    told = verdict(does_not_call_it, later)["output"].misconception
-    assert told is None or told.id != "earlier-answer"
 
 
 def test_an_argument_that_is_never_read_and_a_layer_made_in_every_call_are_told():
