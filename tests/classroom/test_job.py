@@ -78,7 +78,7 @@ def test_the_same_seed_asks_the_same(seeds):
     assert (told[0] == told[1]) == (seeds[0] == seeds[1])
 
 
-@pytest.mark.parametrize("given, statistic", [(False, "amax"), (True, "std")], ids=["a known mistake", "another"])
+@pytest.mark.parametrize(("given", "statistic"), [(False, "amax"), (True, "std")], ids=["a known mistake", "another"])
 def test_what_is_right_for_ones_own_wrong_earlier_answer_says_so_and_may_have_its_points(given, statistic):
     check = graded('check("squeeze-excitation-values", SqueezeExcitation)', "squeeze-excitation-values")
     asked = job(RIGHT.replace("mean", statistic), SE, check, 'points("02-squeeze-excitation")')

@@ -133,7 +133,9 @@ def test_an_earlier_answer_that_is_wrong_is_told_first_and_one_that_is_right_is_
     def sixfold(x):
         return triple(x) * 2
 
-    later = plain(lambda x: x * 4, uses={name: Use(earlier, lambda _: instead(lambda x: x * 4)) for name in ("double", "triple")})
+    later = plain(
+        lambda x: x * 4, uses={name: Use(earlier, lambda _: instead(lambda x: x * 4)) for name in ("double", "triple")}
+    )
     assert verdict(quadruple, later)["output"].misconception.id != "earlier-answer"
     told = verdict(sixfold, later)["output"].misconception
     assert told.id == "earlier-answer" and told.name.startswith("triple, ")
