@@ -4,9 +4,9 @@ import functools
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from nbformat import NotebookNode, from_dict
-from nbformat.v4 import new_output
 from nbgrader.utils import is_grade, is_solution
 
 from ..grading.exercises import LESSONS
@@ -71,7 +71,7 @@ def inspect(notebook: NotebookNode, inspection: Inspection, skipped: str, follow
         elif skipped in cell.metadata.get("tags", []) or not cell.source.strip():
             continue
         elif (shown := POINTS.fullmatch(cell.source)) and shown[1] in LESSONS:
-            cell.outputs = [new_output("display_data", points_table(shown[1], earned))]
+            cell.outputs = [displayed(points_table(shown[1], earned))]
         else:
             run[inspection.run(cell.source)] = cell
     late = []
@@ -83,7 +83,7 @@ def inspect(notebook: NotebookNode, inspection: Inspection, skipped: str, follow
         cell.execution_count = place + 1
         cell.outputs = list(map(as_in_a_notebook, inspection.shown[place])) if place in inspection.shown else late
         if is_grade(cell) and not is_solution(cell):
-            cell.outputs = [*cell.outputs, new_output("stream", name="stdout", text=BESIDE_ITS_CODE)]
+            cell.outputs = [*cell.outputs, stream(BESIDE_ITS_CODE)]
 
 
 def outcome(inspection: Inspection, asked: Asked, follow_through: bool) -> tuple[list[NotebookNode], int]:
@@ -94,9 +94,9 @@ def outcome(inspection: Inspection, asked: Asked, follow_through: bool) -> tuple
         return [error_output("NameError", str(error))], 0
     except NoVerdict as error:
         return [error_output("CheckFailed", f"{asked.id}: {error}")], 0
-    shown = [] if report.stub else [new_output("display_data", formats(report), metadata={DATA: data(report)})]
+    shown = [] if report.stub else [displayed(formats(report), {DATA: data(report)})]
     if follow_through and report.follows_through:
-        return [*shown, new_output("stream", name="stdout", text=FOLLOWS)], report.points
+        return [*shown, stream(FOLLOWS)], report.points
     if error := failure(report):
         shown.append(error_output(type(error).__name__, str(error)))
     return shown, report.points if report.passed else 0
@@ -105,11 +105,22 @@ def outcome(inspection: Inspection, asked: Asked, follow_through: bool) -> tuple
 def as_in_a_notebook(output: Output) -> NotebookNode:
     """What a cell has shown, in the notebook's format."""
     if output.kind == "stream":
-        return new_output("stream", name="stderr" if output.name == "stderr" else "stdout", text=output.text)
+        return stream(output.text, "stderr" if output.name == "stderr" else "stdout")
     if output.kind == "error":
-        return new_output("error", ename=output.name, evalue=output.text, traceback=output.traceback)
-    return new_output("execute_result" if output.kind == "execute_result" else "display_data", output.formats)
+        return error_output(output.name, output.text, output.traceback)
+    if output.kind == "execute_result":
+        return from_dict({**displayed(output.formats), "output_type": "execute_result", "execution_count": None})
+    return displayed(output.formats)
 
 
-def error_output(kind: str, text: str) -> NotebookNode:
-    return new_output("error", ename=kind, evalue=text, traceback=[f"{kind}: {text}"])
+def displayed(formats: dict[str, str], metadata: dict[str, Any] | None = None) -> NotebookNode:
+    return from_dict({"output_type": "display_data", "data": formats, "metadata": metadata or {}})
+
+
+def stream(text: str, name: str = "stdout") -> NotebookNode:
+    return from_dict({"output_type": "stream", "name": name, "text": text})
+
+
+def error_output(kind: str, text: str, traceback: list[str] | None = None) -> NotebookNode:
+    lines = [f"{kind}: {text}"] if traceback is None else traceback
+    return from_dict({"output_type": "error", "ename": kind, "evalue": text, "traceback": lines})

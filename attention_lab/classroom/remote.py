@@ -35,6 +35,9 @@ class RemoteWitness:
     def matched(self, way: Way, questions: list[Question]) -> list[Observation]:
         return self.observed(questions, "matched", way, questions)
 
+    def measured(self, questions: list[Question]) -> list[Observation]:
+        return self.observed(questions, "measured", questions)
+
     def of_earlier(self, name: str, questions: list[Question], records: tuple[str, ...]) -> "RemoteWitness | None":
         number = self.process.ask(int | None, "of_earlier", self.number, name, questions, records)
         return None if number is None else RemoteWitness(self.process, number, questions, records)

@@ -162,6 +162,9 @@ class Case:
             for number, question in enumerate(self.questions):
                 matched, expected[number] = expected[number].matched, self.whole(best, question)
                 expected[number].matched = matched
+        for question, got, right in zip(self.questions, self.seen, expected):
+            if got.slopes and not close_in(got.values, right.values, "output", got.coarsest):
+                got.slopes = self.witness.measured([question])[0].slopes or got.slopes
         for problem in (problem for right in expected for problem in right.problems.values()):
             raise RuntimeError(
                 f"the course's own answer to {self.exercise.key} fails, which is no fault of yours: {problem}"

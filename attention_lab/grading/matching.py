@@ -82,9 +82,9 @@ def fill_by_effect(
 
 def fill_alike(slots: list[Slot]) -> None:
     """Give all numbers of one role the same value: what a module then does tells nothing of where they are kept."""
-    if slots:
-        numbers = {role: torch.tensor([number], dtype=torch.float64) for role, number in SIZES.items()}
-        put(slots, np.zeros(sum(slot.tensor.numel() for slot in slots), dtype=int), numbers)
+    with torch.no_grad():
+        for slot in slots:
+            slot.tensor.fill_(SIZES[slot.role])
 
 
 def ranks(

@@ -89,7 +89,7 @@ class Slope(NamedTuple):
     """The output's slope along a random direction of one argument.
 
     autograd: None where no graph leads from the output to the argument.
-    measured: by finite differences, a small and a large step, of an untrusted answer.
+    measured: by finite differences, a small and a large step, where that is asked for.
     """
 
     autograd: float | None
@@ -151,11 +151,15 @@ class Observation:
 
 
 class Look(IntEnum):
-    """How much is observed: the values that others are compared with, also slopes and training mode, or all."""
+    """How much is observed: the values that others are compared with, also slopes and training mode, or all.
+
+    The slopes of a wrong answer have nothing to be compared with: then they are also measured.
+    """
 
     VALUES = 0
     SLOPES = 1
-    ALL = 2
+    MEASURED = 2
+    ALL = 3
 
 
 class NotAnAnswer(Exception):
@@ -296,15 +300,14 @@ def observe_module(
     theirs = {id(slot.tensor) for x in given if isinstance(x, nn.Module) for slot in slots_of(x.modules())}
     if look >= Look.SLOPES:
         seen.layers = layers_with_parameters(module)
+    layers, fresh = called_once(module, inputs) if fillings else ([], None)
     if look is Look.ALL:
-        seen.unregistered = holds_unregistered(module)
-        with contextlib.suppress(Exception), torch.no_grad():
-            seen.fresh = item(module(*copies(inputs)), 0, ("output",))
+        seen.unregistered, seen.fresh = holds_unregistered(module), fresh
     fill_alike([slot for slot in slots_of(module.modules()) if id(slot.tensor) not in theirs])
     seen.alike = values_of(runs, inputs, question, seen if not fillings else Observation())
     if not fillings:
         return
-    slots = slots_of(layers_in_order(module, inputs))
+    slots = slots_of(layers)
     seen.kinds = numbers_by_kind(slots)
     own = [slot for slot in slots if id(slot.tensor) not in theirs]
     positive = tuple(x.abs() if is_real(x) else x for x in inputs)  # so that hidden units are open
@@ -355,7 +358,7 @@ def observe_calls(run: Run, inputs: tuple, question: Question, seen: Observation
     if look >= Look.SLOPES and "output" not in seen.problems and not question.differentiates:
         with caught(seen, "gradient"):
             real = [i for i, x in enumerate(inputs) if is_real(x) and x.numel()]
-            steps = STEPS if look is Look.ALL else ()
+            steps = STEPS if look is Look.MEASURED else ()
             seen.slopes = [slope(run, inputs, i, question.seed, steps) for i in real]
 
 
@@ -495,20 +498,19 @@ def random_weights(like: Tensor, seed: int) -> Tensor:
 # The answer's layers
 
 
-def layers_in_order(module: nn.Module, inputs: tuple) -> list[nn.Module]:
-    """All layers, first those that run, in the order they run."""
+def called_once(module: nn.Module, inputs: tuple) -> tuple[list[nn.Module], Tensor | None]:
+    """All layers, first those that run, in the order they run; and the output, if there is one."""
     layers: dict[nn.Module, None] = {}
     hook = register_module_forward_pre_hook(lambda layer, _: None if layer is module else layers.setdefault(layer))
+    output = None
     try:
         with contextlib.suppress(Exception), torch.no_grad():
-            module(*copies(inputs))
+            output = item(module(*copies(inputs)), 0, ("output",))
     finally:
         hook.remove()
     mine = set(module.modules())
-    return [
-        *(layer for layer in layers if layer in mine),
-        *(layer for layer in module.modules() if layer not in layers),
-    ]
+    run = [layer for layer in layers if layer in mine]
+    return [*run, *(layer for layer in module.modules() if layer not in layers)], output
 
 
 def layers_with_parameters(module: nn.Module) -> list[tuple[str, int]]:
@@ -524,10 +526,11 @@ def in_short(layer: nn.Module) -> str:
 
 
 def holds_unregistered(module: nn.Module) -> bool:
-    known = set(module.parameters())
-    for value in itertools.chain(*(vars(layer).values() for layer in module.modules())):
+    known, parameters = set(module.modules()), set(module.parameters())
+    for value in itertools.chain(*(vars(layer).values() for layer in known)):
         held = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-        if any(isinstance(part, nn.Module) and not known.issuperset(part.parameters()) for part in held):
+        strangers = (part for part in held if isinstance(part, nn.Module) and part not in known)
+        if any(not parameters.issuperset(part.parameters()) for part in strangers):
             return True
     return False
 

@@ -263,7 +263,8 @@ def wrong_slope(got: Observation, expected: Observation) -> Failure | None:
             continue  # rounded to float32, differences say nothing of a slope
         true = (theirs.autograd or 0.0,) if right else mine.measured
         if not any(abs(slope - one) <= tolerance * max(1.0, abs(one)) for one in true):
-            return Failure(f"a slope of {slope:.4g}", f"{true[0]:.4g}", DETACHED if right or not slope else None)
+            measured = f"{true[0]:.4g}" if true else "one that can be measured"
+            return Failure(f"a slope of {slope:.4g}", measured, DETACHED if right or not slope else None)
     return None
 
 

@@ -32,6 +32,10 @@ class Witness:
         """The same for some of the questions with its parameters told apart by what they do, which takes longer."""
         return observe_all(self.answer, questions, self.records, Look.VALUES, match=(way,))
 
+    def measured(self, questions: list[Question]) -> list[Observation]:
+        """The same for some of the questions with its slopes measured."""
+        return observe_all(self.answer, questions, self.records, Look.MEASURED)
+
     @cached_property
     def source(self) -> Source | None:
         return source_of(self.answer)

@@ -7,14 +7,17 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from attention_lab.grading.matching import AT_ONCE, Way
-from attention_lab.grading.observe import Observation, Question, observe, observe_all
+from attention_lab.grading.observe import Look, Observation, Question, observe, observe_all
 
 WAY = Way(("output",), AT_ONCE)
 X = torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
-def seen(answer, *inputs: object, build: tuple = (), records: tuple[str, ...] = ("output",)) -> Observation:
-    return observe(answer, Question("probe", build, inputs or (X,), seed=3, of_class=isinstance(answer, type)), records)
+def seen(
+    answer, *inputs: object, build: tuple = (), records: tuple[str, ...] = ("output",), look: Look = Look.ALL
+) -> Observation:
+    question = Question("probe", build, inputs or (X,), seed=3, of_class=isinstance(answer, type))
+    return observe(answer, question, records, look)
 
 
 class Scaled(nn.Module):
@@ -50,17 +53,17 @@ def test_an_answer_cannot_change_the_question():
 
 
 def test_autograds_slope_is_set_beside_the_true_one():
-    through, cut = seen(Scaled), seen(type("Cut", (Scaled,), {"forward": lambda self, x: x * self.weights(x).detach()}))
-    (whole,), (part,) = through.slopes, cut.slopes
+    cut = type("Cut", (Scaled,), {"forward": lambda self, x: x * self.weights(x).detach()})
+    (whole,), (part,) = (seen(answer, look=Look.MEASURED).slopes for answer in (Scaled, cut))
     for measured in whole.measured:
         assert abs(whole.autograd - measured) < 1e-3
         assert abs(part.autograd - measured) > 1e-3
     assert part.measured == whole.measured  # in the same direction, whoever is asked
-    assert cut.without_gradient == 2
+    assert seen(cut).without_gradient == 2
 
 
 def test_where_no_graph_leads_to_an_argument_there_is_no_slope_by_autograd():
-    (slope,) = seen(lambda x: x.detach() * 2).slopes
+    (slope,) = seen(lambda x: x.detach() * 2, look=Look.MEASURED).slopes
     assert slope.autograd is None and slope.measured[0]
 
 
@@ -130,7 +133,7 @@ def test_a_forgotten_return_is_told_also_where_float32_is_mixed_in():
 
 
 def test_a_slope_is_measured_for_each_argument():
-    answer = seen(lambda x, y: x * y.round(), X, X + 0.3)
+    answer = seen(lambda x, y: x * y.round(), X, X + 0.3, look=Look.MEASURED)
     by_x, by_y = answer.slopes
     assert by_x.autograd != 0 and by_y.autograd == by_y.measured[0] == 0
 
