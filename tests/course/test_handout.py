@@ -3,11 +3,11 @@
 import io
 import os
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
+from called import called
 from edit import change
 from traitlets.config import PyFileConfigLoader
 
@@ -28,9 +28,7 @@ def files(packed: bytes) -> dict[str, bytes]:
 
 
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, "-m", "attention_lab", "handout", *arguments], cwd=cwd, capture_output=True, text=True
-    )
+    return called("handout", *arguments, cwd=cwd)
 
 
 @pytest.fixture(scope="module")

@@ -2,32 +2,37 @@
 
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from called import called
 from test_exporter import LESSON, ROOT, lesson, run
 
 from attention_lab.classroom.sandbox import unconfined
 
 
-@pytest.fixture
-def course(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three students are graded."""
-    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
-    (tmp_path / "solutions" / LESSON).mkdir(parents=True)
-    nbformat.write(lesson(), tmp_path / "solutions" / LESSON / "lesson.ipynb")
-    run(tmp_path, "generate_assignment", LESSON)
+    course = tmp_path_factory.mktemp("graded")
+    shutil.copy(ROOT / "nbgrader_config.py", course)
+    (course / "solutions" / LESSON).mkdir(parents=True)
+    nbformat.write(lesson(), course / "solutions" / LESSON / "lesson.ipynb")
+    run(course, "generate_assignment", LESSON)
     for student in ("ada", "ben", "cleo"):
-        shutil.copytree(tmp_path / "notebooks" / LESSON, tmp_path / "submitted" / student / LESSON)
-    run(tmp_path, "autograde", LESSON, *unconfined())
-    return tmp_path
+        shutil.copytree(course / "notebooks" / LESSON, course / "submitted" / student / LESSON)
+    run(course, "autograde", LESSON, *unconfined())
+    return course
+
+
+@pytest.fixture
+def course(graded: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(graded, tmp_path / "course")
 
 
 def feedback(course: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "attention_lab", "feedback", LESSON, *options]
-    return subprocess.run(command, cwd=course, capture_output=True, text=True)
+    return called("feedback", LESSON, *options, cwd=course)
 
 
 def pages(course: Path) -> set[str]:
