@@ -51,22 +51,54 @@ def learners_folder() -> Path:
     return notebooks
 
 
+def learners_notebook(asked: str) -> Path:
+    """The notebook of a lesson, by name or number, that a learner in the working directory works in."""
+    notebooks = learners_folder()
+    from .grading.exercises import LESSONS
+
+    lesson = one_of(list(LESSONS), asked)
+    notebook = notebooks / lesson / f"{lesson[3:]}.ipynb"
+    if not notebook.is_file():
+        there = ", ".join(sorted(file.name for file in notebook.parent.glob("*.ipynb")))
+        instead = (
+            f"there is {there}: rename the one that is yours" if there else "it has not been handed out to you yet"
+        )
+        raise CourseError(f"there is no {notebook}; {instead}.")
+    return notebook
+
+
+def read(notebook: Path) -> bytes:
+    """A learner's notebook, if it can be read as one."""
+    from .grading.reading import Unreadable, cells_of
+
+    try:
+        cells_of(content := notebook.read_bytes())
+    except (Unreadable, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CourseError(
+            f"{notebook} cannot be read: {reason}. `attention-lab update` puts a new one there, and keeps this file."
+        ) from error
+    return content
+
+
+def one_of(known: list[str], asked: str) -> str:
+    """The one lesson with this name or number."""
+    from .course.places import meant
+
+    if len(found := meant(known, asked)) != 1:
+        raise CourseError(f"there is no lesson {asked}; the lessons are {', '.join(known)}.")
+    return found[0]
+
+
 def chosen(known: list[str], asked: tuple[str, ...]) -> list[str]:
     """The lessons that were asked for by name or number, all if none was."""
-    found = [[name for name in known if name.startswith(lesson)] for lesson in asked]
-    for lesson, names in zip(asked, found):
-        if len(names) != 1:
-            raise CourseError(f"there is no one lesson {lesson}; the lessons are {', '.join(known)}.")
-    return sorted({name for names in found for name in names}) if asked else known
+    return sorted({one_of(known, lesson) for lesson in asked}) or known
 
 
 def one_lesson(root: Path, asked: str) -> str:
     """The lesson of the course at ``root`` with this name or number."""
-    known = sorted({file.parent.name for file in (root / "solutions").glob("*/*") if file.suffix in (".py", ".ipynb")})
-    found = [name for name in known if name == asked] or [name for name in known if name.startswith(asked)]
-    if len(found) != 1:
-        raise CourseError(f"there is no lesson {asked}; the lessons are {', '.join(known)}.")
-    return found[0]
+    known = {file.parent.name for file in (root / "solutions").glob("*/*") if file.suffix in (".py", ".ipynb")}
+    return one_of(sorted(known), asked)
 
 
 def prepend(variable: str, path: str | Path) -> None:
@@ -138,6 +170,105 @@ def validate(notebooks: tuple[Path, ...]) -> None:
 
 
 @main.command()
+@click.argument("lesson")
+def check(lesson: str) -> None:
+    """Say what your notebook of a lesson still lacks, before you hand it in. Nothing is run or changed.
+
+    LESSON is a name or number, such as 2. `attention-lab validate NOTEBOOK` runs it too.
+
+    Exit status: 0 if every exercise has an answer that can run; 1 if not.
+    """
+    notebook = learners_notebook(lesson)
+    from .course.check import preflight
+
+    found = preflight(notebook.parent.name, read(notebook))
+    click.echo(f"{notebook}\n\n{found.answers}\n")
+    for title, lines in (
+        ("Yet to do:", found.to_do),
+        ("Does not run; the rest is graded all the same:", found.remarks),
+        ("What grading will put right, at no cost, and tell so:", found.put_right),
+    ):
+        if lines:
+            click.echo("\n".join([title, *(f"- {line}" for line in lines), ""]))
+    if not found.to_do:
+        click.echo(
+            f"Every exercise has an answer. To run it as your instructor will: attention-lab validate {notebook}"
+        )
+    sys.exit(bool(found.to_do))
+
+
+@main.command()
+@click.argument("lesson")
+@click.option("--name", help="Your name or number, as your instructor knows you; asked for if it is not given.")
+def submit(lesson: str, name: str | None) -> None:
+    """Write the file to hand in of a lesson: your notebook, with your name on it.
+
+    LESSON is a name or number, such as 2. The file lies in the folder `hand-in` beside the lessons. What the notebook
+    still lacks is told, and handed in all the same.
+    """
+    notebook = learners_notebook(lesson)
+    from .course import places
+    from .course.check import preflight
+    from .course.submit import submit
+
+    to_do = preflight(notebook.parent.name, read(notebook)).to_do
+    if name is None:
+        try:
+            name = click.prompt("Your name, or your student number")
+        except click.Abort:
+            raise CourseError("whose is it? Call this again with --name and your name.") from None
+    try:
+        file = submit(notebook, name)
+    except ValueError as error:
+        raise CourseError(f"{error}.") from error
+    if to_do:
+        click.echo("\n".join(["Yet to do, if you have time:", *(f"- {line}" for line in to_do)]))
+    click.echo(f"Hand in this file: {file}")
+    if places.course_of(Path.cwd()) is None:
+        click.echo(f"By nbgrader's exchange instead: nbgrader submit {notebook.parent.name}, in {notebook.parents[1]}")
+
+
+@main.command()
+@click.argument("lesson", default="")
+@click.option(
+    "--from",
+    "kit",
+    type=click.Path(exists=True, path_type=Path),
+    help="The new kit, or a folder with the new lessons. In a checkout, its own sources are the new release.",
+)
+def update(lesson: str, kit: Path | None) -> None:
+    """Bring a new release into the lessons that you work in. Your answers, notes and cells stay.
+
+    LESSON is a name or number, such as 2; by default all. Lessons that you do not have yet are added. Of each file that
+    changes a copy is kept in the folder `earlier`, whose name is told.
+    """
+    notebooks = learners_folder()
+    from .classroom.archive import Refused
+    from .course import update as updating
+    from .course.source import ReleaseError, lessons
+
+    root = kit or notebooks.parent
+    of_sources = (root / "solutions").is_dir()
+    if not kit and not of_sources:
+        raise CourseError("where is the new release? Name the new kit: attention-lab update --from kit.zip")
+    try:
+        if of_sources:
+            names = chosen(lessons(root), (lesson,) if lesson else ())
+            found = ((name, updating.of_course(root, name)) for name in names)
+        else:
+            released = updating.of_kit(kit)
+            if not released:
+                raise CourseError(f"{kit} holds no lesson.")
+            names = chosen(sorted(released), (lesson,) if lesson else ())
+            found = ((name, released[name]) for name in names)
+        for _, files in found:
+            for line in updating.update(notebooks, files):
+                click.echo(line)
+    except (Refused, ReleaseError) as error:
+        raise CourseError(f"{error}.") from error
+
+
+@main.command()
 @click.argument("lesson", nargs=-1)
 @click.option(
     "--to",
@@ -186,17 +317,14 @@ def release(lesson: str | None, force: bool, keep_outputs: bool, check: bool) ->
     from .course import release as pipeline
     from .course.source import lessons
 
-    known = lessons(root)
-    if lesson is not None and lesson not in known:
-        raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(known)}.")
-    chosen = known if lesson is None else [lesson]
+    names = chosen(lessons(root), (lesson,) if lesson else ())
     try:
         if check:
-            outdated = pipeline.stale(root, chosen)
+            outdated = pipeline.stale(root, names)
             for file in outdated:
                 click.echo(file.relative_to(root))
             sys.exit(bool(outdated))
-        for name in chosen:
+        for name in names:
             if force or pipeline.stale_files(root, name):
                 pipeline.release(root, name, force, keep_outputs, tell=click.echo)
             else:

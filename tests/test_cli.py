@@ -214,9 +214,7 @@ def test_misconceptions_of_a_lesson_as_a_table_and_as_a_page(tmp_path):
     assert page.startswith("# Misconceptions\n") and "\n### cbam\n" in page
     assert "squeeze-excitation" not in table + page
     unknown = run("misconceptions", "--lesson", "99", cwd=tmp_path)
-    assert unknown.returncode == 2 and unknown.stderr.startswith(
-        "Error: there is no one lesson 99; the lessons are 01-"
-    )
+    assert unknown.returncode == 2 and unknown.stderr.startswith("Error: there is no lesson 99; the lessons are 01-")
 
 
 def test_doctor_says_whether_submissions_can_be_confined(tmp_path):

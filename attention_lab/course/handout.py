@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import nbformat
 from traitlets.config import PyFileConfigLoader
 
 from .. import __version__
@@ -84,7 +85,7 @@ def released(root: Path, lesson: str) -> dict[str, bytes]:
     with learner_files(root, lesson, read_lesson(root, lesson)) as made:
         for file, new in made.items():
             name = file.relative_to(root).as_posix()
-            if file.suffix == ".ipynb" and file.exists() and worked_in(file):
+            if file.suffix == ".ipynb" and file.exists() and worked_in(nbformat.read(file, 4)):
                 raise ReleaseError(
                     f"{name} has been worked in: move it away, then `attention-lab release --lesson {lesson}` makes a new one"
                 )

@@ -80,14 +80,14 @@ def stale(root: Path, chosen: Iterable[str]) -> list[Path]:
     return outdated if page.exists() and page.read_text(encoding="utf-8") == text else [*outdated, page]
 
 
-def worked_in(notebook: Path) -> bool:
+def worked_in(notebook: NotebookNode) -> bool:
     """Whether a learner has run cells of a notebook or changed an answer since it was released."""
 
     def touched(cell: NotebookNode) -> bool:
         answered = is_solution(cell) and cell.metadata.nbgrader.get("checksum") != compute_checksum(cell)
         return bool(answered or cell.get("outputs") or cell.get("execution_count"))
 
-    return any(map(touched, nbformat.read(notebook, as_version=4).cells))
+    return any(map(touched, notebook.cells))
 
 
 def release(
@@ -109,7 +109,7 @@ def release(
     with learner_files(root, lesson, notebooks) as files:
         if not force:
             for notebook in files:
-                if notebook.suffix == ".ipynb" and notebook.exists() and worked_in(notebook):
+                if notebook.suffix == ".ipynb" and notebook.exists() and worked_in(nbformat.read(notebook, 4)):
                     raise ReleaseError(
                         f"{notebook} has been worked in: move it away, or overwrite it with "
                         f"`attention-lab release --lesson {lesson} --force`"
