@@ -259,12 +259,14 @@ def update(lesson: str, kit: Path | None) -> None:
             released = updating.of_kit(kit)
             if not released:
                 raise CourseError(f"{kit} holds no lesson.")
-            names = chosen(sorted(released), (lesson,) if lesson else ())
+            names = [one_of(sorted(filter(None, released)), lesson)] if lesson else sorted(released)
             found = ((name, released[name]) for name in names)
         for _, files in found:
             for line in updating.update(notebooks, files):
                 click.echo(line)
-    except (Refused, ReleaseError) as error:
+    except Refused as reason:
+        raise CourseError(f"{kit}: {reason}.") from reason
+    except ReleaseError as error:
         raise CourseError(f"{error}.") from error
 
 

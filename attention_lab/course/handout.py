@@ -5,7 +5,7 @@
     attention-lab/nbgrader_config.py   how Validate runs a notebook
     attention-lab/notebooks/           the start page, and the lessons as they were released
 
-The same lessons give the same bytes. Kits of other lessons may be unzipped over one another.
+The same lessons give the same bytes. `attention-lab update` takes a later kit in.
 """
 
 import io
@@ -47,11 +47,11 @@ Linux: PyPI's PyTorch brings several GB for graphics cards. For the CPU alone, t
 **Work.** Run the cells from top to bottom, write your code where it says `YOUR CODE HERE`, run the check below it.
 **Validate** in the toolbar runs the whole notebook as your instructor will. `attention-lab progress` shows your points.
 
-**Hand in.** Save, then give your instructor the lesson's notebook, `notebooks/LESSON/NAME.ipynb`, under the name that it
-has.
+**Hand in.** Save. `attention-lab check 2` says what lesson 2 still lacks. `attention-lab submit 2` asks for your name and writes
+the file that you give to your instructor.
 
-**More lessons** may come as another kit, whose links on the course map lead nowhere until then: unzip it over this folder.
-Your work in these lessons stays.
+**More lessons, or a new version of one,** may come as another kit, whose links on the course map lead nowhere until then. Do
+not unzip it over this folder: `attention-lab update --from kit.zip` adds what is new. Your answers, notes and cells stay.
 """
 
 

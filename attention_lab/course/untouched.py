@@ -28,7 +28,11 @@ def digest(source: str) -> str:
 
 
 def released_as(cell: dict[str, Any]) -> str:
-    """The digest of what a cell was when it was released; empty where that is not known, as in a learner's own."""
-    told = metadata_of(cell).get(KEY)
-    known = told.get("released") if isinstance(told, dict) else None
-    return known if isinstance(known, str) else ""
+    """What tells of a cell as it was released, the digest or nbgrader's checksum; empty for a learner's own."""
+    metadata = metadata_of(cell)
+    for key, field in ((KEY, "released"), ("nbgrader", "checksum")):
+        told = metadata.get(key)
+        known = told.get(field) if isinstance(told, dict) else None
+        if isinstance(known, str):
+            return known
+    return ""

@@ -8,7 +8,7 @@
 The file of before is kept: notebooks/earlier/NN-name/name-1.ipynb.
 """
 
-import ast
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,12 +52,21 @@ def of_kit(kit: Path) -> dict[str, dict[str, bytes]]:
     for folder in {file.path[:-1] for file in files if is_lesson(file.path)}:
         inside = [file for file in files if file.path[: len(folder)] == folder]
         lessons[folder[-1]] = {"/".join(file.path[len(folder) - 1 :]): file.read() for file in inside}
-        start = [file for file in files if file.path == (*folder[:-1], START_PAGE)]
-        lessons |= {"": {START_PAGE: file.read()} for file in start}
-    for name, content in (item for found in lessons.values() for item in found.items()):
-        if name.endswith(".ipynb") and worked_in(nbformat.reads(content, as_version=4)):
+        for file in files:
+            if file.path == (*folder[:-1], START_PAGE):
+                lessons[""] = {START_PAGE: file.read()}
+    for name, content in (item for found in lessons.values() for item in found.items() if is_notebook(item[0])):
+        try:
+            theirs = worked_in(nbformat.reads(content.decode(), as_version=4))
+        except Exception as error:
+            raise ReleaseError(f"{name} of {kit} is no notebook") from error
+        if theirs:
             raise ReleaseError(f"somebody has worked in {name} of {kit}: it is no release")
     return lessons
+
+
+def is_notebook(name: str) -> bool:
+    return name.endswith(".ipynb")
 
 
 def is_lesson(path: tuple[str, ...]) -> bool:
@@ -75,7 +84,7 @@ def update(notebooks: Path, files: dict[str, bytes]) -> Iterator[str]:
             yield f"{name}: new"
             continue
         before, notes = file.read_bytes(), []
-        if file.suffix == ".ipynb":
+        if is_notebook(name):
             try:
                 notebook, notes = updated(nbformat.reads(content, as_version=4), before)
                 content = before if same(before, notebook) else (nbformat.writes(notebook) + "\n").encode()
@@ -95,56 +104,58 @@ def updated(released: NotebookNode, before: bytes) -> tuple[NotebookNode, list[s
     Raises: Unreadable.
     """
     mended, notes = restore(Release.of_notebook(released), before, outputs=True)
-    marks = {(cell.get("id"), source_of(cell)): released_as(cell) for cell in cells_of(before)}
-    was = [marks.get((cell.id, cell.source), "") for cell in mended.cells]
+    marks = {source_of(cell): released_as(cell) for cell in cells_of(before)}
+    was = [marks.get(cell.source, "") for cell in mended.cells]
+    texts = {cell.source for cell in released.cells}
     places = matched(released, mended.cells, was)
     after: dict[int, list[NotebookNode]] = defaultdict(list)
     above = -1
     for number, cell in enumerate(mended.cells):
+        changed = was[number] != as_released(cell) and cell.source.strip()
         if number not in places:
-            if was[number] != digest(cell.source) and cell.source.strip():
+            if changed or cell.source in texts:  # a copy, which the learner has made
                 after[above].append(cell)
             continue
         above = places[number]
         new = released.cells[above]
-        if is_solution(new):
-            theirs = cell.metadata.nbgrader.get("checksum") != compute_checksum(cell)
-        else:
-            theirs = (
-                "nbgrader" not in new.metadata
-                and cell.source not in ("", new.source)
-                and was[number] != digest(cell.source)
-            )
-        if theirs and not is_solution(new) and was[number] != digest(new.source):
-            after[above].append(cell)
-            notes.append(
-                f"A cell of the lesson that you had changed has changed in the release too: yours is below. `{first(cell)}`"
-            )
-        elif theirs:
+        if changed and cell.source != new.source and (is_solution(new) or was[number] == as_released(new)):
             new.source = cell.source
             if "attachments" in cell:
                 new.attachments = cell.attachments
+        elif changed and cell.source != new.source:
+            after[above].append(cell)
+            notes.append(
+                f"The release has changed a cell; the one of before, with what you changed, is below: {first(cell)}"
+            )
         if new.cell_type == cell.cell_type == "code" and new.source == cell.source:
             new.outputs, new.execution_count = cell.outputs, cell.execution_count
 
-    theirs = defined(
-        [cell for cells in after.values() for cell in cells] + [released.cells[p] for p in places.values()]
-    )
-    ids, cells = {cell.id for cell in released.cells}, list(after[-1])
-    for place, new in enumerate(released.cells):
-        missing = is_solution(new) and place not in places.values()
-        if not (missing and new.cell_type == "code" and names(new.source) and names(new.source) <= theirs):
-            cells.append(new)
-            if missing:
-                notes.append(f"`{grade_id(new)}` was missing: its cell is back, for you to write in.")
-        cells += after[place]
+    present = set(places.values())
     own = [cell for added in after.values() for cell in added]
-    for number, cell in enumerate(own):
-        if cell.id in ids:
-            cell.id = next(id for id in (f"own-{n}" for n in range(number, number + len(ids) + 2)) if id not in ids)
-        ids.add(cell.id)
+    there = defined(own + [released.cells[place] for place in present])
+    cells = list(after[-1])
+    for place, new in enumerate(released.cells):
+        missing = is_solution(new) and place not in present
+        elsewhere = missing and new.cell_type == "code" and defined([new]) <= there
+        if missing and not elsewhere:
+            notes.append(f"`{grade_id(new)}` was missing: its cell is back, for you to write in.")
+        cells += ([] if elsewhere else [new]) + after[place]
+    with_ids_of_their_own(own, {cell.id for cell in released.cells})
     released.cells = cells
     return released, notes
+
+
+def as_released(cell: NotebookNode) -> str:
+    """What a cell would carry, had it been released as it is: nbgrader's checksum, or the digest of its text."""
+    return compute_checksum(cell) if grade_id(cell) else digest(cell.source)
+
+
+def with_ids_of_their_own(cells: list[NotebookNode], ids: set[str]) -> None:
+    """Give cells that are called like one of the lesson's another id."""
+    for cell in cells:
+        if cell.id in ids:
+            cell.id = next(id for id in (f"own-{number}" for number in itertools.count(1)) if id not in ids)
+        ids.add(cell.id)
 
 
 def matched(released: NotebookNode, cells: list[NotebookNode], was: list[str]) -> dict[int, int]:
@@ -163,14 +174,6 @@ def matched(released: NotebookNode, cells: list[NotebookNode], was: list[str]) -
                     free.remove(place)
                     break
     return places
-
-
-def names(source: str) -> set[str]:
-    """The functions and classes that a cell defines; none where it does not run."""
-    try:
-        return {node.name for node in ast.parse(source).body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    except SyntaxError:
-        return set()
 
 
 def first(cell: NotebookNode) -> str:
