@@ -1,10 +1,13 @@
 """`attention-lab`: the course's commands, the same words on every system."""
 
+import errno
 import os
 import sys
 import sysconfig
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -106,7 +109,47 @@ def prepend(variable: str, path: str | Path) -> None:
     os.environ[variable] = os.pathsep.join(filter(None, [str(path), os.environ.get(variable)]))
 
 
-@click.group()
+class Commands(click.Group):
+    """Says in one line where a command may not write, without a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except PermissionError as error:
+            place = f" in {Path(error.filename).parent}" if error.filename else ""
+            raise CourseError(f"no permission to write{place}: work in a folder of your own.") from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EDQUOT):
+                raise
+            raise CourseError(f"cannot write {error.filename or ''}: {error.strerror}.") from error
+        except Exception as error:
+            if (
+                type(error).__name__ != "OperationalError"
+            ):  # of a database, whose package is not loaded for every command
+                raise
+            raise CourseError(f"the gradebook cannot be opened or written: {error.orig}.") from error
+
+
+@contextmanager
+def shown_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Tell how many are done of how many, and on a terminal show it as a bar with the time left."""
+    bars: list[Any] = []
+
+    def tell(done: int, all: int) -> None:
+        if not bars:
+            hidden = not sys.stderr.isatty()
+            bars.append(click.progressbar(length=all, label=label, file=sys.stderr, show_pos=True, hidden=hidden))
+            bars[0].render_progress()
+        bars[0].update(done - bars[0].pos)
+
+    try:
+        yield tell
+    finally:
+        for bar in bars:
+            bar.render_finish()
+
+
+@click.group(cls=Commands)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Learn attention in computer vision by building it."""
@@ -270,6 +313,17 @@ def update(lesson: str, kit: Path | None) -> None:
         raise CourseError(f"{error}.") from error
 
 
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def nbgrader(arguments: tuple[str, ...]) -> None:
+    """Call nbgrader on this course, from any folder of it: `attention-lab nbgrader generate_assignment LESSON`."""
+    root = course_root()
+    from nbgrader.apps import NbGraderApp
+
+    os.chdir(root)
+    NbGraderApp.launch_instance(list(arguments))
+
+
 @main.command()
 @click.argument("lesson", nargs=-1)
 @click.option(
@@ -328,7 +382,8 @@ def release(lesson: str | None, force: bool, keep_outputs: bool, check: bool) ->
             sys.exit(bool(outdated))
         for name in names:
             if force or pipeline.stale_files(root, name):
-                pipeline.release(root, name, force, keep_outputs, tell=click.echo)
+                with shown_progress(name) as done:
+                    pipeline.release(root, name, force, keep_outputs, tell=click.echo, done=done)
             else:
                 click.echo(f"{name}: up to date")
         pipeline.release_start_page(root)
@@ -499,21 +554,11 @@ def grade(
         raise CourseError(f"there is no {lesson} of {student}; there is that of {', '.join(handed_in)}.")
     if not notebooks(root, lesson):
         raise CourseError(f"{lesson} is not in the gradebook yet: nbgrader generate_assignment {lesson} --force")
-    bars: list[Any] = []
-
-    def tell(done: int, all: int) -> None:
-        if not bars:
-            bars.append(click.progressbar(length=all, label=f"grading {lesson}"))
-        bars[0].update(done - bars[0].pos)
-
     start = time.monotonic()
     executor = (lambda: grading.on_dask(dask)) if dask else (lambda: grading.local(workers))
     settings = ["--NbGrader.log_level=ERROR", *(["--Judged.no_sandbox=True"] if no_sandbox else [])]
-    try:
+    with shown_progress(f"grading {lesson}") as tell:
         ahead = grading.grade(lesson, student, executor, grading.AHEAD * workers, force, settings, tell)
-    finally:
-        for bar in bars:
-            bar.render_finish()
     if ahead.interrupted:
         click.echo(f"interrupted; {ahead.done} of {ahead.all} graded; run the same command to go on", err=True)
         sys.exit(130)
@@ -581,7 +626,7 @@ def demo() -> None:
     from .course import demo as sample
 
     course = root / "demo"
-    click.echo(sample.score_table(sample.grade_sample_class(root, course, tell=click.echo)))
+    click.echo(sample.score_table(sample.grade_sample_class(root, course, tell=click.echo, progress=shown_progress)))
     click.echo(f"Feedback pages: {course / 'feedback'}/STUDENT/{sample.LESSON}/{sample.NOTEBOOK}.html")
     click.echo(f"What nbgrader said: {course / 'nbgrader.log'}")
 
@@ -592,8 +637,12 @@ def bench(quick: bool) -> None:
     """Time every mechanism against other ways to compute the same."""
     from . import bench as timing
 
-    for line in timing.lines(quick):
-        click.echo(line)
+    with shown_progress("timing") as tell:
+        for number, line in enumerate(timing.lines(quick), 1):
+            if sys.stderr.isatty():
+                click.echo("\r\x1b[K", nl=False, err=True)  # the bar, which the line would be written into
+            click.echo(line)
+            tell(number, max(number, timing.length()))
 
 
 @main.command()

@@ -96,11 +96,13 @@ def release(
     force: bool = False,
     keep_outputs: bool = False,
     tell: Callable[[str], None] = lambda line: None,
+    done: Callable[[int, int], None] = lambda done, all: None,
 ) -> None:
     """Rebuild the generated files of one lesson. Files that a learner added beside them stay.
 
     A notebook whose outputs still hold is not executed again, unless ``force``; with ``keep_outputs``, they hold as long
-    as its code is the same, whatever has changed in the package.
+    as its code is the same, whatever has changed in the package. While one is executed, ``done`` is told how many of its cells
+    have been run.
 
     Raises ReleaseError, before anything is executed or written, if a learner has worked in a notebook that would be
     overwritten, unless ``force``; and if the solution fails.
@@ -123,7 +125,7 @@ def release(
                 executed[path] = with_outputs_of(before, notebook)
             else:
                 tell(f"{lesson}: executing ...")
-                executed[path] = execute(source, notebook)
+                executed[path] = execute(source, notebook, done)
         for path, notebook in executed.items():
             nbformat.write(notebook, path)
         for old, new in files.items():

@@ -74,9 +74,8 @@ class UnknownId(InOneLine, ValueError):
 
     def __init__(self, what: str, id: str, known: Iterable[str]):
         near = get_close_matches(id, known, n=3, cutoff=0)
-        super().__init__(
-            f"no {what} is called {id!r}; did you mean {', '.join(near[:-1])} or {near[-1]}? If the lesson says so: {OTHER}"
-        )
+        lesson = f" If the lesson asks for it, {OTHER}" if what == "check" else ""
+        super().__init__(f"no {what} is called {id!r}; did you mean {', '.join(near[:-1])} or {near[-1]}?{lesson}")
 
 
 def check(id: str, answer: Any, may_borrow: bool = False) -> None:
