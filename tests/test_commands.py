@@ -36,6 +36,7 @@ TESTS = {
     "attention-lab lab --instructor": "test_cli.py::test_instructors_have_formgrader_and_the_list_of_assignments",
     "attention-lab misconceptions": "test_cli.py::test_misconceptions_lists_every_mistake_with_its_exercise_question_and_equation",
     "attention-lab misconceptions --format --lesson": MISCONCEPTIONS,
+    "attention-lab nbgrader": "test_cli.py::test_nbgrader_is_called_on_the_course_from_any_of_its_folders",
     "attention-lab papers": "test_bench.py::test_the_command_prints_each_line_as_it_comes",
     "attention-lab progress": "course/test_progress.py::test_the_command_says_the_same_as_the_start_page",
     "attention-lab release": RELEASE,

@@ -92,7 +92,7 @@ def check(id: str, answer: Any, may_borrow: bool = False) -> None:
     exercise, name = find(id)
     if of_before := note(answer):
         print(of_before)
-    if before := other_lessons(exercise):
+    if in_jupyter() and (before := other_lessons(exercise)):
         print(SEVERAL.format(before=before))
     with quiet(), as_new():
         case = looked_at(exercise, name, answer)
