@@ -59,12 +59,15 @@ class Learner:
         self.page.locator(".lm-Menu-item:visible", has_text=re.compile(f"^{name}$")).click()
         self.page.wait_for_selector(f"body[data-jp-theme-name='{name}']", state="attached")
 
-    def in_both_themes(self, name: str) -> None:
-        """Pictures of what is to be seen, light and dark."""
-        self.picture(f"{name}-light")
-        self.theme("JupyterLab Dark")
-        time.sleep(1)
-        self.picture(f"{name}-dark")
+    def in_both_themes(self, name: str, check: str = "") -> None:
+        """Pictures of what is to be seen, light and dark, when nothing runs; of this check, if one is named."""
+        self.page.wait_for_selector(f"{SHOWN} {KERNEL}[data-status='idle']", timeout=120_000)
+        for theme in ("Light", "Dark"):
+            self.theme(f"JupyterLab {theme}")
+            if check:
+                self.output(check)
+            time.sleep(0.5)
+            self.picture(f"{name}-{theme.lower()}")
         self.theme("JupyterLab Light")
 
     def run_new_cell(self, below: str, code: str) -> str:
@@ -190,13 +193,13 @@ def test_from_the_start_page_to_the_next_lesson(learner):
     assert "Traceback" not in wrong
     hint = learner.run_new_cell('check("squeeze-values"', 'hint("squeeze")')
     assert "Hint 1 of 3." in hint
-    learner.in_both_themes("3-a-wrong-answer-and-a-hint")
+    learner.in_both_themes("3-a-wrong-answer-and-a-hint", "squeeze-values")
 
     for cell in filter(is_solution, read_source(ROOT / "solutions" / LESSON / f"{NOTEBOOK}.py").cells):
         first_line = cell.source.splitlines()[0]
         learner.type(first_line, cell.source)
     right = learner.run_all("squeeze-values", "1 point")
-    learner.in_both_themes("4-a-right-answer")
+    learner.in_both_themes("4-a-right-answer", "squeeze-values")
     assert "✓" in right and "Failed" not in right
 
     told = learner.validate()
@@ -210,6 +213,7 @@ def test_from_the_start_page_to_the_next_lesson(learner):
     shown = learner.page.locator(f"{SHOWN} .jp-OutputArea-output table")
     shown.wait_for(timeout=60_000)
     assert re.search(r"02-squeeze-excitation\s+18\s+18\s+█+\s+4 of 4", shown.inner_text())
+    shown.scroll_into_view_if_needed()
     learner.in_both_themes("6-progress")
     learner.follow("03 CBAM", "cbam.ipynb")
     assert learner.errors == [] and learner.elsewhere == []
