@@ -21,6 +21,9 @@ c.ClearMetadataPreprocessor.enabled = True
 c.ClearMetadataPreprocessor.preserve_nb_metadata_mask = {"kernelspec", "language_info"}
 c.ClearMetadataPreprocessor.clear_cell_metadata = False
 
+# What is as it was released, a new release may replace: `attention-lab update`.
+c.GenerateAssignment.preprocessors.append("attention_lab.course.untouched.Digests")
+
 c.ClearSolutions.code_stub = {"python": "# YOUR CODE HERE\nraise NotImplementedError()"}
 
 c.Autograde.exporter_class = "attention_lab.classroom.autograde.Confined"

@@ -121,6 +121,11 @@ def cases(batch: int) -> Iterator[Case]:
         yield Case("SpatialTransformer", ours, (image,), {"tutorial": tutorial, "torch": builtin, "floor": _floor})
 
 
+def length() -> int:
+    """How many lines the table has."""
+    return (6 * len(MAPS) + 2 * len(TOKENS) + 3 * len(IMAGES)) * len(DIRECTIONS) + 5
+
+
 def lines(quick: bool = False) -> Iterator[str]:
     """The table, line by line as it is measured (about 3 minutes on an idle machine).
 

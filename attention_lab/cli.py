@@ -1,10 +1,13 @@
 """`attention-lab`: the course's commands, the same words on every system."""
 
+import errno
 import os
 import sys
 import sysconfig
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -51,22 +54,54 @@ def learners_folder() -> Path:
     return notebooks
 
 
+def learners_notebook(asked: str) -> Path:
+    """The notebook of a lesson, by name or number, that a learner in the working directory works in."""
+    notebooks = learners_folder()
+    from .grading.exercises import LESSONS
+
+    lesson = one_of(list(LESSONS), asked)
+    notebook = notebooks / lesson / f"{lesson[3:]}.ipynb"
+    if not notebook.is_file():
+        there = ", ".join(sorted(file.name for file in notebook.parent.glob("*.ipynb")))
+        instead = (
+            f"there is {there}: rename the one that is yours" if there else "it has not been handed out to you yet"
+        )
+        raise CourseError(f"there is no {notebook}; {instead}.")
+    return notebook
+
+
+def read(notebook: Path) -> bytes:
+    """A learner's notebook, if it can be read as one."""
+    from .grading.reading import Unreadable, cells_of
+
+    try:
+        cells_of(content := notebook.read_bytes())
+    except (Unreadable, OSError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CourseError(
+            f"{notebook} cannot be read: {reason}. `attention-lab update` puts a new one there, and keeps this file."
+        ) from error
+    return content
+
+
+def one_of(known: list[str], asked: str) -> str:
+    """The one lesson with this name or number."""
+    from .course.places import meant
+
+    if len(found := meant(known, asked)) != 1:
+        raise CourseError(f"there is no lesson {asked}; the lessons are {', '.join(known)}.")
+    return found[0]
+
+
 def chosen(known: list[str], asked: tuple[str, ...]) -> list[str]:
     """The lessons that were asked for by name or number, all if none was."""
-    found = [[name for name in known if name.startswith(lesson)] for lesson in asked]
-    for lesson, names in zip(asked, found):
-        if len(names) != 1:
-            raise CourseError(f"there is no one lesson {lesson}; the lessons are {', '.join(known)}.")
-    return sorted({name for names in found for name in names}) if asked else known
+    return sorted({one_of(known, lesson) for lesson in asked}) or known
 
 
 def one_lesson(root: Path, asked: str) -> str:
     """The lesson of the course at ``root`` with this name or number."""
-    known = sorted({file.parent.name for file in (root / "solutions").glob("*/*") if file.suffix in (".py", ".ipynb")})
-    found = [name for name in known if name == asked] or [name for name in known if name.startswith(asked)]
-    if len(found) != 1:
-        raise CourseError(f"there is no lesson {asked}; the lessons are {', '.join(known)}.")
-    return found[0]
+    known = {file.parent.name for file in (root / "solutions").glob("*/*") if file.suffix in (".py", ".ipynb")}
+    return one_of(sorted(known), asked)
 
 
 def prepend(variable: str, path: str | Path) -> None:
@@ -74,7 +109,47 @@ def prepend(variable: str, path: str | Path) -> None:
     os.environ[variable] = os.pathsep.join(filter(None, [str(path), os.environ.get(variable)]))
 
 
-@click.group()
+class Commands(click.Group):
+    """Says in one line where a command may not write, without a traceback."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except PermissionError as error:
+            place = f" in {Path(error.filename).parent}" if error.filename else ""
+            raise CourseError(f"no permission to write{place}: work in a folder of your own.") from error
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EDQUOT):
+                raise
+            raise CourseError(f"cannot write {error.filename or ''}: {error.strerror}.") from error
+        except Exception as error:
+            if (
+                type(error).__name__ != "OperationalError"
+            ):  # of a database, whose package is not loaded for every command
+                raise
+            raise CourseError(f"the gradebook cannot be opened or written: {error.orig}.") from error
+
+
+@contextmanager
+def shown_progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Tell how many are done of how many, and on a terminal show it as a bar with the time left."""
+    bars: list[Any] = []
+
+    def tell(done: int, all: int) -> None:
+        if not bars:
+            hidden = not sys.stderr.isatty()
+            bars.append(click.progressbar(length=all, label=label, file=sys.stderr, show_pos=True, hidden=hidden))
+            bars[0].render_progress()
+        bars[0].update(done - bars[0].pos)
+
+    try:
+        yield tell
+    finally:
+        for bar in bars:
+            bar.render_finish()
+
+
+@click.group(cls=Commands)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def main() -> None:
     """Learn attention in computer vision by building it."""
@@ -138,6 +213,118 @@ def validate(notebooks: tuple[Path, ...]) -> None:
 
 
 @main.command()
+@click.argument("lesson")
+def check(lesson: str) -> None:
+    """Say what your notebook of a lesson still lacks, before you hand it in. Nothing is run or changed.
+
+    LESSON is a name or number, such as 2. `attention-lab validate NOTEBOOK` runs it too.
+
+    Exit status: 0 if every exercise has an answer that can run; 1 if not.
+    """
+    notebook = learners_notebook(lesson)
+    from .course.check import preflight
+
+    found = preflight(notebook.parent.name, read(notebook))
+    click.echo(f"{notebook}\n\n{found.answers}\n")
+    for title, lines in (
+        ("Yet to do:", found.to_do),
+        ("Does not run; the rest is graded all the same:", found.remarks),
+        ("What grading will put right, at no cost, and tell so:", found.put_right),
+    ):
+        if lines:
+            click.echo("\n".join([title, *(f"- {line}" for line in lines), ""]))
+    if not found.to_do:
+        click.echo(
+            f"Every exercise has an answer. To run it as your instructor will: attention-lab validate {notebook}"
+        )
+    sys.exit(bool(found.to_do))
+
+
+@main.command()
+@click.argument("lesson")
+@click.option("--name", help="Your name or number, as your instructor knows you; asked for if it is not given.")
+def submit(lesson: str, name: str | None) -> None:
+    """Write the file to hand in of a lesson: your notebook, with your name on it.
+
+    LESSON is a name or number, such as 2. The file lies in the folder `hand-in` beside the lessons. What the notebook
+    still lacks is told, and handed in all the same.
+    """
+    notebook = learners_notebook(lesson)
+    from .course import places
+    from .course.check import preflight
+    from .course.submit import submit
+
+    to_do = preflight(notebook.parent.name, read(notebook)).to_do
+    if name is None:
+        try:
+            name = click.prompt("Your name, or your student number")
+        except click.Abort:
+            raise CourseError("whose is it? Call this again with --name and your name.") from None
+    try:
+        file = submit(notebook, name)
+    except ValueError as error:
+        raise CourseError(f"{error}.") from error
+    if to_do:
+        click.echo("\n".join(["Yet to do, if you have time:", *(f"- {line}" for line in to_do)]))
+    click.echo(f"Hand in this file: {file}")
+    if places.course_of(Path.cwd()) is None:
+        click.echo(f"By nbgrader's exchange instead: nbgrader submit {notebook.parent.name}, in {notebook.parents[1]}")
+
+
+@main.command()
+@click.argument("lesson", default="")
+@click.option(
+    "--from",
+    "kit",
+    type=click.Path(exists=True, path_type=Path),
+    help="The new kit, or a folder with the new lessons. In a checkout, its own sources are the new release.",
+)
+def update(lesson: str, kit: Path | None) -> None:
+    """Bring a new release into the lessons that you work in. Your answers, notes and cells stay.
+
+    LESSON is a name or number, such as 2; by default all. Lessons that you do not have yet are added. Of each file that
+    changes a copy is kept in the folder `earlier`, whose name is told.
+    """
+    notebooks = learners_folder()
+    from .classroom.archive import Refused
+    from .course import update as updating
+    from .course.source import ReleaseError, lessons
+
+    root = kit or notebooks.parent
+    of_sources = (root / "solutions").is_dir()
+    if not kit and not of_sources:
+        raise CourseError("where is the new release? Name the new kit: attention-lab update --from kit.zip")
+    try:
+        if of_sources:
+            names = chosen(lessons(root), (lesson,) if lesson else ())
+            found = ((name, updating.of_course(root, name)) for name in names)
+        else:
+            released = updating.of_kit(kit)
+            if not released:
+                raise CourseError(f"{kit} holds no lesson.")
+            names = [one_of(sorted(filter(None, released)), lesson)] if lesson else sorted(released)
+            found = ((name, released[name]) for name in names)
+        for _, files in found:
+            for line in updating.update(notebooks, files):
+                click.echo(line)
+    except Refused as reason:
+        raise CourseError(f"{kit}: {reason}.") from reason
+    except ReleaseError as error:
+        raise CourseError(f"{error}.") from error
+
+
+@main.command(context_settings={"ignore_unknown_options": True}, add_help_option=False)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def nbgrader(arguments: tuple[str, ...]) -> None:
+    """Call nbgrader on this course, from any folder of it: `attention-lab nbgrader generate_assignment LESSON`."""
+    root = course_root()
+    from nbgrader.apps import NbGraderApp
+
+    os.chdir(root)
+    NbGraderApp.launch_instance(list(arguments))
+
+
+@main.command()
 @click.argument("lesson", nargs=-1)
 @click.option(
     "--to",
@@ -186,19 +373,17 @@ def release(lesson: str | None, force: bool, keep_outputs: bool, check: bool) ->
     from .course import release as pipeline
     from .course.source import lessons
 
-    known = lessons(root)
-    if lesson is not None and lesson not in known:
-        raise CourseError(f"there is no lesson {lesson}; the lessons are {', '.join(known)}.")
-    chosen = known if lesson is None else [lesson]
+    names = chosen(lessons(root), (lesson,) if lesson else ())
     try:
         if check:
-            outdated = pipeline.stale(root, chosen)
+            outdated = pipeline.stale(root, names)
             for file in outdated:
                 click.echo(file.relative_to(root))
             sys.exit(bool(outdated))
-        for name in chosen:
+        for name in names:
             if force or pipeline.stale_files(root, name):
-                pipeline.release(root, name, force, keep_outputs, tell=click.echo)
+                with shown_progress(name) as done:
+                    pipeline.release(root, name, force, keep_outputs, tell=click.echo, done=done)
             else:
                 click.echo(f"{name}: up to date")
         pipeline.release_start_page(root)
@@ -369,21 +554,11 @@ def grade(
         raise CourseError(f"there is no {lesson} of {student}; there is that of {', '.join(handed_in)}.")
     if not notebooks(root, lesson):
         raise CourseError(f"{lesson} is not in the gradebook yet: nbgrader generate_assignment {lesson} --force")
-    bars: list[Any] = []
-
-    def tell(done: int, all: int) -> None:
-        if not bars:
-            bars.append(click.progressbar(length=all, label=f"grading {lesson}"))
-        bars[0].update(done - bars[0].pos)
-
     start = time.monotonic()
     executor = (lambda: grading.on_dask(dask)) if dask else (lambda: grading.local(workers))
     settings = ["--NbGrader.log_level=ERROR", *(["--Judged.no_sandbox=True"] if no_sandbox else [])]
-    try:
+    with shown_progress(f"grading {lesson}") as tell:
         ahead = grading.grade(lesson, student, executor, grading.AHEAD * workers, force, settings, tell)
-    finally:
-        for bar in bars:
-            bar.render_finish()
     if ahead.interrupted:
         click.echo(f"interrupted; {ahead.done} of {ahead.all} graded; run the same command to go on", err=True)
         sys.exit(130)
@@ -451,7 +626,7 @@ def demo() -> None:
     from .course import demo as sample
 
     course = root / "demo"
-    click.echo(sample.score_table(sample.grade_sample_class(root, course, tell=click.echo)))
+    click.echo(sample.score_table(sample.grade_sample_class(root, course, tell=click.echo, progress=shown_progress)))
     click.echo(f"Feedback pages: {course / 'feedback'}/STUDENT/{sample.LESSON}/{sample.NOTEBOOK}.html")
     click.echo(f"What nbgrader said: {course / 'nbgrader.log'}")
 
@@ -462,8 +637,12 @@ def bench(quick: bool) -> None:
     """Time every mechanism against other ways to compute the same."""
     from . import bench as timing
 
-    for line in timing.lines(quick):
-        click.echo(line)
+    with shown_progress("timing") as tell:
+        for number, line in enumerate(timing.lines(quick), 1):
+            if sys.stderr.isatty():
+                click.echo("\r\x1b[K", nl=False, err=True)  # the bar, which the line would be written into
+            click.echo(line)
+            tell(number, max(number, timing.length()))
 
 
 @main.command()

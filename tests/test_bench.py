@@ -196,3 +196,7 @@ def test_the_command_prints_each_line_as_it_comes(monkeypatch, module, arguments
     result = CliRunner().invoke(main, arguments)
     assert result.output == f"quick: {expected}\n"
     assert isinstance(result.exception, InterruptedError)
+
+
+def test_it_is_known_beforehand_how_long_the_table_is(table):
+    assert bench.length() == len(table)

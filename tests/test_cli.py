@@ -1,5 +1,6 @@
 """The command line: fast to import, clear outside a checkout, and JupyterLab as a learner should find it."""
 
+import errno
 import json
 import re
 import shutil
@@ -12,10 +13,13 @@ from urllib.error import URLError
 import nbformat
 import pytest
 from called import called
+from click.testing import CliRunner
 from lab import COMMAND, Lab
+from sqlalchemy.exc import OperationalError
 
 import attention_lab
 from attention_lab import SelectiveKernel, __version__
+from attention_lab.cli import main, shown_progress
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.properties import GENERAL
 
@@ -218,9 +222,45 @@ def test_misconceptions_of_a_lesson_as_a_table_and_as_a_page(tmp_path):
     assert page.startswith("# Misconceptions\n") and "\n### cbam\n" in page
     assert "squeeze-excitation" not in table + page
     unknown = called("misconceptions", "--lesson", "99", cwd=tmp_path)
-    assert unknown.returncode == 2 and unknown.stderr.startswith(
-        "Error: there is no one lesson 99; the lessons are 01-"
-    )
+    assert unknown.returncode == 2 and unknown.stderr.startswith("Error: there is no lesson 99; the lessons are 01-")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "/shared/kit/x"),
+            "no permission to write in /shared/kit: ",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device", "/kit/x"), "cannot write /kit/x: No space left on device."),
+        (OperationalError("SELECT", {}, "unable to open database file"), "the gradebook cannot be opened or written: "),
+    ],
+)
+def test_what_cannot_be_written_is_told_in_one_line(error, told, monkeypatch):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("attention_lab.papers.lines", fail)
+    done = CliRunner().invoke(main, ["papers"])
+    assert done.exit_code == 2 and told in done.output and len(done.output.splitlines()) == 1
+
+
+def test_nbgrader_is_called_on_the_course_from_any_of_its_folders(course):
+    done = run("nbgrader", "autograde", "01-doubling", cwd=course / "notebooks" / "01-doubling")
+    assert done.returncode == 1
+    assert f"No notebooks were matched by '{course}/submitted/*/01-doubling'" in done.stderr
+
+
+def test_progress_is_shown_on_a_terminal_and_nowhere_else(capsys, monkeypatch):
+    def work() -> str:
+        with shown_progress("grading") as tell:
+            for done in range(3):
+                tell(done, 2)
+        return capsys.readouterr().err
+
+    assert work() == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert re.search(r"grading  \[#+-+\]  1/2", work())
 
 
 def test_doctor_says_whether_submissions_can_be_confined(tmp_path):

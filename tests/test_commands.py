@@ -18,6 +18,7 @@ MISCONCEPTIONS = "test_cli.py::test_misconceptions_of_a_lesson_as_a_table_and_as
 
 TESTS = {
     "attention-lab bench": "test_bench.py::test_the_command_prints_each_line_as_it_comes",
+    "attention-lab check": "course/test_check.py::test_the_command_takes_a_number_says_all_and_fails_if_something_is_to_do",
     "attention-lab collect": "classroom/test_collect.py::test_every_site_is_understood",
     "attention-lab demo": "course/test_demo.py::test_every_student_gets_the_score_deserved_also_beside_broken_submissions",
     "attention-lab doctor": "test_cli.py::test_doctor_says_whether_submissions_can_be_confined",
@@ -35,6 +36,7 @@ TESTS = {
     "attention-lab lab --instructor": "test_cli.py::test_instructors_have_formgrader_and_the_list_of_assignments",
     "attention-lab misconceptions": "test_cli.py::test_misconceptions_lists_every_mistake_with_its_exercise_question_and_equation",
     "attention-lab misconceptions --format --lesson": MISCONCEPTIONS,
+    "attention-lab nbgrader": "test_cli.py::test_nbgrader_is_called_on_the_course_from_any_of_its_folders",
     "attention-lab papers": "test_bench.py::test_the_command_prints_each_line_as_it_comes",
     "attention-lab progress": "course/test_progress.py::test_the_command_says_the_same_as_the_start_page",
     "attention-lab release": RELEASE,
@@ -45,6 +47,9 @@ TESTS = {
     "attention-lab report --anonymous": "test_cli.py::test_report_writes_a_page_and_a_table_with_names_and_without",
     "attention-lab simulate": "course/test_simulate.py::test_the_command_prints_both_tables",
     "attention-lab simulate --students": "course/test_simulate.py::test_the_command_prints_both_tables",
+    "attention-lab submit": "course/test_submit.py::test_the_command_asks_for_the_name_and_says_what_lacks_and_where_the_file_is",
+    "attention-lab update": "course/test_update.py::test_a_checkout_is_its_own_release",
+    "attention-lab update --from": "course/test_update.py::test_the_command_updates_keeps_a_copy_names_it_and_then_all_is_up_to_date",
     "attention-lab validate": "test_cli.py::test_validate_is_a_command_too_which_finds_the_settings_in_any_folder",
     "nbgrader autograde": EXCHANGE,
     "nbgrader collect": EXCHANGE,
@@ -75,7 +80,10 @@ TESTS = {
 BY_OTHERS = {
     "conda activate": "tests/test_environment.py holds what conda installs against pyproject.toml",
     "conda env create -f": "tests/test_environment.py holds what conda installs against pyproject.toml",
+    "git checkout stash -- notebooks": "git's own; test_update.py has the notebooks that they leave",
     "git clone": "whoever runs the tests has done it",
+    "git pull": "git's own",
+    "git stash": "git's own",
     "pip install -c": "tests/test_wheel.py installs a wheel; nbgitpuller is not ours",
     "pip install -c -e": "make test begins with it",
     "pip install 'attention-lab[cluster]'": "make test begins with it: the extra dev holds it",

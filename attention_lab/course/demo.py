@@ -2,7 +2,9 @@
 
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from nbgrader.api import Gradebook
@@ -13,12 +15,15 @@ from .sample_class import LESSON, NOTEBOOK, STUDENTS, hand_in
 
 
 def grade_sample_class(
-    root: Path, course: Path, tell: Callable[[str], None] = lambda line: None
+    root: Path,
+    course: Path,
+    tell: Callable[[str], None] = lambda line: None,
+    progress: Callable[[str], AbstractContextManager[Callable[[int, int], None]]] = lambda label: nullcontext(silent),
 ) -> dict[str, float | None]:
     """Grade the sample class of the course at ``root``, in a new folder ``course``: the score of each student.
 
     Runs nbgrader's own commands: generate_assignment, autograde, generate_feedback. A submission that nbgrader cannot
-    read has no score.
+    read has no score. ``progress`` gives what is told how many are done of how many, as it goes.
     """
     shutil.rmtree(course, ignore_errors=True)
     (course / "solutions" / LESSON).mkdir(parents=True)
@@ -31,9 +36,20 @@ def grade_sample_class(
         ("generate_feedback", [], "writing the feedback pages"),
     ):
         tell(f"nbgrader {command}: {doing} ...")
-        with (course / "nbgrader.log").open("a") as log:
-            subprocess.run(["nbgrader", command, LESSON, *options], cwd=course, stdout=log, stderr=subprocess.STDOUT)
+        written = {"autograde": "autograded", "generate_feedback": "feedback"}.get(command)
+        with (course / "nbgrader.log").open("a") as log, progress(command) as done:
+            running = subprocess.Popen(
+                ["nbgrader", command, LESSON, *options], cwd=course, stdout=log, stderr=subprocess.STDOUT
+            )
+            while running.poll() is None:
+                if written:
+                    done(len(list((course / written).glob(f"*/{LESSON}/*"))), len(STUDENTS))
+                time.sleep(0.2)
     return scores(course)
+
+
+def silent(done: int, all: int) -> None:
+    """Nobody asks how far it is."""
 
 
 def scores(course: Path) -> dict[str, float | None]:

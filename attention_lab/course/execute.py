@@ -7,6 +7,7 @@ change. What a check says of the solution is not part of it: grading may change 
 
 import hashlib
 import os
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
@@ -27,7 +28,12 @@ COMMANDS = {"cli.py", "__main__.py", "bench.py", "baselines.py"}
 SHOWN_IN_NO_LESSON = {"grading", "classroom", "feedback", "overview", "course"} | COMMANDS
 
 
-def execute(source: Path, notebook: NotebookNode, **variables: str) -> NotebookNode:
+def execute(
+    source: Path,
+    notebook: NotebookNode,
+    done: Callable[[int, int], None] = lambda done, all: None,
+    **variables: str,
+) -> NotebookNode:
     """Run the notebook of a source and keep its outputs, without what differs from run to run (timings, widget ids).
 
     The trainings are run in full, also where ATTENTION_LAB_FAST is set. The environment gets ``variables``.
@@ -41,6 +47,7 @@ def execute(source: Path, notebook: NotebookNode, **variables: str) -> NotebookN
         timeout=SECONDS_PER_CELL,
         record_timing=False,
         coalesce_streams=True,
+        on_cell_complete=lambda cell, cell_index: done(cell_index + 1, len(notebook.cells)),
         extra_arguments=["--IPKernelApp.log_level=ERROR"],  # no warning of plain TCP inside one machine
     )
     metadata = executed_metadata()

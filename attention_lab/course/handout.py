@@ -5,7 +5,7 @@
     attention-lab/nbgrader_config.py   how Validate runs a notebook
     attention-lab/notebooks/           the start page, and the lessons as they were released
 
-The same lessons give the same bytes. Kits of other lessons may be unzipped over one another.
+The same lessons give the same bytes. `attention-lab update` takes a later kit in.
 """
 
 import io
@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import nbformat
 from traitlets.config import PyFileConfigLoader
 
 from .. import __version__
@@ -46,11 +47,11 @@ Linux: PyPI's PyTorch brings several GB for graphics cards. For the CPU alone, t
 **Work.** Run the cells from top to bottom, write your code where it says `YOUR CODE HERE`, run the check below it.
 **Validate** in the toolbar runs the whole notebook as your instructor will. `attention-lab progress` shows your points.
 
-**Hand in.** Save, then give your instructor the lesson's notebook, `notebooks/LESSON/NAME.ipynb`, under the name that it
-has.
+**Hand in.** Save. `attention-lab check 2` says what lesson 2 still lacks. `attention-lab submit 2` asks for your name and writes
+the file that you give to your instructor.
 
-**More lessons** may come as another kit, whose links on the course map lead nowhere until then: unzip it over this folder.
-Your work in these lessons stays.
+**More lessons, or a new version of one,** may come as another kit, whose links on the course map lead nowhere until then. Do
+not unzip it over this folder: `attention-lab update --from kit.zip` adds what is new. Your answers, notes and cells stay.
 """
 
 
@@ -84,7 +85,7 @@ def released(root: Path, lesson: str) -> dict[str, bytes]:
     with learner_files(root, lesson, read_lesson(root, lesson)) as made:
         for file, new in made.items():
             name = file.relative_to(root).as_posix()
-            if file.suffix == ".ipynb" and file.exists() and worked_in(file):
+            if file.suffix == ".ipynb" and file.exists() and worked_in(nbformat.read(file, 4)):
                 raise ReleaseError(
                     f"{name} has been worked in: move it away, then `attention-lab release --lesson {lesson}` makes a new one"
                 )

@@ -9,6 +9,12 @@ from pathlib import Path
 CONFIG = "nbgrader_config.py"
 
 
+def meant(known: list[str], asked: str) -> list[str]:
+    """The lessons that a name, the beginning of one or a number means: "02-squeeze-excitation", "02" or "2"."""
+    begins = asked.zfill(2) if asked.isdecimal() else asked
+    return [name for name in known if name == asked] or [name for name in known if name.startswith(begins)]
+
+
 def lesson_folders(folder: Path) -> list[Path]:
     """The lessons in a folder, in order: NN-name with a notebook name.ipynb."""
     found = folder.glob("[0-9][0-9]-*/*.ipynb")
@@ -35,7 +41,8 @@ def first_page(lessons: Path, lesson: str, here: Path) -> Path | None:
     """
     notebooks = sorted(lessons.glob("*/*.ipynb"))
     if lesson:
-        return next((file for file in notebooks if file.parent.name.startswith(lesson)), None)
+        names = meant(sorted({file.parent.name for file in notebooks}), lesson)
+        return next((file for file in notebooks if file.parent.name in names), None)
     inside = [file for file in notebooks if here.is_relative_to(file.parent)]
     start = lessons / "index.ipynb"
     return next(iter(inside or ([start] if start.exists() else notebooks)), None)

@@ -11,12 +11,12 @@ CHECK = re.compile(r'^check\("([\w-]+)"', re.MULTILINE)
 
 
 def progress(notebooks: Path) -> Table:
-    """A row for each lesson that has a folder here: the points its checks gave when they were last run, and all there are.
+    """A row for each lesson that has a folder here: its exercises and points, by the checks as they were last run.
 
-    A learner's other files do not count; a lesson's that cannot be read is named. Texts count as soon as an instructor
-    has read them, which no notebook shows.
+    Above them stands what is next. A learner's other files do not count; a lesson's that cannot be read is named. The
+    points of a text, which only an instructor gives, have a column of their own: no notebook shows whether they are given.
     """
-    caption, counts = ["Your points, as the notebooks were last saved."], {}
+    caption, rows, next_one = [], [], ""
     for lesson, exercises in LESSONS.items():
         if not (notebooks / lesson).exists():  # not handed out yet
             continue
@@ -26,12 +26,34 @@ def progress(notebooks: Path) -> Table:
         except (OSError, Unreadable) as error:
             passed = set()
             caption.append(f"Left out: {notebook.relative_to(notebooks)}: {getattr(error, 'strerror', None) or error}.")
-        points = {f"{e.key}-{name}": check.points for e in exercises for name, check in e.checks.items()}
+        points, open_ids = {}, {}
+        for exercise in exercises:
+            checks = {f"{exercise.key}-{name}": check.points for name, check in exercise.checks.items()}
+            points |= checks
+            if checks.keys() - passed:
+                open_ids[exercise.id] = None
+        ids = {exercise.id for exercise in exercises}
+        if open_ids and not next_one:
+            next_one = f"{next(iter(open_ids))}, in {lesson}"
         earned = sum(points[id] for id in passed & points.keys())
-        counts[lesson] = earned, sum(points.values()) + (TEXTS[lesson][1] if lesson in TEXTS else 0)
-    counts["together"] = tuple(map(sum, zip((0, 0), *counts.values())))
-    rows = [[name, str(earned), str(most), bar(earned / (most or 1))] for name, (earned, most) in counts.items()]
-    return Table("\n".join(caption), ["lesson", "points", "of", ""], rows)
+        of_text = TEXTS[lesson][1] if lesson in TEXTS else 0
+        rows.append((lesson, earned, sum(points.values()), of_text, len(ids) - len(open_ids), len(ids)))
+    rows.append(("together", *(sum(column) for column in list(zip(*rows))[1:] or [()] * 5)))
+    caption.insert(0, f"Next: {next_one}." if next_one else "Every check has passed." if len(rows) > 1 else "")
+    caption.insert(0, "Your points, as the notebooks were last saved.")
+    table = [
+        [
+            name,
+            str(earned),
+            str(most),
+            bar(earned / (most or 1)),
+            f"{done} of {all}",
+            f"{text} for a text" if text else "",
+        ]
+        for name, earned, most, text, done, all in rows
+    ]
+    header = ["lesson", "points", "of", "", "exercises", "only your instructor gives"]
+    return Table("\n".join(filter(None, caption)), header, table)
 
 
 def checks_passed(file: bytes) -> set[str]:

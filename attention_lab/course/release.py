@@ -80,14 +80,14 @@ def stale(root: Path, chosen: Iterable[str]) -> list[Path]:
     return outdated if page.exists() and page.read_text(encoding="utf-8") == text else [*outdated, page]
 
 
-def worked_in(notebook: Path) -> bool:
+def worked_in(notebook: NotebookNode) -> bool:
     """Whether a learner has run cells of a notebook or changed an answer since it was released."""
 
     def touched(cell: NotebookNode) -> bool:
         answered = is_solution(cell) and cell.metadata.nbgrader.get("checksum") != compute_checksum(cell)
         return bool(answered or cell.get("outputs") or cell.get("execution_count"))
 
-    return any(map(touched, nbformat.read(notebook, as_version=4).cells))
+    return any(map(touched, notebook.cells))
 
 
 def release(
@@ -96,11 +96,13 @@ def release(
     force: bool = False,
     keep_outputs: bool = False,
     tell: Callable[[str], None] = lambda line: None,
+    done: Callable[[int, int], None] = lambda done, all: None,
 ) -> None:
     """Rebuild the generated files of one lesson. Files that a learner added beside them stay.
 
     A notebook whose outputs still hold is not executed again, unless ``force``; with ``keep_outputs``, they hold as long
-    as its code is the same, whatever has changed in the package.
+    as its code is the same, whatever has changed in the package. While one is executed, ``done`` is told how many of its cells
+    have been run.
 
     Raises ReleaseError, before anything is executed or written, if a learner has worked in a notebook that would be
     overwritten, unless ``force``; and if the solution fails.
@@ -109,7 +111,7 @@ def release(
     with learner_files(root, lesson, notebooks) as files:
         if not force:
             for notebook in files:
-                if notebook.suffix == ".ipynb" and notebook.exists() and worked_in(notebook):
+                if notebook.suffix == ".ipynb" and notebook.exists() and worked_in(nbformat.read(notebook, 4)):
                     raise ReleaseError(
                         f"{notebook} has been worked in: move it away, or overwrite it with "
                         f"`attention-lab release --lesson {lesson} --force`"
@@ -123,7 +125,7 @@ def release(
                 executed[path] = with_outputs_of(before, notebook)
             else:
                 tell(f"{lesson}: executing ...")
-                executed[path] = execute(source, notebook)
+                executed[path] = execute(source, notebook, done)
         for path, notebook in executed.items():
             nbformat.write(notebook, path)
         for old, new in files.items():

@@ -35,6 +35,10 @@ NOTEBOOK_METADATA = {
 CHECK = re.compile(r'check\("([^"]*)"')
 MARK = re.compile(r"<!--(.*?)-->(\s+points\b)?", re.DOTALL)
 
+DIAGRAM = "```mermaid\n"
+LEGIBLE = '%%{init: {"themeVariables": {"lineColor": "#888888", "arrowheadColor": "#888888"}}}%%\n'
+"""Arrows that are seen in a light and in a dark theme: JupyterLab does not draw a diagram again when the theme changes."""
+
 
 class ReleaseError(Exception):
     """A lesson cannot be released; the message names the file and the reason."""
@@ -102,6 +106,8 @@ def parsed(source: Path) -> NotebookNode:
     notebook.metadata = nbformat.from_dict(NOTEBOOK_METADATA)
     for cell in notebook.cells:
         cell.metadata.pop("lines_to_next_cell", None)  # jupytext's note on blank lines
+        if cell.cell_type == "markdown":
+            cell.source = cell.source.replace(DIAGRAM, DIAGRAM + LEGIBLE)
     return notebook
 
 

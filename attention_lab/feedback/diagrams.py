@@ -1,7 +1,7 @@
 """Mermaid's flowcharts from left to right, as far as the lessons use them -> SVG in the colours of the page.
 
 A diagram is drawn where its page is made: nobody needs a script to see it, and it follows the theme. What is known:
-`a["text"]`, `a(("text"))`, `a --> b --> c`, `a -- "text" --> b`, and `<br/>` in a text.
+`a["text"]`, `a(("text"))`, `a --> b --> c`, `a -- "text" --> b`, and `<br/>` in a text; comments (`%%`) are left out.
 """
 
 import re
@@ -60,7 +60,7 @@ class Arrow:
 
 def parsed(source: str) -> tuple[list[Box], list[Arrow]]:
     """The boxes and arrows of a flowchart. Raises ValueError for a line that is none of what is known."""
-    first, *lines = [line.strip() for line in source.strip().splitlines()]
+    first, *lines = [line.strip() for line in source.strip().splitlines() if not line.startswith("%%")]
     if first != "flowchart LR":
         raise ValueError(f"a diagram begins with flowchart LR, not with {first!r}")
     boxes, arrows = {}, []

@@ -20,7 +20,8 @@ from .kernel import as_new
 from .limits import quiet
 from .observe import Look, observe_all
 from .reference import used_by
-from .stub import STUB, keep_short
+from .stub import OTHER, STUB, keep_short
+from .unread import note, watch
 from .witness import Witness
 
 hints_given: Counter[str] = Counter()
@@ -50,6 +51,11 @@ class LastLook:
 
 
 last_look = LastLook()
+lessons_checked: set[str] = set()
+SEVERAL = (
+    "This kernel has checked {before} too, whose names are still there. Give each lesson a kernel of its own: menu Kernel, "
+    "Change Kernel, Start Python 3."
+)
 
 
 class InOneLine:
@@ -68,7 +74,8 @@ class UnknownId(InOneLine, ValueError):
 
     def __init__(self, what: str, id: str, known: Iterable[str]):
         near = get_close_matches(id, known, n=3, cutoff=0)
-        super().__init__(f"no {what} is called {id!r}; did you mean {', '.join(near[:-1])} or {near[-1]}?")
+        lesson = f" If the lesson asks for it, {OTHER}" if what == "check" else ""
+        super().__init__(f"no {what} is called {id!r}; did you mean {', '.join(near[:-1])} or {near[-1]}?{lesson}")
 
 
 def check(id: str, answer: Any, may_borrow: bool = False) -> None:
@@ -83,6 +90,10 @@ def check(id: str, answer: Any, may_borrow: bool = False) -> None:
         ValueError, for an id that does not exist.
     """
     exercise, name = find(id)
+    if of_before := note(answer):
+        print(of_before)
+    if in_jupyter() and (before := other_lessons(exercise)):
+        print(SEVERAL.format(before=before))
     with quiet(), as_new():
         case = looked_at(exercise, name, answer)
         report = verdict(case, name)
@@ -107,6 +118,14 @@ def looked_at(exercise: Exercise, check: str, answer: Any) -> Case:
     last_look.checks.add(check)
     last_look.cell = cell
     return last_look.case
+
+
+def other_lessons(exercise: Exercise) -> str:
+    """The lessons of which this kernel has checked an answer, besides that of this exercise; told once each."""
+    [lesson] = [lesson for lesson, exercises in LESSONS.items() if exercise in exercises]
+    before = lessons_checked - {lesson} if lesson not in lessons_checked else set()
+    lessons_checked.add(lesson)
+    return ", ".join(sorted(before))
 
 
 def failure(report: Report) -> Exception | None:
@@ -239,6 +258,7 @@ def keep_check() -> None:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """``%load_ext attention_lab.grading``: a lesson's checks are ours, and a stub's error takes one line, not forty."""
+    """``%load_ext attention_lab.grading``: a lesson's checks are ours, its usual errors take a line, not forty."""
     keep_short(shell)
     keep_check()
+    watch(shell)

@@ -27,6 +27,9 @@
 #
 # Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
 # checks it, as often as you like.
+#
+# If the first cell says `No module named 'attention_lab'`, the notebook was opened elsewhere: close it, and open it with
+# `attention-lab lab`.
 
 # %%
 # %load_ext attention_lab.grading

@@ -115,7 +115,7 @@ def test_the_command_writes_a_file_and_overwrites_one_only_by_force(course):
 def test_the_command_says_in_one_line_what_it_cannot_do_and_writes_nothing(course, handout):
     change(handout, '"execution_count": null', '"execution_count": 1')
     for arguments, told in [
-        (["99"], f"there is no one lesson 99; the lessons are {LESSON}."),
+        (["99"], f"there is no lesson 99; the lessons are {LESSON}."),
         (["--to", "nowhere/kit.zip"], f"there is no folder {course / 'nowhere'}."),
         (["01"], "has been worked in"),
     ]:

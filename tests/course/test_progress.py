@@ -9,18 +9,19 @@ from pathlib import Path
 import pytest
 
 from attention_lab.course.progress import progress
+from attention_lab.grading.exercises import LESSONS
 
 ROOT = Path(__file__).parents[2]
 LESSON = "02-squeeze-excitation"
 REACHABLE = {
-    "01-attention-as-weighting": 15,
+    "01-attention-as-weighting": 12,
     "02-squeeze-excitation": 18,
     "03-cbam": 26,
     "04-bam": 26,
     "05-selective-kernel": 18,
     "06-self-attention": 27,
     "07-spatial-transformer": 17,
-    "08-attention-in-networks": 32,
+    "08-attention-in-networks": 27,
 }
 
 
@@ -53,11 +54,15 @@ def of_lesson(notebooks: Path) -> int:
 
 
 def remarks(notebooks: Path) -> list[str]:
-    return progress(notebooks).caption.splitlines()[1:]
+    return progress(notebooks).caption.splitlines()[2:]
+
+
+def what_is_next(notebooks: Path) -> str:
+    return progress(notebooks).caption.splitlines()[1]
 
 
 def test_at_first_there_are_no_points_of_all_that_there_are(notebooks):
-    everything = REACHABLE | {"together": 179}
+    everything = REACHABLE | {"together": 171}
     assert points(notebooks) == {name: (0, most) for name, most in everything.items()}
     assert remarks(notebooks) == []
 
@@ -107,6 +112,28 @@ def test_a_lesson_that_was_not_handed_out_yet_is_left_out_without_a_word(noteboo
     assert points(notebooks) == {"together": (0, 0)}
 
 
+def test_the_next_exercise_is_named_and_how_many_are_done(notebooks, notebook):
+    assert what_is_next(notebooks) == "Next: temperature-softmax, in 01-attention-as-weighting."
+    for name in REACHABLE.keys() - {LESSON}:
+        shutil.rmtree(notebooks / name)
+    ran(notebook, "squeeze-shape")
+    assert what_is_next(notebooks) == f"Next: squeeze, in {LESSON}."
+    ran(notebook, "squeeze-values")
+    assert what_is_next(notebooks) == f"Next: squeeze-excitation, in {LESSON}."
+    assert progress(notebooks).rows[0][4] == "1 of 4"
+    ran(notebook, *(f"{e.key}-{name}" for e in LESSONS[LESSON] for name in e.checks))
+    assert what_is_next(notebooks) == "Every check has passed." and progress(notebooks).rows[0][4] == "4 of 4"
+
+
+def test_points_that_only_an_instructor_can_give_are_shown_as_such(notebooks):
+    given = {row[0]: row[5] for row in progress(notebooks).rows if row[5]}
+    assert given == {
+        "01-attention-as-weighting": "3 for a text",
+        "08-attention-in-networks": "5 for a text",
+        "together": "8 for a text",
+    }
+
+
 def empty(notebook: Path) -> None:
     notebook.write_bytes(b"")
 
@@ -142,7 +169,7 @@ def test_a_lesson_that_cannot_be_read_is_named_in_a_line_and_the_others_count(no
     ran(notebooks / "03-cbam" / "cbam.ipynb", "channel-attention-shapes")
     spoil(notebook)
     others = points(notebooks)
-    assert others[LESSON] == (0, 18) and others["03-cbam"][0] > 0 and others["together"][1] == 179
+    assert others[LESSON] == (0, 18) and others["03-cbam"][0] > 0 and others["together"][1] == 171
     [remark] = remarks(notebooks)
     assert f"{LESSON}/squeeze-excitation.ipynb: " in remark and reason in remark and len(remark) < 160
 

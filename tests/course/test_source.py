@@ -7,7 +7,7 @@ import pytest
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade
 
-from attention_lab.course.source import ReleaseError, read_lesson, read_source, read_start_page
+from attention_lab.course.source import LEGIBLE, ReleaseError, read_lesson, read_source, read_start_page
 from attention_lab.grading.exercises import EXERCISES, HINTS
 
 LESSON = "02-squeeze-excitation"
@@ -80,6 +80,11 @@ def test_marks_stand_for_points_in_the_singular_too_and_across_a_line_break(tmp_
     assert markdown(read_source(lesson(tmp_path, text + answered("squeeze")))) == "**2\npoints**, 2 points, all 2"
     fewer = answered("squeeze", without="squeeze-shape")
     assert markdown(read_source(lesson(tmp_path, text + fewer))) == "**1\npoint**, 1 point, all 1"
+
+
+def test_every_diagram_has_arrows_that_are_seen_in_any_theme(tmp_path):
+    source = lesson(tmp_path, "# %% [markdown]\n# ```mermaid\n# flowchart LR\n# ```\n")
+    assert read_source(source).cells[0].source == f"```mermaid\n{LEGIBLE}flowchart LR\n```"
 
 
 def test_a_mark_stands_for_three_folded_hints(tmp_path):

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from attention_lab.course.source import LEGIBLE
 from attention_lab.feedback.diagrams import in_columns, lay_out, parsed, svg
 
 SKIP = """
@@ -23,6 +24,10 @@ def test_a_chain_a_round_node_a_text_on_an_arrow_and_two_lines_are_read():
         ("x", "+", "skip"),
         ("+", "y < 1", ""),
     ]
+
+
+def test_what_is_set_for_other_programs_changes_nothing():
+    assert svg(LEGIBLE + "flowchart LR\n a --> b", "x") == svg("flowchart LR\n a --> b", "x")
 
 
 def test_arrows_run_from_left_to_right_and_no_two_boxes_overlap():

@@ -203,8 +203,8 @@ def test_an_unknown_name_is_told_in_one_line_with_the_nearest_that_there_are():
         ValueError, match="no check is called 'squeeze-value'; did you mean squeeze-values, "
     ) as unknown:
         check("squeeze-value", squeeze)
-    assert len(str(unknown.value)) < 150
-    near = re.split(", | or ", str(unknown.value).split("did you mean ")[1].removesuffix("?"))
+    assert len(str(unknown.value)) < 350 and "of another version than your attention_lab" in str(unknown.value)
+    near = re.split(", | or ", str(unknown.value).split("did you mean ")[1].partition("?")[0])
     assert len(set(near)) == len(near) == 3
     assert unknown.value._render_traceback_() == [f"UnknownId: {unknown.value}"]
     with pytest.raises(ValueError, match="no exercise is called 'sqeeze'; did you mean squeeze, "):
@@ -360,3 +360,17 @@ def test_an_answer_that_needs_another_cell_is_not_kept(lesson_folder, capsys):
     check("squeeze-shape", answer)
     check("squeeze-values", answer)
     assert list((lesson_folder / "mine").iterdir()) == [] and "Kept" not in capsys.readouterr().out
+
+
+def test_two_lessons_in_one_kernel_are_told_once():
+    code = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "shell = InteractiveShell.instance(colors='nocolor')\n"
+        "shell.run_cell('%load_ext attention_lab.grading')\n"
+        "for id in ('squeeze-shape', 'squeeze-values', 'affine-grid-shape', 'affine-grid-values', 'squeeze-shape'):\n"
+        "    shell.run_cell(f'check(\"{id}\", None)')\n"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.count("This kernel has checked") == 1
+    before, _, after = shown.partition("This kernel has checked 02-squeeze-excitation too")
+    assert "squeeze-values" in before and "affine-grid-shape" in after and "affine-grid-shape" not in before
