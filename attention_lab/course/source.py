@@ -2,7 +2,8 @@
 
 What ``grading/exercises`` knows is not written again. A source says where it goes:
 
-    # %% exercise="squeeze"               the solution cell of an exercise; the same after [markdown]: its free text
+    # %% exercise="squeeze"               the solution cell of an exercise; the same after [markdown]: its free text,
+                                          with the rubric, a table "| points | for |", and the model answer
     # %%
     check("squeeze-values", squeeze)      first line of a cell: the test cell of that check, for the check's points
 
@@ -27,6 +28,7 @@ from nbgrader.utils import is_grade, is_solution
 
 from ..grading.exercises import HINTS, LESSONS, TEXTS
 from ..grading.notebook import find
+from ..grading.rubric import points_of as points_of_rubric
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -78,6 +80,7 @@ def read_source(source: Path) -> NotebookNode:
     notebook = parsed(source)
     with named(source):
         add_grading(notebook, lesson)
+        hold_rubrics(notebook)
         fill_in(notebook, points_of(notebook), exercises(lesson))
     name_cells(notebook, lesson)
     return notebook
@@ -155,6 +158,18 @@ def add_grading(notebook: NotebookNode, lesson: str) -> None:
             met.add(grade_id(cell))
         if is_solution(cell):
             answered = grade_id(cell)
+
+
+def hold_rubrics(notebook: NotebookNode) -> None:
+    """Raise ValueError for a free text whose rubric, or the one that its question shows, gives other points than it has."""
+    question = None
+    for cell in notebook.cells:
+        if is_grade(cell) and is_solution(cell):
+            id, points = grade_id(cell), cell.metadata.nbgrader.points
+            for text in filter(None, (question, cell)):
+                if (given := points_of_rubric(text.source)) not in (None, points):
+                    raise ValueError(f"the rubric of {id!r} gives {given:g} points, and the question has {points:g}")
+        question = cell
 
 
 def grading(id: str, *, solution: bool, points: int | None) -> NotebookNode:
