@@ -12,6 +12,7 @@ from nbgrader.utils import is_grade, is_solution
 from attention_lab.course.source import lessons, read_lesson, read_start_page
 from attention_lab.grading import notebook
 from attention_lab.grading.exercises import EXERCISES
+from attention_lab.grading.rubric import model_answer, rubric
 
 ROOT = Path(__file__).parents[1]
 
@@ -97,6 +98,31 @@ def test_every_graded_exercise_comes_with_three_hints_to_unfold(lesson):
     for exercise in set(POINTS[lesson]) - FREE_TEXT:
         hints = next(e.hints for e in EXERCISES.values() if e.id == exercise)
         assert all(hint in text for hint in hints)
+
+
+def read_by_a_person() -> dict[str, list[nbformat.NotebookNode]]:
+    """The cells that a person gives the points for, by lesson."""
+    return {lesson: [cell for cell in CELLS[lesson] if is_grade(cell) and is_solution(cell)] for lesson in LESSONS}
+
+
+def test_every_free_text_has_a_rubric_that_gives_its_points_and_a_model_answer():
+    texts = [cell for cells in read_by_a_person().values() for cell in cells]
+    assert {cell.id for cell in texts} == FREE_TEXT
+    for cell in texts:
+        assert sum(line.points for line in rubric(cell.source)) == cell.metadata.nbgrader.points
+        assert len(model_answer(cell.source)) > 200
+
+
+def test_the_instructors_guide_and_the_readme_say_which_lessons_need_a_reader():
+    guide = (ROOT / "docs" / "instructors.md").read_text(encoding="utf-8")
+    facts = [
+        f"| {lesson} | `{cell.id}` | {cell.metadata.nbgrader.points} |"
+        for lesson, cells in read_by_a_person().items()
+        for cell in cells
+    ]
+    assert re.findall(r"^\| \d\d-[a-z-]+ \| `.*$", guide, re.MULTILINE) == facts
+    numbers = " and ".join(lesson[:2] for lesson, cells in read_by_a_person().items() if cells)
+    assert f"Lessons {numbers} need a reader" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

@@ -28,7 +28,7 @@ from nbgrader.utils import is_grade, is_solution
 
 from ..grading.exercises import HINTS, LESSONS, TEXTS
 from ..grading.notebook import find
-from ..grading.rubric import points_of as points_of_rubric
+from ..grading.rubric import rubric
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -167,7 +167,8 @@ def hold_rubrics(notebook: NotebookNode) -> None:
         if is_grade(cell) and is_solution(cell):
             id, points = grade_id(cell), cell.metadata.nbgrader.points
             for text in filter(None, (question, cell)):
-                if (given := points_of_rubric(text.source)) not in (None, points):
+                lines = rubric(text.source)
+                if lines and (given := sum(line.points for line in lines)) != points:
                     raise ValueError(f"the rubric of {id!r} gives {given:g} points, and the question has {points:g}")
         question = cell
 

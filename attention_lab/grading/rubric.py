@@ -1,4 +1,4 @@
-"""The rubric of a free text: a table of points in its cell of the lesson's source, beside the model answer.
+"""The rubric of a free text: a table of points in its cell of the lesson's source, above the model answer.
 
 | points | for |
 | --- | --- |
@@ -11,24 +11,27 @@ import re
 from typing import NamedTuple
 
 TABLE = re.compile(r"^\| *points *\| *for *\|\n\|[ :|-]+\|\n((?:\|.*\|(?:\n|\Z))+)", re.MULTILINE)
+ROW = re.compile(r"\| *([\d.]+) *\| *(.+?) *\|")
 
 
-class Expected(NamedTuple):
-    """What whoever reads a free text goes by: the rubric, a table, and the model answer; in Markdown, empty without one."""
+class Line(NamedTuple):
+    """Points, and what earns them, in Markdown."""
 
-    rubric: str
-    answer: str
+    points: float
+    earned_by: str
 
 
-def expected(source: str) -> Expected:
-    """What the source's cell of a free text says."""
+def rubric(source: str) -> list[Line]:
+    """The lines of a text's rubric, none if it has none. Raises ValueError for one that does not begin with a number."""
     table = TABLE.search(source)
-    if not table:
-        return Expected("", source.strip())
-    return Expected(table[0].strip(), (source[: table.start()] + source[table.end() :]).strip())
+    lines = []
+    for row in table[1].splitlines() if table else ():
+        if not (line := ROW.fullmatch(row.strip())):
+            raise ValueError(f"a rubric's line is points and what earns them, not {row.strip()}")
+        lines.append(Line(float(line[1]), line[2]))
+    return lines
 
 
-def points_of(text: str) -> float | None:
-    """The points that a text's rubric gives together, None if it has none. Raises ValueError for a row without a number."""
-    table = TABLE.search(text)
-    return table and sum(float(row.split("|")[1]) for row in table[1].strip().splitlines())
+def model_answer(source: str) -> str:
+    """A text without its rubric."""
+    return TABLE.sub("", source).strip()

@@ -13,9 +13,9 @@ from nbformat.v4 import new_markdown_cell
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import is_grade, is_solution
 
-from ..grading.rubric import expected
+from ..grading.rubric import model_answer, rubric
 
-UNFOLD = "<details><summary><b>Model answer</b></summary>\n\n{}\n\n</details>"
+UNFOLD = "<details><summary>▸ <b>Model answer</b></summary>\n\n{}\n\n</details>"
 
 
 class Rubrics(Preprocessor):
@@ -50,9 +50,10 @@ def by_hand(cell: NotebookNode) -> bool:
 
 
 def for_readers(cell: NotebookNode) -> str:
-    """The rubric, and the model answer to unfold."""
+    """The rubric as a list, and the model answer to unfold."""
     source = cell.source if cell.cell_type == "markdown" else f"```python\n{cell.source}\n```"
-    rubric, answer = expected(source)
-    parts = [f"**Rubric**, for who reads this answer\n\n{rubric}"] if rubric else []
-    parts += [UNFOLD.format(answer)] if answer else []
-    return "\n\n".join(parts)
+    lines, answer = rubric(source), model_answer(source)
+    parts = []
+    if lines:
+        parts = ["**Rubric**, seen by readers alone", "\n".join(f"- **{points:g}** · {text}" for points, text in lines)]
+    return "\n\n".join([*parts, *([UNFOLD.format(answer)] if answer else [])])

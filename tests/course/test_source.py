@@ -90,6 +90,25 @@ def test_a_mark_stands_for_three_folded_hints(tmp_path):
     )
 
 
+RUBRIC = "# | points | for |\n# | --- | --- |\n# | 2 | what |\n# | 0.5 | why |\n"
+ASKED_IN_WORDS = '# %% [markdown] exercise="which-weighting"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ASKED_IN_WORDS}{RUBRIC}#\n# It depends.\n",
+        f"# %% [markdown]\n# Why?\n#\n{RUBRIC}\n{ASKED_IN_WORDS}# It depends.\n",
+    ],
+)
+def test_a_rubric_gives_the_points_that_its_question_has(tmp_path, text):
+    with pytest.raises(
+        ReleaseError, match=r"the rubric of 'which-weighting' gives 2\.5 points, and the question has 3"
+    ):
+        read_source(lesson(tmp_path, text, "01-attention-as-weighting"))
+    read_source(lesson(tmp_path, text.replace("0.5", "1"), "01-attention-as-weighting"))
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
