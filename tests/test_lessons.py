@@ -9,7 +9,7 @@ import pytest
 from nbclient import NotebookClient
 from nbgrader.utils import is_grade, is_solution
 
-from attention_lab.course.source import lessons, read_lesson, read_start_page
+from attention_lab.course.source import lessons, not_asked, read_lesson, read_start_page
 from attention_lab.grading import notebook
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.rubric import model_answer, rubric
@@ -64,6 +64,11 @@ def test_every_exercise_has_the_points_that_were_promised(lesson):
         if is_grade(cell):
             points[exercise] += cell.metadata.nbgrader.points
     assert list(points.items()) == list(POINTS[lesson].items())
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_asks_all_exercises_and_checks_that_the_course_has_for_it(lesson):
+    assert not_asked(lesson, read_lesson(ROOT, lesson).values()) == []
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

@@ -1,46 +1,37 @@
 """How far a learner has come, read from the notebooks as they were last saved."""
 
-import re
 from pathlib import Path
 
-from ..grading.exercises import LESSONS, TEXTS
+from ..grading.exercises import LESSONS
+from ..grading.items import CHECK, items_in
 from ..grading.reading import Unreadable, cells_of, source_of
 from ..table import Table
 
-CHECK = re.compile(r'^check\("([\w-]+)"', re.MULTILINE)
-
 
 def progress(notebooks: Path) -> Table:
-    """A row for each lesson that has a folder here: the points its checks gave when they were last run, and all there are.
+    """A row for each lesson that has a folder here: the points its tests gave when they were last run, and all there are.
 
     A learner's other files do not count; a lesson's that cannot be read is named. Texts count as soon as an instructor
     has read them, which no notebook shows.
     """
     caption, counts = ["Your points, as the notebooks were last saved."], {}
-    for lesson, exercises in LESSONS.items():
+    for lesson in LESSONS:
         if not (notebooks / lesson).exists():  # not handed out yet
             continue
         notebook = notebooks / lesson / f"{lesson[3:]}.ipynb"
         try:
-            passed = checks_passed(notebook.read_bytes())
+            cells = cells_of(notebook.read_bytes())
         except (OSError, Unreadable) as error:
-            passed = set()
+            cells = []
             caption.append(f"Left out: {notebook.relative_to(notebooks)}: {getattr(error, 'strerror', None) or error}.")
-        points = {f"{e.key}-{name}": check.points for e in exercises for name, check in e.checks.items()}
-        earned = sum(points[id] for id in passed & points.keys())
-        counts[lesson] = earned, sum(points.values()) + (TEXTS[lesson][1] if lesson in TEXTS else 0)
+        items = items_in(lesson, cells)
+        passed = [source_of(cell) for cell in cells if cell.get("execution_count") and not failed(cell)]
+        ids = {id for source in passed for id in CHECK.findall(source)}
+        earned = sum(item.points for item in items if item.id in ids or (item.own and item.source in passed))
+        counts[lesson] = earned, sum(item.points for item in items)
     counts["together"] = tuple(map(sum, zip((0, 0), *counts.values())))
-    rows = [[name, str(earned), str(most), bar(earned / (most or 1))] for name, (earned, most) in counts.items()]
+    rows = [[name, f"{earned:g}", f"{most:g}", bar(earned / (most or 1))] for name, (earned, most) in counts.items()]
     return Table("\n".join(caption), ["lesson", "points", "of", ""], rows)
-
-
-def checks_passed(file: bytes) -> set[str]:
-    """The ids of the checks in a notebook's cells that were run and ended without an error."""
-    passed = set()
-    for cell in cells_of(file):
-        if cell.get("cell_type") == "code" and cell.get("execution_count") and not failed(cell):
-            passed |= set(CHECK.findall(source_of(cell)))
-    return passed
 
 
 def failed(cell: dict) -> bool:

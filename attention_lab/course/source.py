@@ -12,12 +12,13 @@ What ``grading/exercises`` knows is not written again. A source says where it go
     <!-- points -->                       those of the whole notebook
 
 On the start page, ``solutions/index.py``, `<!-- points: 02-squeeze-excitation -->` are the points of a lesson. A cell
-may have nbgrader's own metadata in its header instead; its points count like all others.
+may have nbgrader's own metadata in its header instead; its points count like all others. What a source has no cells for
+is not asked: its points count nowhere.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -53,18 +54,18 @@ def sources(root: Path, lesson: str) -> list[Path]:
 
 
 def read_lesson(root: Path, lesson: str) -> dict[Path, NotebookNode]:
-    """The notebooks of a lesson, not executed, by their sources.
+    """The notebooks of a lesson, not executed, by their sources. Raises ReleaseError as ``read_source`` does."""
+    return {source: read_source(source) for source in sources(root, lesson)}
 
-    Raises ReleaseError as ``read_source`` does, or if an exercise of the lesson has no solution cell in any of them, or
-    a check no test cell.
-    """
-    notebooks = {source: read_source(source) for source in sources(root, lesson)}
-    written = {grade_id(cell) for notebook in notebooks.values() for cell in notebook.cells}
-    asked = {f"{e.key}-{name}" for e in LESSONS.get(lesson, ()) for name in e.checks}
-    for kind, wanted in (("solution", exercises(lesson) | texts(lesson).keys()), ("test", asked)):
-        if missing := sorted(wanted - written):
-            raise ReleaseError(f"{', '.join(map(str, notebooks))}: no {kind} cell for {', '.join(missing)}")
-    return notebooks
+
+def not_asked(lesson: str, notebooks: Iterable[NotebookNode]) -> list[str]:
+    """The exercises of the course, and of those that are asked the checks, that a lesson's notebooks have no cell for."""
+    written = {grade_id(cell) for notebook in notebooks for cell in notebook.cells}
+    dropped = [
+        id for id in (*dict.fromkeys(e.id for e in LESSONS.get(lesson, ())), *texts(lesson)) if id not in written
+    ]
+    kept = [e for e in LESSONS.get(lesson, ()) if e.id not in dropped]
+    return dropped + [id for e in kept for name in e.checks if (id := f"{e.key}-{name}") not in written]
 
 
 def read_source(source: Path) -> NotebookNode:
