@@ -360,7 +360,8 @@ def grade(
         same = all(row.before == row.now for row in rows)
         click.echo("The verdicts are the same." if same else "The verdicts differ.")
         return
-    from .overview.learners import notebooks, standing, summary
+    from .classroom.entered import changed
+    from .overview.learners import course_of, notebooks, standing, summary
 
     handed_in = sorted(folder.parent.name for folder in root.glob(f"submitted/*/{lesson}"))
     if not handed_in:
@@ -369,6 +370,8 @@ def grade(
         raise CourseError(f"there is no {lesson} of {student}; there is that of {', '.join(handed_in)}.")
     if not notebooks(root, lesson):
         raise CourseError(f"{lesson} is not in the gradebook yet: nbgrader generate_assignment {lesson} --force")
+    if told := changed(course_of(root), lesson):
+        click.echo(told, err=True)
     bars: list[Any] = []
 
     def tell(done: int, all: int) -> None:

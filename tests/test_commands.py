@@ -77,6 +77,7 @@ BY_OTHERS = {
     "conda env create -f": "tests/test_environment.py holds what conda installs against pyproject.toml",
     "git clone": "whoever runs the tests has done it",
     "pip install -c": "tests/test_wheel.py installs a wheel; nbgitpuller is not ours",
+    "pip install --force-reinstall --no-deps": "tests/test_wheel.py installs a wheel; the options are of pip",
     "pip install -c -e": "make test begins with it",
     "pip install 'attention-lab[cluster]'": "make test begins with it: the extra dev holds it",
     "pip install pre-commit": "a matter of taste",

@@ -7,15 +7,10 @@ import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from .exercises import EXERCISES, LESSONS, TEXTS
+from .exercises import LESSONS, TEXTS
 from .reading import metadata_of, source_of
 
 CHECK = re.compile(r'^check\("([\w-]+)"', re.MULTILINE)
-CHECKS = {
-    f"{exercise.key}-{name}": (exercise.id, asked.points)
-    for exercise in EXERCISES.values()
-    for name, asked in exercise.checks.items()
-}
 
 
 class Item(NamedTuple):
@@ -40,39 +35,32 @@ class Item(NamedTuple):
 
 def items_of(lesson: str) -> list[Item]:
     """What the course asks in a lesson."""
-    checks = [f"{exercise.key}-{name}" for exercise in LESSONS[lesson] for name in exercise.checks]
-    items = [Item(CHECKS[id][0], id, CHECKS[id][1]) for id in checks]
-    return [*items, *text_of(lesson)]
+    items = [
+        Item(exercise.id, f"{exercise.key}-{name}", asked.points)
+        for exercise in LESSONS[lesson]
+        for name, asked in exercise.checks.items()
+    ]
+    return [*items, *(Item(id, id, points, read=True) for id, points in [TEXTS[lesson]])] if lesson in TEXTS else items
 
 
 def items_in(lesson: str, cells: Iterable[dict[str, Any]]) -> list[Item]:
     """What a notebook of a lesson asks; what the course asks if it has nothing of the lesson."""
-    checks, texts = {item.id for item in items_of(lesson)}, {text.id: text for text in text_of(lesson)}
+    known = {item.id: item for item in items_of(lesson)}
     found: dict[str, Item] = {}
     answered = ""
     for cell in cells:
-        about = grading_of(cell)
-        id = about.get("grade_id") or cell.get("id")
-        if not isinstance(id, str):
-            id = ""
-        if about.get("solution") is True:
+        about, source = grading_of(cell), source_of(cell)
+        id = next((id for id in (about.get("grade_id"), cell.get("id")) if isinstance(id, str)), "")
+        by_hand = about.get("solution") is True
+        if by_hand:
             answered = id
-        if cell.get("cell_type") == "code" and (asked := [id for id in CHECK.findall(source_of(cell)) if id in checks]):
-            new = [Item(CHECKS[id][0], id, CHECKS[id][1]) for id in asked]
-        elif id in texts:
-            new = [texts[id]]
-        elif about.get("grade") is True and id and isinstance(points := about.get("points"), int | float):
-            by_hand = about.get("solution") is True
-            new = [Item(answered or id, id, points, "" if by_hand else source_of(cell), by_hand)]
-        else:
-            new = []
+        checks = CHECK.findall(source) if cell.get("cell_type") == "code" else []
+        new = [known[id] for id in (*checks, id) if id in known]
+        if not new and about.get("grade") is True and id and isinstance(points := about.get("points"), int | float):
+            new = [Item(answered or id, id, points, "" if by_hand else source, by_hand)]
         for item in new:
             found.setdefault(item.id, item)
-    return list(found.values()) if found.keys() & (checks | texts.keys()) else items_of(lesson)
-
-
-def text_of(lesson: str) -> list[Item]:
-    return [Item(id, id, points, read=True) for id, points in [TEXTS[lesson]]] if lesson in TEXTS else []
+    return list(found.values()) if found.keys() & known.keys() else list(known.values())
 
 
 def grading_of(cell: dict[str, Any]) -> dict[str, Any]:
