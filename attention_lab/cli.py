@@ -435,7 +435,7 @@ def report(lesson: str, anonymous: bool) -> None:
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1))
 @click.option("--no-sandbox", is_flag=True, help="Where a part of the sandbox is missing.")
 def simulate(lesson: str, students: int, graded: int, alone: int, workers: int, no_sandbox: bool) -> None:
-    """Measure what grading takes on this machine, and say what it would take for a large class."""
+    """Measure what grading and a report take on this machine, and say what grading would take for a large class."""
     root = course_root()
     lesson = one_lesson(root, lesson)
     from .course import simulate as simulation
