@@ -268,12 +268,13 @@ def collect(download: Path, lesson: str, students: Path | None, no_times: bool) 
     root = course_root()
     lesson = one_lesson(root, lesson)
     from .classroom import collect as collecting
+    from .classroom.roster import Roster
     from .table import Table
 
     if not collecting.Lessons(root).of(lesson):
         raise CourseError(f"{lesson} has not been released: nbgrader generate_assignment {lesson} --force")
     try:
-        roster = collecting.Roster(students) if students else None
+        roster = Roster(students) if students else None
         rows = collecting.collect(download, root, lesson, roster, not no_times)
     except collecting.Refused as reason:
         raise CourseError(f"{reason}.") from reason
