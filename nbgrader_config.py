@@ -31,6 +31,7 @@ c.Autograde.sanitize_preprocessors = ["nbgrader.preprocessors.ClearOutput"]  # C
 c.Exporter.optimistic_validation = True  # a notebook is validated once, not after every step
 # Formgrader shows what a learner wrote; a script in it would act with all that the instructor may do.
 c.HTMLExporter.sanitize_html = True
+c.HTMLExporter.preprocessors = ["attention_lab.overview.rubrics.Rubrics"]  # beside a free text, what earns its points
 c.HTMLExporter.filters = {
     "markdown2html": "attention_lab.feedback.texts.markdown",
     "clean_html": "attention_lab.feedback.clean.clean",

@@ -453,12 +453,13 @@ def collect(download: Path, lesson: str, students: Path | None, no_times: bool) 
     root = course_root()
     lesson = one_lesson(root, lesson)
     from .classroom import collect as collecting
+    from .classroom.roster import Roster
     from .table import Table
 
     if not collecting.Lessons(root).of(lesson):
         raise CourseError(f"{lesson} has not been released: nbgrader generate_assignment {lesson} --force")
     try:
-        roster = collecting.Roster(students) if students else None
+        roster = Roster(students) if students else None
         rows = collecting.collect(download, root, lesson, roster, not no_times)
     except collecting.Refused as reason:
         raise CourseError(f"{reason}.") from reason
@@ -545,7 +546,8 @@ def grade(
         same = all(row.before == row.now for row in rows)
         click.echo("The verdicts are the same." if same else "The verdicts differ.")
         return
-    from .overview.learners import notebooks, standing, summary
+    from .classroom.entered import changed
+    from .overview.learners import course_of, notebooks, standing, summary
 
     handed_in = sorted(folder.parent.name for folder in root.glob(f"submitted/*/{lesson}"))
     if not handed_in:
@@ -554,6 +556,8 @@ def grade(
         raise CourseError(f"there is no {lesson} of {student}; there is that of {', '.join(handed_in)}.")
     if not notebooks(root, lesson):
         raise CourseError(f"{lesson} is not in the gradebook yet: nbgrader generate_assignment {lesson} --force")
+    if told := changed(course_of(root), lesson):
+        click.echo(told, err=True)
     start = time.monotonic()
     executor = (lambda: grading.on_dask(dask)) if dask else (lambda: grading.local(workers))
     settings = ["--NbGrader.log_level=ERROR", *(["--Judged.no_sandbox=True"] if no_sandbox else [])]
@@ -607,7 +611,7 @@ def report(lesson: str, anonymous: bool) -> None:
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1))
 @click.option("--no-sandbox", is_flag=True, help="Where a part of the sandbox is missing.")
 def simulate(lesson: str, students: int, graded: int, alone: int, workers: int, no_sandbox: bool) -> None:
-    """Measure what grading takes on this machine, and say what it would take for a large class."""
+    """Measure what grading and a report take on this machine, and say what grading would take for a large class."""
     root = course_root()
     lesson = one_lesson(root, lesson)
     from .course import simulate as simulation

@@ -85,6 +85,7 @@ BY_OTHERS = {
     "git pull": "git's own",
     "git stash": "git's own",
     "pip install -c": "tests/test_wheel.py installs a wheel; nbgitpuller is not ours",
+    "pip install --force-reinstall --no-deps": "tests/test_wheel.py installs a wheel; the options are of pip",
     "pip install -c -e": "make test begins with it",
     "pip install 'attention-lab[cluster]'": "make test begins with it: the extra dev holds it",
     "pip install pre-commit": "a matter of taste",

@@ -5,10 +5,12 @@ The version of the package is the newest that the change log tells of.
 
 import re
 import tomllib
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 import yaml
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from attention_lab import __version__
 
@@ -29,6 +31,13 @@ def pins() -> dict[str, str]:
     return dict(re.fullmatch(r"([\w.-]+)==([\w.]+)", line).groups() for line in lines if not line.startswith("#"))
 
 
+def installed(name: str) -> Distribution | None:
+    try:
+        return distribution(name)
+    except PackageNotFoundError:
+        return None
+
+
 def test_conda_installs_what_pyproject_lists():
     listed = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
     python = f"python{PROJECT['requires-python']}"
@@ -41,6 +50,14 @@ def test_every_dependency_is_pinned_to_a_version_pyproject_allows():
     for line in PROJECT["dependencies"] + extras["cluster"] + extras["docs"] + extras["dev"]:
         requirement = Requirement(line)
         assert requirement.name == "attention-lab" or requirement.specifier.contains(pinned[requirement.name]), line
+
+
+def test_what_is_pinned_installs_on_every_python_that_pyproject_allows():
+    oldest = PROJECT["requires-python"].removeprefix(">=") + ".0"
+    pinned = {name for name, version in pins().items() if installed(name) and installed(name).version == version}
+    assert len(pinned) > 100
+    needs = {name: installed(name).metadata["Requires-Python"] or "" for name in pinned}
+    assert [name for name, python in needs.items() if not SpecifierSet(python).contains(oldest)] == []
 
 
 def test_torch_is_pinned_without_naming_a_build():

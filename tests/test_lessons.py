@@ -9,9 +9,10 @@ import pytest
 from nbclient import NotebookClient
 from nbgrader.utils import is_grade, is_solution
 
-from attention_lab.course.source import lessons, read_lesson, read_start_page
+from attention_lab.course.source import lessons, not_asked, read_lesson, read_start_page
 from attention_lab.grading import notebook
 from attention_lab.grading.exercises import EXERCISES
+from attention_lab.grading.rubric import model_answer, rubric
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,6 +67,11 @@ def test_every_exercise_has_the_points_that_were_promised(lesson):
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_asks_all_exercises_and_checks_that_the_course_has_for_it(lesson):
+    assert not_asked(lesson, read_lesson(ROOT, lesson).values()) == []
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
 def test_every_statement_says_the_points_that_were_promised(lesson):
     text = "\n".join(cell.source for cell in CELLS[lesson] if cell.cell_type == "markdown")
     stated = re.findall(r"\*\*(\d+)\s+points?\*\*|\((\d+) points?, read by your instructor\)", text)
@@ -97,6 +103,31 @@ def test_every_graded_exercise_comes_with_three_hints_to_unfold(lesson):
     for exercise in set(POINTS[lesson]) - FREE_TEXT:
         hints = next(e.hints for e in EXERCISES.values() if e.id == exercise)
         assert all(hint in text for hint in hints)
+
+
+def read_by_a_person() -> dict[str, list[nbformat.NotebookNode]]:
+    """The cells that a person gives the points for, by lesson."""
+    return {lesson: [cell for cell in CELLS[lesson] if is_grade(cell) and is_solution(cell)] for lesson in LESSONS}
+
+
+def test_every_free_text_has_a_rubric_that_gives_its_points_and_a_model_answer():
+    texts = [cell for cells in read_by_a_person().values() for cell in cells]
+    assert {cell.id for cell in texts} == FREE_TEXT
+    for cell in texts:
+        assert sum(line.points for line in rubric(cell.source)) == cell.metadata.nbgrader.points
+        assert len(model_answer(cell.source)) > 200
+
+
+def test_the_instructors_guide_and_the_readme_say_which_lessons_need_a_reader():
+    guide = (ROOT / "docs" / "instructors.md").read_text(encoding="utf-8")
+    facts = [
+        f"| {lesson} | `{cell.id}` | {cell.metadata.nbgrader.points} |"
+        for lesson, cells in read_by_a_person().items()
+        for cell in cells
+    ]
+    assert re.findall(r"^\| \d\d-[a-z-]+ \| `.*$", guide, re.MULTILINE) == facts
+    numbers = " and ".join(lesson[:2] for lesson, cells in read_by_a_person().items() if cells)
+    assert f"Lessons {numbers} need a reader" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

@@ -25,6 +25,7 @@ from traitlets import Bool, Float
 from .. import __version__
 from ..grading.nbgrader import Submission
 from .beside import refused, taken
+from .entered import changed
 from .inspection import Limits
 from .job import Job, done
 from .sandbox import OTHERWISE, missing
@@ -92,6 +93,8 @@ class Confined(Submission):
         if judged.enabled and not judged.no_sandbox and (lack := missing()):
             raise SystemExit(f"{lack}\n{OTHERWISE}")
         self.leave_out(converter := self.parent)
+        if told := changed(converter.coursedir, converter.coursedir.assignment_id):
+            self.log.warning(told)
         self.begin, converter.init_assignment = converter.init_assignment, self.begin_without_refused
         if Judged.ahead:
             Judged.ahead.start(converter, judged)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nbformat import NotebookNode, from_dict
-from nbgrader.utils import is_grade, is_solution
+from nbgrader.utils import determine_grade, is_grade, is_solution
 
 from ..grading.exercises import LESSONS
+from ..grading.items import items_in
 from ..grading.notebook import failure, formats, points_table
 from ..grading.report import DATA, data
 from .inspection import Asked, Inspection, Limits, NoVerdict, asked_in, drawn
@@ -62,8 +63,9 @@ def done(job: Job) -> str:
 
 
 def inspect(notebook: NotebookNode, inspection: Inspection, skipped: str, follow_through: bool) -> None:
-    earned: dict[str, int] = {}
+    earned: dict[str, float] = {}
     run: dict[int, NotebookNode] = {}
+    tables: list[tuple[NotebookNode, str]] = []
     for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
         cell.outputs, cell.execution_count = [], None
         if asked := asked_in(cell):
@@ -71,7 +73,7 @@ def inspect(notebook: NotebookNode, inspection: Inspection, skipped: str, follow
         elif skipped in cell.metadata.get("tags", []) or not cell.source.strip():
             continue
         elif (shown := POINTS.fullmatch(cell.source)) and shown[1] in LESSONS:
-            cell.outputs = [displayed(points_table(shown[1], earned))]
+            tables.append((cell, shown[1]))
         else:
             run[inspection.run(cell.source)] = cell
     late = []
@@ -84,6 +86,9 @@ def inspect(notebook: NotebookNode, inspection: Inspection, skipped: str, follow
         cell.outputs = list(map(as_in_a_notebook, inspection.shown[place])) if place in inspection.shown else late
         if is_grade(cell) and not is_solution(cell):
             cell.outputs = [*cell.outputs, stream(BESIDE_ITS_CODE)]
+            earned[cell.metadata.nbgrader.grade_id] = determine_grade(cell)[0]
+    for cell, lesson in tables:
+        cell.outputs = [displayed(points_table(items_in(lesson, notebook.cells), earned))]
 
 
 def outcome(inspection: Inspection, asked: Asked, follow_through: bool) -> tuple[list[NotebookNode], int]:

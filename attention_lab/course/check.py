@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from IPython.core.inputtransformer2 import TransformerManager
 
 from ..grading.exercises import LESSONS, TEXTS
+from ..grading.items import items_in
 from ..grading.reading import cells_of, metadata_of, source_of
 from ..grading.repair import Own, Release, names_of, restore
 from ..table import Table
-from .progress import checks_passed
+from .progress import is_passed, passed_tests
 from .source import grading
 
 CHECK = re.compile(r'^check\("([\w-]+)", (\w+)', re.MULTILINE)
@@ -39,7 +40,8 @@ def preflight(lesson: str, file: bytes) -> Preflight:
 
     Raises: Unreadable.
     """
-    cells, passed = cells_of(file), checks_passed(file)
+    cells = cells_of(file)
+    items, passed = items_in(lesson, cells), passed_tests(cells)
     asked = names_asked(lesson, cells)
     release = release_of(lesson, asked)
     places = {name: place for place, name in names_of(cells, texts_of(release)).items()}
@@ -49,10 +51,13 @@ def preflight(lesson: str, file: bytes) -> Preflight:
         parts = [exercise for exercise in LESSONS[lesson] if exercise.id == id]
         names = [asked[part.key] for part in parts if part.key in asked]
         state, what_to_do = of_code(id, names, cells[places[id]] if id in places else None, everywhere)
+        mine = [item for item in items if item.exercise == id]
+        if not mine and id not in places:
+            rows.append([id, "not in this notebook", "", ""])
+            continue
         to_do += what_to_do
-        points = {f"{part.key}-{name}": check.points for part in parts for name, check in part.checks.items()}
-        earned = sum(points[check] for check in points.keys() & passed)
-        rows.append([id, state, str(earned), str(sum(points.values()))])
+        earned = sum(item.points for item in mine if is_passed(item, passed))
+        rows.append([id, state, f"{earned:g}", f"{sum(item.points for item in mine):g}"])
     if lesson in TEXTS:
         id, most = TEXTS[lesson]
         state, what_to_do = of_text(id, cells[places[id]] if id in places else None)

@@ -7,6 +7,7 @@ change. What a check says of the solution is not part of it: grading may change 
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -53,8 +54,12 @@ def execute(
     metadata = executed_metadata()
     environment = {name: value for name, value in os.environ.items() if name != "ATTENTION_LAB_FAST"}
     try:
-        # a kernel manager that is handed in would keep its kernel running
-        client.execute(cleanup_kc=True, env=environment | variables)
+        with tempfile.TemporaryDirectory() as folder:
+            running = Path(folder) / source.with_suffix(".ipynb").name
+            nbformat.write(notebook, running)  # for what asks which notebook it is in
+            variables |= {"JPY_SESSION_NAME": str(running)}
+            # a kernel manager that is handed in would keep its kernel running
+            client.execute(cleanup_kc=True, env=environment | variables)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise ReleaseError(f"{source}: {error}") from error
 

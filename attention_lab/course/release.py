@@ -23,7 +23,7 @@ from nbgrader.utils import compute_checksum, is_solution
 from traitlets.config import PyFileConfigLoader
 
 from .execute import content, execute, outputs_hold, ran_the_code_of, up_to_date, with_outputs_of
-from .source import ReleaseError, read_lesson, read_start_page
+from .source import ReleaseError, not_asked, read_lesson, read_start_page
 
 
 @contextmanager
@@ -131,4 +131,5 @@ def release(
         for old, new in files.items():
             old.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(new, old)
-        tell(f"{lesson}: released")
+        left_out = ", ".join(not_asked(lesson, notebooks.values()))
+        tell(f"{lesson}: released" + (f", without {left_out}" if left_out else ""))

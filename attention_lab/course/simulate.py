@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
+from nbgrader.api import Gradebook
 from nbgrader.utils import is_solution
 
 from ..table import Table
@@ -29,6 +30,9 @@ c.Autograde.autograde_preprocessors = [f"nbgrader.preprocessors.{name}" for name
 )]
 """
 """Settings with which nbgrader grades as it does without this package."""
+
+
+REPORTED = 1000
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,40 @@ def measure(lesson: str, workers: int, settings: list[str]) -> Measured:
     )
 
 
+def enlarge(course: Path, lesson: str, submissions: int) -> None:
+    """Repeat what was graded until there are so many submissions, with the points in the gradebook."""
+    graded = sorted(folder.parent.name for folder in (course / "autograded").glob(f"*/{lesson}"))
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        given = {
+            student: {
+                grade.name: grade
+                for each in gradebook.find_submission(lesson, student).notebooks
+                for grade in each.grades
+            }
+            for student in graded
+        }
+        with gradebook.db.no_autoflush:
+            commit, gradebook.db.commit = gradebook.db.commit, gradebook.db.flush
+            for number in range(len(graded), submissions):
+                like, name = graded[number % len(graded)], f"copy-{number:05}"
+                gradebook.add_student(name)
+                for grade in (g for each in gradebook.add_submission(lesson, name).notebooks for g in each.grades):
+                    for points in ("auto_score", "manual_score", "needs_manual_grade"):
+                        setattr(grade, points, getattr(given[like][grade.name], points))
+                for step in ("submitted", "autograded"):
+                    shutil.copytree(course / step / like / lesson, course / step / name / lesson)
+            commit()
+
+
+def seconds_of_report(course: Path, lesson: str) -> float:
+    """On the clock, of `attention-lab report` as a person calls it."""
+    start = time.monotonic()
+    subprocess.run(
+        [sys.executable, "-m", "attention_lab", "report", lesson], cwd=course, check=True, capture_output=True
+    )
+    return time.monotonic() - start
+
+
 def own_memory(process: int | str = "self") -> float:
     """MiB that a process shares with no other."""
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
@@ -171,7 +209,7 @@ def simulate(
     sandbox: bool,
     tell: Callable[[str], None],
 ) -> list[Table]:
-    """Make a class, grade a slice of it both ways, and say what all students would take.
+    """Make a class, grade a slice of it both ways, and say what all students would take; report on a large class.
 
     graded, alone: how many submissions are graded as here, and by nbgrader alone.
     """
@@ -181,7 +219,11 @@ def simulate(
     stock = grade_as_stock(course, lesson)
     hand_in(course, lesson, range(alone, graded))
     tell(f"grading {graded} with attention-lab grade, {workers} workers ...")
-    return report(lesson, students, stock, grade_as_here(course, lesson, workers, sandbox), workers)
+    tables = report(lesson, students, stock, grade_as_here(course, lesson, workers, sandbox), workers)
+    tell(f"{REPORTED:,} graded submissions, and their report ...")
+    enlarge(course, lesson, REPORTED)
+    seconds = f"{seconds_of_report(course, lesson):.1f}"
+    return [*tables, Table(f"attention-lab report of {REPORTED:,} submissions.", ["seconds"], [[seconds]])]
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 What ``grading/exercises`` knows is not written again. A source says where it goes:
 
-    # %% exercise="squeeze"               the solution cell of an exercise; the same after [markdown]: its free text
+    # %% exercise="squeeze"               the solution cell of an exercise; the same after [markdown]: its free text,
+                                          with the rubric, a table "| points | for |", and the model answer
     # %%
     check("squeeze-values", squeeze)      first line of a cell: the test cell of that check, for the check's points
 
@@ -11,12 +12,13 @@ What ``grading/exercises`` knows is not written again. A source says where it go
     <!-- points -->                       those of the whole notebook
 
 On the start page, ``solutions/index.py``, `<!-- points: 02-squeeze-excitation -->` are the points of a lesson. A cell
-may have nbgrader's own metadata in its header instead; its points count like all others.
+may have nbgrader's own metadata in its header instead; its points count like all others. What a source has no cells for
+is not asked: its points count nowhere.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from nbgrader.utils import is_grade, is_solution
 
 from ..grading.exercises import HINTS, LESSONS, TEXTS
 from ..grading.notebook import find
+from ..grading.rubric import rubric
 
 NOTEBOOK_METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -55,18 +58,18 @@ def sources(root: Path, lesson: str) -> list[Path]:
 
 
 def read_lesson(root: Path, lesson: str) -> dict[Path, NotebookNode]:
-    """The notebooks of a lesson, not executed, by their sources.
+    """The notebooks of a lesson, not executed, by their sources. Raises ReleaseError as ``read_source`` does."""
+    return {source: read_source(source) for source in sources(root, lesson)}
 
-    Raises ReleaseError as ``read_source`` does, or if an exercise of the lesson has no solution cell in any of them, or
-    a check no test cell.
-    """
-    notebooks = {source: read_source(source) for source in sources(root, lesson)}
-    written = {grade_id(cell) for notebook in notebooks.values() for cell in notebook.cells}
-    asked = {f"{e.key}-{name}" for e in LESSONS.get(lesson, ()) for name in e.checks}
-    for kind, wanted in (("solution", exercises(lesson) | texts(lesson).keys()), ("test", asked)):
-        if missing := sorted(wanted - written):
-            raise ReleaseError(f"{', '.join(map(str, notebooks))}: no {kind} cell for {', '.join(missing)}")
-    return notebooks
+
+def not_asked(lesson: str, notebooks: Iterable[NotebookNode]) -> list[str]:
+    """The exercises of the course, and of those that are asked the checks, that a lesson's notebooks have no cell for."""
+    written = {grade_id(cell) for notebook in notebooks for cell in notebook.cells}
+    dropped = [
+        id for id in (*dict.fromkeys(e.id for e in LESSONS.get(lesson, ())), *texts(lesson)) if id not in written
+    ]
+    kept = [e for e in LESSONS.get(lesson, ()) if e.id not in dropped]
+    return dropped + [id for e in kept for name in e.checks if (id := f"{e.key}-{name}") not in written]
 
 
 def read_source(source: Path) -> NotebookNode:
@@ -82,6 +85,7 @@ def read_source(source: Path) -> NotebookNode:
     notebook = parsed(source)
     with named(source):
         add_grading(notebook, lesson)
+        hold_rubrics(notebook)
         fill_in(notebook, points_of(notebook), exercises(lesson))
     name_cells(notebook, lesson)
     return notebook
@@ -161,6 +165,19 @@ def add_grading(notebook: NotebookNode, lesson: str) -> None:
             met.add(grade_id(cell))
         if is_solution(cell):
             answered = grade_id(cell)
+
+
+def hold_rubrics(notebook: NotebookNode) -> None:
+    """Raise ValueError for a free text whose rubric, or the one that its question shows, gives other points than it has."""
+    question = None
+    for cell in notebook.cells:
+        if is_grade(cell) and is_solution(cell):
+            id, points = grade_id(cell), cell.metadata.nbgrader.points
+            for text in filter(None, (question, cell)):
+                lines = rubric(text.source)
+                if lines and (given := sum(line.points for line in lines)) != points:
+                    raise ValueError(f"the rubric of {id!r} gives {given:g} points, and the question has {points:g}")
+        question = cell
 
 
 def grading(id: str, *, solution: bool, points: int | None) -> NotebookNode:

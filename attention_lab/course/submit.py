@@ -6,7 +6,7 @@ notebooks/hand-in/anna-mueller_squeeze-excitation.ipynb     `attention-lab colle
 import os
 from pathlib import Path
 
-from ..classroom.collect import safe_id
+from ..classroom.roster import safe_id
 
 FOLDER = "hand-in"
 

@@ -1,12 +1,14 @@
 """What a lesson's cells call: ``check``, ``hint`` and ``points``, and an IPython extension that keeps stub errors short."""
 
 import ast
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .. import mine
 from ..table import Table
@@ -14,7 +16,7 @@ from . import report as reports
 from .changes import source_of
 from .closeness import close_in
 from .exercise import Exercise
-from .exercises import EXERCISES, HINTS, LESSONS, TEXTS
+from .exercises import EXERCISES, HINTS, LESSONS
 from .judge import Case, Report, ask, verdict
 from .kernel import as_new
 from .limits import quiet
@@ -24,10 +26,15 @@ from .stub import OTHER, STUB, keep_short
 from .unread import note, watch
 from .witness import Witness
 
+if TYPE_CHECKING:
+    from .items import Item
+
 hints_given: Counter[str] = Counter()
 points_earned: dict[str, int] = {}
 passed: dict[str, tuple[Any, set[str]]] = {}
 """By exercise, the last answer that passed a check of it, and the checks that this answer has passed."""
+ran_well: dict[str, bool] = {}
+"""By the text of each cell that was run, whether it ended without an error."""
 
 
 BORROWED = "{}: your code uses the course's own {}: write yours without it. It earns nothing."
@@ -35,6 +42,7 @@ FRESH = (
     "Points of the checks that you ran since the kernel started. Grading runs your notebook from the top in a new kernel "
     "and asks with fresh random numbers."
 )
+OWN = "A test of your instructor's own counts if its cell ended without an error; it may ask more when it is graded."
 
 
 @dataclass
@@ -174,28 +182,47 @@ def hint(id: str) -> None:
 
 
 def points(lesson: str) -> None:
-    """Show the points of a lesson's checks that were run in this session.
+    """Show the points of a lesson's checks that were run in this session, beside those that its notebook asks for.
 
     Raises: UnknownId, a ValueError, for a lesson that does not exist.
     """
     if lesson not in LESSONS:
         raise UnknownId("lesson", lesson, LESSONS)
-    display(points_table(lesson, points_earned))
+    items = asked_here(lesson)
+    own = {item.id: item.points for item in items if item.own and ran_well.get(item.source.strip())}
+    display(points_table(items, points_earned | own))
 
 
-def points_table(lesson: str, points_earned: dict[str, int]) -> dict[str, str]:
-    """The points of a lesson's checks beside those that can be reached, as a notebook shows them."""
-    earned, reachable = Counter(), Counter()
-    for exercise in LESSONS[lesson]:
-        for name, asked in exercise.checks.items():
-            reachable[exercise.id] += asked.points
-            earned[exercise.id] += points_earned.get(f"{exercise.key}-{name}", 0)
-    rows = [[id, str(earned[id]), str(most)] for id, most in reachable.items()]
-    if lesson in TEXTS:
-        id, reachable[id] = TEXTS[lesson]
-        rows.append([id, "read by your instructor", str(reachable[id])])
-    rows.append(["total", str(earned.total()), str(reachable.total())])
-    table = Table(FRESH, ["exercise", "points", "of"], rows)
+def asked_here(lesson: str) -> list["Item"]:
+    """What the running notebook asks, as it was last saved; what the course asks in the lesson where it is not found."""
+    from .items import items_in, items_of  # reading notebooks takes imports that checks do not need
+    from .reading import Unreadable, cells_of
+
+    for file in filter(None, (os.environ.get("JPY_SESSION_NAME"), f"{lesson[3:]}.ipynb")):
+        try:
+            cells = cells_of(Path(file).read_bytes())
+        except (OSError, Unreadable):
+            continue
+        return items_in(lesson, cells)
+    return items_of(lesson)
+
+
+def points_table(items: list["Item"], points_earned: dict[str, float]) -> dict[str, str]:
+    """The points that were earned beside those that can be reached, as a notebook shows them.
+
+    points_earned: by the ids of what gives them.
+    """
+    rows = []
+    for exercise in dict.fromkeys(item.exercise for item in items):
+        parts = [item for item in items if item.exercise == exercise]
+        earned = f"{sum(points_earned.get(item.id, 0) for item in parts):g}"
+        if any(item.read for item in parts):
+            earned = " + ".join([*([] if all(item.read for item in parts) else [earned]), "read by your instructor"])
+        rows.append([exercise, earned, f"{sum(item.points for item in parts):g}"])
+    together = sum(points_earned.get(item.id, 0) for item in items)
+    rows.append(["total", f"{together:g}", f"{sum(item.points for item in items):g}"])
+    caption = f"{FRESH} {OWN}" if any(item.own for item in items) else FRESH
+    table = Table(caption, ["exercise", "points", "of"], rows)
     return {"text/html": table._repr_html_(), "text/plain": repr(table)}
 
 
@@ -257,8 +284,14 @@ def keep_check() -> None:
         known.append(OurCheck())
 
 
+def keep_success(result: Any) -> None:
+    """Keep whether a cell that was run ended without an error."""
+    ran_well[result.info.raw_cell.strip()] = result.success
+
+
 def load_ipython_extension(shell: Any) -> None:
     """``%load_ext attention_lab.grading``: a lesson's checks are ours, its usual errors take a line, not forty."""
     keep_short(shell)
     keep_check()
     watch(shell)
+    shell.events.register("post_run_cell", keep_success)

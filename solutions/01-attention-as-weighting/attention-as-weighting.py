@@ -465,6 +465,12 @@ Table("The weight of the odd garment in all test bags.", header, rows)
 # a softmax? Give one example of each, not from this notebook. Five sentences are enough.
 
 # %% [markdown] exercise="which-weighting"
+# | points | for |
+# | --- | --- |
+# | 1 | **When to gate:** several parts may matter at once, or each is judged alone, or the map keeps its shape. Not enough: "the sigmoid is between 0 and 1". |
+# | 1 | **When to select:** the parts compete, or one summary of many is wanted. Not enough: "the softmax sums to 1". |
+# | 1 | **Two examples**, one of each, that fit and are not from the notebook. Half a point for one. |
+#
 # **Gate** when several parts can matter at once, and how many is not known: which of 512 channels are useful for this
 # image? Each channel is judged alone, and the map keeps its shape. **Select** when the output should be one summary of
 # many parts, and they should compete for it: which of nine photographs shows the face that I am looking for? The weights

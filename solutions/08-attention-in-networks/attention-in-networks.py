@@ -903,6 +903,14 @@ display(
 # </details>
 
 # %% [markdown] exercise="report"
+# | points | for |
+# | --- | --- |
+# | 1 | **Recommendation:** says what to put in, or that nothing, or more width; the tables do not contradict it. Not enough: "it depends". |
+# | 1 | **Rule:** compares two networks at least by mean and standard error of the ten seeds, and calls a difference below two standard errors undecided. Not enough: "0.4 points less, so better". |
+# | 1 | **Cost:** one number at least of parameters, multiply-adds or time, and it counts in the choice. Half a point for a cost without a number. |
+# | 1 | **Limits:** one at least of image size, data, length of training, one learning rate for all, and what it means for the colleague. Half a point for a bare list. |
+# | 1 | **Next:** an experiment that could change the recommendation: what is trained, on what, beside what. Not enough: "more experiments". |
+#
 # I would start **without** attention, and with a network as wide as the budget allows. In ten seeds BAM, SK and the
 # spatial transformer are better than plain by our rule, SE is undecided, and CBAM and self-attention are worse. But no
 # mechanism is better than the wider plain network. And the plain network that costs what BAM costs cannot be told from

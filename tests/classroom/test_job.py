@@ -66,6 +66,13 @@ def test_an_instructors_own_test_counts_by_its_own_outputs_and_says_where_it_was
     assert passed[0].text == failed[1].text == "Checked in the kernel, beside the code that it checks.\n"
 
 
+def test_the_points_shown_are_of_what_the_notebook_asks_an_instructors_own_tests_among_it():
+    own = graded("assert squeeze.__name__ == 'squeeze'", "named", 2), graded("assert squeeze.__doc__", "documented", 3)
+    points = shown(job(RIGHT, CHECK, *own, 'points("02-squeeze-excitation")'))[-1][0].data["text/plain"]
+    rows = [line.split() for line in points.splitlines()[-4:]]
+    assert rows == [["squeeze", "1", "1"], ["named", "2", "2"], ["documented", "0", "3"], ["total", "3", "6"]]
+
+
 def test_what_was_not_run_in_time_fails():
     (error, _) = shown(job("while True: pass", graded("assert True", "a"), limits=Limits(1, 1, 0)))[1]
     assert error.output_type == "error" and "were over" in error.evalue
@@ -86,7 +93,7 @@ def test_what_is_right_for_ones_own_wrong_earlier_answer_says_so_and_may_have_it
     assert verdict[0].metadata.attention_lab.misconception == "follow-through"
     assert (verdict[1].output_type == "error") != given
     earned = next(line for line in points[0].data["text/plain"].splitlines() if line.startswith("squeeze-excitation"))
-    assert earned.split()[1:] == (["4", "8"] if given else ["0", "8"])
+    assert earned.split()[1:] == (["4", "4"] if given else ["0", "4"])
 
 
 def test_jobs_are_the_same_by_their_cells_and_files():

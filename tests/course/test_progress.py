@@ -84,6 +84,21 @@ def test_the_notebooks_own_metadata_have_no_say(notebooks, notebook, mark):
     assert points(notebooks)[LESSON] == (1, 18)
 
 
+def test_an_instructors_own_test_counts_and_what_the_notebook_does_not_ask_does_not(notebooks, notebook):
+    saved = json.loads(notebook.read_text(encoding="utf-8"))
+    saved["cells"] = [cell for cell in saved["cells"] if not cell["id"].startswith("debug-se")]
+    own = {"cell_type": "code", "id": "own", "source": ["assert squeeze\n", "assert 1"], "outputs": []}
+    own |= {"metadata": {"nbgrader": {"grade": True, "solution": False, "grade_id": "own", "points": 2}}}
+    saved["cells"].insert(-1, own)
+    notebook.write_text(json.dumps(saved), encoding="utf-8")
+    ran(notebook, "squeeze-shape")
+    assert points(notebooks)[LESSON] == (1, 18 - 5 + 2)
+    ran(notebook, "own")
+    assert points(notebooks)[LESSON] == (3, 15)
+    ran(notebook, "own", outputs=({"output_type": "error", "ename": "AssertionError"},))
+    assert points(notebooks)[LESSON] == (1, 15)
+
+
 def test_copies_and_a_learners_own_folders_are_left_out(notebooks, notebook):
     ran(notebook, "squeeze-shape")
     before = progress(notebooks)

@@ -8,7 +8,17 @@ from nbgrader.api import Gradebook
 
 from attention_lab.classroom.sandbox import missing
 from attention_lab.cli import main
-from attention_lab.course.simulate import Measured, grade_as_here, grade_as_stock, hand_in, make_class, report, simulate
+from attention_lab.course.simulate import (
+    Measured,
+    enlarge,
+    grade_as_here,
+    grade_as_stock,
+    hand_in,
+    make_class,
+    report,
+    seconds_of_report,
+    simulate,
+)
 
 LESSON = "01-doubling"
 
@@ -32,6 +42,12 @@ def test_all_are_graded_here_after_some_were_graded_by_nbgrader_alone(made):
     with Gradebook(f"sqlite:///{made / 'gradebook.db'}") as gradebook:
         scores = [gradebook.find_submission(LESSON, f"student-0000{number}").score for number in range(3)]
     assert scores == [2, 2, 2]  # the last exercise, which every third leaves out, is a text
+    enlarge(made, LESSON, 5)
+    assert seconds_of_report(made, LESSON) > 0
+    rows = [row.split(",", 1) for row in (made / "report" / f"{LESSON}.csv").read_text().splitlines()[1:]]
+    reported = dict(rows)
+    assert reported.keys() == {f"student-0000{number}" for number in range(3)} | {"copy-00003", "copy-00004"}
+    assert [reported[f"copy-0000{number + 3}"] for number in range(2)] == ["waiting for a person,,2,,3,2,,"] * 2
 
 
 def test_the_table_says_how_much_faster_it_is_and_what_a_large_class_waits_for():
@@ -51,8 +67,11 @@ def test_what_it_does_is_told(course, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "grade_as_stock", lambda *given: Measured(1, 1))
     monkeypatch.setattr(module, "grade_as_here", lambda *given: Measured(2, 1, 1, 1, 1, 1))
     told = []
-    simulate(course, tmp_path, LESSON, 100, 2, 1, 2, True, told.append)
-    assert [line.split()[0] for line in told] == ["grading", "grading"]
+    monkeypatch.setattr(module, "enlarge", lambda *given: None)
+    monkeypatch.setattr(module, "seconds_of_report", lambda *given: 4.25)
+    *_, reported = simulate(course, tmp_path, LESSON, 100, 2, 1, 2, True, told.append)
+    assert [line.split()[0] for line in told] == ["grading", "grading", "1,000"]
+    assert "report of 1,000 submissions" in str(reported) and str(reported).endswith("4.2")
 
 
 def test_the_command_prints_both_tables(course, monkeypatch):

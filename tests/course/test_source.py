@@ -1,14 +1,18 @@
 """Reading a lesson's source: points and metadata follow from the exercises, and what does not fit is named."""
 
 import json
+import re
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade
 
-from attention_lab.course.source import LEGIBLE, ReleaseError, read_lesson, read_source, read_start_page
+from attention_lab.course.source import LEGIBLE, ReleaseError, not_asked, read_lesson, read_source, read_start_page
 from attention_lab.grading.exercises import EXERCISES, HINTS
+from attention_lab.grading.items import items_in
 
 LESSON = "02-squeeze-excitation"
 FLAGS = {"schema_version": 3, "task": False}
@@ -95,6 +99,25 @@ def test_a_mark_stands_for_three_folded_hints(tmp_path):
     )
 
 
+RUBRIC = "# | points | for |\n# | --- | --- |\n# | 2 | what |\n# | 0.5 | why |\n"
+ASKED_IN_WORDS = '# %% [markdown] exercise="which-weighting"\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{ASKED_IN_WORDS}{RUBRIC}#\n# It depends.\n",
+        f"# %% [markdown]\n# Why?\n#\n{RUBRIC}\n{ASKED_IN_WORDS}# It depends.\n",
+    ],
+)
+def test_a_rubric_gives_the_points_that_its_question_has(tmp_path, text):
+    with pytest.raises(
+        ReleaseError, match=r"the rubric of 'which-weighting' gives 2\.5 points, and the question has 3"
+    ):
+        read_source(lesson(tmp_path, text, "01-attention-as-weighting"))
+    read_source(lesson(tmp_path, text.replace("0.5", "1"), "01-attention-as-weighting"))
+
+
 @pytest.mark.parametrize(
     ("text", "named"),
     [
@@ -126,26 +149,62 @@ def test_what_does_not_fit_is_an_error_that_names_the_file_and_the_id(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "missing"),
+    ("name", "text", "dropped"),
     [
-        (LESSON, LESSON_02.replace(answered("squeeze"), ""), "no solution cell for squeeze"),
+        (LESSON, LESSON_02, []),
+        (LESSON, LESSON_02.replace(answered("squeeze"), ""), ["squeeze"]),
         (
             LESSON,
             LESSON_02.replace(answered("squeeze"), answered("squeeze", without="squeeze-shape")),
-            "no test cell for squeeze-shape",
+            ["squeeze-shape"],
         ),
         (
             "01-attention-as-weighting",
             "".join(map(answered, ("temperature-softmax", "select", "recalibrate"))),
-            "no solution cell for which-weighting",
+            ["which-weighting"],
         ),
     ],
 )
-def test_an_exercise_or_a_check_without_its_cell_is_an_error(tmp_path, name, text, missing):
-    source = lesson(tmp_path, text, name)
-    with pytest.raises(ReleaseError) as error:
-        read_lesson(tmp_path, name)
-    assert str(error.value) == f"{source}: {missing}"
+def test_what_a_source_has_no_cells_for_is_not_asked(tmp_path, name, text, dropped):
+    lesson(tmp_path, text, name)
+    assert not_asked(name, read_lesson(tmp_path, name).values()) == dropped
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def stated(root: Path) -> dict[str, object]:
+    """What a lesson tells of its points, wherever it does."""
+    (notebook,) = read_lesson(root, LESSON).values()
+    start = markdown(read_start_page(root))
+    return {
+        "head": int(re.search(r"\| \*\*Points\*\* \| (\d+) \|", markdown(notebook))[1]),
+        "statements": [int(points) for points in re.findall(r"\*\*(\d+) points?\*\*", markdown(notebook))],
+        "start page": int(re.search(rf"{LESSON}.*\| (\d+) \|", start)[1]),
+        "nbgrader": sum(cell.metadata.nbgrader.points for cell in notebook.cells if is_grade(cell)),
+        "learner": sum(item.points for item in items_in(LESSON, notebook.cells)),
+    }
+
+
+def same(points: int, *statements: int) -> dict[str, object]:
+    return dict.fromkeys(("head", "start page", "nbgrader", "learner"), points) | {"statements": [*statements]}
+
+
+def test_points_are_changed_in_one_place(monkeypatch):
+    assert stated(ROOT) == same(18, 2, 8, 3, 5)
+    checks = EXERCISES["squeeze"].checks
+    monkeypatch.setitem(checks, "values", replace(checks["values"], points=3))
+    assert stated(ROOT) == same(20, 4, 8, 3, 5)
+
+
+def test_an_exercise_is_dropped_and_a_test_added_in_the_lessons_source(tmp_path):
+    shutil.copytree(ROOT / "solutions", tmp_path / "solutions", ignore=shutil.ignore_patterns("*.ipynb"))
+    source = tmp_path / "solutions" / LESSON / "squeeze-excitation.py"
+    before, debug, after = re.split(r"(?=# %% \[markdown\]\n# ## [89]\.)", source.read_text(encoding="utf-8"))
+    assert 'exercise="debug-se"' in debug
+    own = f"# %% nbgrader={OWN}\nassert squeeze\n\n# %% [markdown]\n# ## 4. "
+    source.write_text((before + after).replace("# %% [markdown]\n# ## 4. ", own), encoding="utf-8")
+    assert stated(tmp_path) == same(18 - 5 + 1, 2 + 1, 8, 3)
 
 
 def test_a_lesson_may_have_its_exercises_in_several_notebooks(tmp_path):

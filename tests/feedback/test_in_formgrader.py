@@ -15,12 +15,13 @@ ASKED = ["assignment_id", "notebook_id", "submission_id", "base_url", "my_url", 
 ASKED += ["last_name", "first_name", "notebook_path", "keyword"]
 
 
-def shown(*cells) -> str:
+def shown(*cells, **asked: str) -> str:
     """The page that Formgrader makes of these cells, with the settings of the course."""
     config = PyFileConfigLoader("nbgrader_config.py", str(ROOT)).load_config()
     config.HTMLExporter.template_name = "formgrade"
     config.HTMLExporter.extra_template_basedirs = [handlers.template_path]
-    resources = dict.fromkeys(ASKED, "") | {"index": 0, "total": 1}
+    config.CourseDirectory.root = str(ROOT)
+    resources = dict.fromkeys(ASKED, "") | {"index": 0, "total": 1} | asked
     return HTMLExporter(config=config).from_notebook_node(new_notebook(cells=list(cells)), resources=resources)[0]
 
 
@@ -35,3 +36,11 @@ def test_a_text_is_read_with_its_formulas_and_its_script_is_gone(metadata):
 def test_an_output_does_not_act(kind):
     page = shown(new_code_cell("1", outputs=[new_output("display_data", data={kind: HOSTILE})]))
     assert "act()" not in page
+
+
+def test_a_free_text_has_its_rubric_above_it():
+    about = TEXT | {"schema_version": 3, "grade_id": "which-weighting"}
+    text = new_markdown_cell("I would gate.", metadata={"nbgrader": about})
+    page = shown(text, assignment_id="01-attention-as-weighting", notebook_id="attention-as-weighting")
+    rubric, _, answer = page.partition('id="which-weighting"')
+    assert "<strong>When to gate:</strong>" in rubric and "I would gate." in answer

@@ -233,8 +233,32 @@ def test_the_points_of_a_lesson_stand_beside_those_that_can_be_reached(monkeypat
     reachable = sum(asked.points for asked in exercise.checks.values())
     assert [row[-2:] for row in rows if row[:1] == ["squeeze-excitation"]] == [["4", str(reachable)]]
     total = sum(asked.points for each in notebook.LESSONS[lesson] for asked in each.checks.values())
-    total += notebook.TEXTS[lesson][1] if lesson in notebook.TEXTS else 0
     assert [row[1:] for row in rows if row[:1] == ["total"]] == [["5", str(total)]]
+
+
+def test_the_points_at_the_end_are_of_what_the_notebook_asks_with_an_instructors_own_tests(tmp_path):
+    code = """
+import json, pathlib, sys
+from IPython.core.interactiveshell import InteractiveShell
+cells = []
+def cell(source, **nbgrader):
+    metadata = {"nbgrader": {"grade": True, "locked": True, "solution": False} | nbgrader} if nbgrader else {}
+    cells.append({"cell_type": "code", "source": source, "metadata": metadata})
+cell("def squeeze(x): return x.mean((2, 3))", grade_id="squeeze", grade=False, solution=True)
+cell("check('squeeze-values', squeeze)".replace("'", '"'))
+cell("assert squeeze.__name__ == 'squeeze'", grade_id="named", points=1.5)
+cell("assert squeeze.__doc__", grade_id="documented", points=2)
+cell('points("02-squeeze-excitation")')
+pathlib.Path("squeeze-excitation.ipynb").write_text(json.dumps({"cells": cells}))
+shell = InteractiveShell.instance(colors="nocolor")
+shell.run_cell("%load_ext attention_lab.grading")
+shell.run_cell("from attention_lab.grading import check, points")
+for made in cells:
+    shell.run_cell(made["source"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert re.search(r"squeeze +2\.5 +4\.5\ntotal +2\.5 +4\.5\n", done.stdout), done.stdout
+    assert "your instructor's own" in done.stdout
 
 
 def test_a_wrong_answer_is_told_what_is_wrong_also_where_it_uses_the_courses_own():
