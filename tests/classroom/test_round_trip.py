@@ -17,7 +17,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from called import called
+from called import called, nbgrader
 from classes import CHECKED, Class
 
 from attention_lab.classroom.sandbox import missing, unconfined
@@ -40,10 +40,8 @@ class Typed:
         self.here, self.said = here, ""
 
     def __call__(self, *command: str, status: int = 0) -> str:
-        if command[0] == "attention-lab":
-            done = called(*command[1:], cwd=self.here)
-        else:
-            done = subprocess.run(command, cwd=self.here, env=os.environ | SET, capture_output=True, text=True)
+        call = called if command[0] == "attention-lab" else nbgrader
+        done = call(*command[1:], cwd=self.here)
         said = done.stdout + done.stderr
         assert done.returncode == status, said
         self.said += said
