@@ -363,6 +363,7 @@ AREA_UNDER = Exercise(
             "it runs along the images, not along the curve",
             "Which axis of the curve has the steps?",
             instead(lambda curve: Area()(curve.mT)),
+            instead(lambda curve: ((curve[1:] + curve[:-1]) / 2).sum(0) / (len(curve) - 1)),
             instead(lambda curve: torch.trapezoid(curve, dx=1 / (curve.shape[1] - 1), dim=0)),
         ),
         mistake(
@@ -817,7 +818,8 @@ def dense_rank(self: RankCorrelation, row: Tensor) -> Tensor:
 def maps(n: int, height: int, width: int, ties: bool = False) -> Probe:
     def inputs(g: Generator) -> tuple[Tensor, Tensor]:
         a, noise = normal(g, n, height, width), normal(g, n, height, width)
-        b = 0.6 * a + 0.8 * noise
+        against = 1.0 - 2 * (torch.arange(n) % 2 == 0).double()  # the first image's maps have opposite orders
+        b = 0.6 * against[:, None, None] * a + 0.8 * noise
         if ties:
             return (1.2 * a).round(), b.clamp_min(0.3)
         return a.exp(), b.sinh() * 2  # far from a normal distribution, so that ranks and values differ
@@ -878,6 +880,7 @@ RANK_CORRELATION = Exercise(
             "equal values get different ranks, as they happen to be sorted",
             "Which ranks should two equal values have?",
             steps(ranks=any_order),
+            steps(ranks=lambda self, row: row.argsort(1).argsort(1).to(row.dtype)),
             steps(ranks=lambda self, row: any_order(self, row.flip(1)).flip(1)),
         ),
         mistake(
