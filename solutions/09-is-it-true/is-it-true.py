@@ -358,12 +358,12 @@ measured = {
 shipped = recorded("evidence-deletion", seeds, measured)
 
 
-def compared(some, others):
+def compared(some, others, lower="lower", higher="higher"):
     """Your verdict on two lists of numbers, one a seed: its "better" is lower, whatever is measured."""
     if len(some) < 2 or some == others:
         return "–"
     word, mean, error = verdict(some, others)
-    return f"{mean:+.3f} ± {error:.3f}: { {'better': 'lower', 'worse': 'higher'}.get(word, word) }"
+    return f"{mean:+.3f} ± {error:.3f}: { {'better': lower, 'worse': higher}.get(word, word)}"
 
 
 def areas(numbers, which, against="blind blob"):
@@ -391,10 +391,45 @@ areas(measured, f"Our {len(seeds)} seeds")
 # **Your** `verdict` judges them.
 
 # %% tags=["demo"]
-areas(shipped.numbers, f"Seeds {shipped.seeds[0]} to {shipped.seeds[-1]}")
+display(areas(shipped.numbers, f"Seeds {shipped.seeds[0]} to {shipped.seeds[-1]}"))
+PAIRS = [
+    ("Grad-CAM", "Grad-CAM of another image"),
+    ("rollout", "rollout of another image"),
+    ("rollout", "true mask"),
+    ("relevance", "true mask"),
+    ("relevance", "rollout"),
+]
+rows = [
+    [f"“{name}” minus “{other}”"]
+    + [compared(shipped.numbers[f"{test}, {name}"], shipped.numbers[f"{test}, {other}"]) for test in ("deletion", "insertion")]
+    for name, other in PAIRS
+]
+Table("Other pairs, the same ten seeds", ["", "deletion", "1 − insertion"], rows)
 
 # %% [markdown]
-# READING-1
+# **Read yourself first.** Which maps beat the blob, by your verdict? Which lose to it? Where does the true mask stand, which
+# has never seen the network?
+#
+# <details><summary><b>Our reading</b></summary>
+#
+# *Against random numbers* every map is good. That is why a paper should not compare with random numbers only.
+#
+# *Against a blob that never looks at the image*, two of six maps are better in both tests: rollout and relevance. SE and gradient
+# need more of the image than the blob in deletion, and are undecided in insertion. CBAM's gate and Grad-CAM lose in both.
+# Our garments lie near the middle, so the blob is a strong control here. It is a fair one: many photographs are like that.
+#
+# *Why is Grad-CAM so weak?* It averages a channel's gradient over all positions. That fits a network that ends in an average. Ours
+# ends in a class token that treats positions differently. This is our guess. What the table shows is only: a good name does
+# not make a good map in another place. It does better than the Grad-CAM of another image, so it says *something* about its image.
+#
+# *The true mask* is as good as the best map in deletion, and better than all in insertion. But it knows nothing of the
+# network! So a good curve proves that the map shows **what matters**. It does not prove that the map shows **what the network
+# does**. The mask has the best hits, too, by construction. For that other question we need the third test.
+#
+# *How much is luck?* The two tables ask some thirty questions. With ten seeds, luck passes for a difference in 8 of 100. So of verdicts
+# that are just over two standard errors, one or two may be luck; most here are far over.
+#
+# </details>
 
 # %% [markdown]
 # ---
@@ -527,8 +562,8 @@ drawn.figure.axes[0].set_xticks(range(1, 7), ["classifier", "block 2", "block 1"
 drawn
 
 # %% [markdown]
-# And the ten other seeds, with the spread. The last column asks your `verdict` whether the correlation at the end, when **all**
-# layers have forgotten, is still above 0.
+# And the ten other seeds, with the spread. The last two columns are about the end, when **all** layers have forgotten: your
+# `verdict` says whether the mean is still above 0, and the size is the mean of the ten correlations without their signs.
 
 # %% tags=["demo"]
 steps_told = list(FROM_THE_TOP)
@@ -545,16 +580,36 @@ for name in MAPS:
         values = shipped_following.numbers[f"{name}, {step}"]
         cells.append(f"{statistics.mean(values):+.2f} ± {statistics.stdev(values):.2f}")
     last = shipped_following.numbers[f"{name}, {steps_told[-1]}"]
-    rows.append([name, *cells, compared(last, [0.0] * len(last)).split(": ")[1].replace("higher", "above 0").replace("lower", "below 0")])
+    size = statistics.mean(map(abs, last))
+    rows.append([name, *cells, compared(last, [0.0] * len(last), "below 0", "above 0"), f"{size:.2f}"])
 Table(
     f"Correlation with the trained network's map, mean ± standard deviation of seeds {shipped_following.seeds[0]} to "
     f"{shipped_following.seeds[-1]}, as more and more layers have forgotten",
-    ["map", *steps_told, "at the end"],
+    ["map", *steps_told, "at the end, mean ± standard error", "its size, without sign"],
     rows,
 )
 
 # %% [markdown]
-# READING-2
+# <details><summary><b>Our reading</b></summary>
+#
+# *Who notices the classifier?* Grad-CAM, gradient and relevance change at once. SE, CBAM and rollout do not change **at all**: their
+# correlation is exactly 1. They are made below the classifier and ask for no class. Whatever the network decides in the end,
+# these maps look the same. SE and CBAM do not notice the loss of both blocks either.
+#
+# *What is left at the end?* Of SE's map, most: 0.6 with a network in which every layer is new. **It follows the image.** It
+# shows where the image has much in it, as any network of such layers does. Of the gradient a little is left, decided by the rule
+# (0.14): pixels with much contrast around them keep a part of their order.
+#
+# *Is CBAM's gate about the network, with −0.02 on average?* Look at the spread, and at the last column. In each seed the
+# correlation is far from 0; the sign is luck. A new gate shows **the same picture, or its negative**. A mean of zero hid that. So
+# CBAM's gate follows the image, too, as soon as the sign is left out. Rollout has a smaller spread of the same kind.
+#
+# *Grad-CAM and relevance* pass: near 0 on average, and of a small size. They follow the network. But section 6 said of Grad-CAM that the
+# network does not much need what it shows. **To follow the network is not to be right about it.** One test does not replace the other.
+#
+# *What is not drawn anew:* the class token and the positions are parameters of the network itself, and no layer's. They stay.
+#
+# </details>
 
 # %% [markdown]
 # ## 10. Other weights, same answer?
@@ -631,7 +686,22 @@ Table(
 )
 
 # %% [markdown]
-# READING-3
+# <details><summary><b>Our reading</b></summary>
+#
+# SE's gates may be anybody's: one answer of two hundred changes. The average serves as well. So what SE's gates say about *this
+# image* is not why the network answers as it does. The same is nearly true of CBAM's positions: about three answers of a hundred.
+# Whoever shows these gates as the reason for an answer shows something that the answer hardly depends on.
+#
+# The attention of block 1 is another matter: with another image's weights more than a quarter of the answers change. Rollout and
+# relevance contain it, and they were the two that beat the blob.
+#
+# Block 2 differs between seeds: look at its standard deviation. In some networks it matters, in others not. A single network would
+# have shown one of the two as the truth.
+#
+# What this does not say: that SE or CBAM are useless. The gates may help in training, and a *constant* gate is still a gate. It
+# says that their image-dependent part hardly moves this network's answers.
+#
+# </details>
 
 # %% [markdown]
 # ## 11. The CLS row of DINOv2

@@ -1,4 +1,4 @@
-"""Modules that a question names: built the same each time, in the precision that is asked for, in training only where it says so."""
+"""Modules that a question names: built the same each time, in the precision that is asked for, in the mode that it says."""
 
 import pytest
 import torch
