@@ -723,7 +723,7 @@ Table(
 # - **Randomisation**: no. There is no network here that could forget.
 # - **Deletion**: no, not of DINOv2. We have no logits.
 # - **Pointing game**: yes, if we say where the object is. For five photographs we drew a box by hand (the cat fills its
-#   photograph: no box would be missed).
+#   photograph: every map would hit it).
 
 # %% tags=["demo"]
 BOXES = {  # rows and columns of the 32 x 32 patches, from ... to
