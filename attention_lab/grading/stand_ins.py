@@ -9,11 +9,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class StandIn:
-    """The name and arguments of something built by this file, with a seed for its parameters: plain data."""
+    """The name and arguments of something built by this file, with a seed for its parameters: plain data.
+
+    training: a module is handed over in training mode, not in evaluation mode.
+    """
 
     name: str
     arguments: tuple[Any, ...] = ()
     seed: int = 0
+    training: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -36,13 +40,14 @@ def built(values: tuple[Any, ...], dtype: torch.dtype) -> tuple[Any, ...]:
     """The values with stand-ins built, parts looked up, and every real number in ``dtype``."""
     done: list[Any] = []
     for value in values:
+        training = isinstance(value, StandIn) and value.training
         if isinstance(value, StandIn):
             value = value.build()
         elif isinstance(value, Part):
             value = done[value.of].get_submodule(value.path)
         if isinstance(value, nn.Module) or (isinstance(value, Tensor) and value.is_floating_point()):
             value = value.to(dtype)
-        done.append(value.eval() if isinstance(value, nn.Module) else value)
+        done.append(value.train(training) if isinstance(value, nn.Module) else value)
     return tuple(done)
 
 
@@ -167,6 +172,20 @@ def loud(*layers: tuple) -> nn.Sequential:
     return made
 
 
+def trained(*layers: tuple) -> nn.Sequential:
+    """A stack none of whose numbers is as in a fresh one, those of normalisations and their statistics neither.
+
+    They are uniform: normal ones differ in the last bit between processors, and an observer's may count as another.
+    """
+    made = stack(*layers)
+    with torch.no_grad():
+        for number in (n for n in made.state_dict().values() if n.is_floating_point()):
+            drawn = torch.rand(number.shape)
+            bound = 3 / max(1, number[0].numel()) ** 0.5
+            number.copy_((2 * drawn - 1) * bound if number.ndim > 1 else 1.5 * drawn + 0.25)
+    return made
+
+
 BUILDERS = {
     "convolution": convolution,
     "gate": Gate,
@@ -179,4 +198,5 @@ BUILDERS = {
     "scaled": scaled,
     "one-sided": one_sided,
     "loud": loud,
+    "trained": trained,
 }
