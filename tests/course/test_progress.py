@@ -146,7 +146,8 @@ def test_points_that_only_an_instructor_can_give_are_shown_as_such(notebooks):
     assert given == {
         "01-attention-as-weighting": "3 for a text",
         "08-attention-in-networks": "5 for a text",
-        "together": "8 for a text",
+        "09-is-it-true": "4 for a text",
+        "together": "12 for a text",
     }
 
 
