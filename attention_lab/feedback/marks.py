@@ -7,6 +7,7 @@ from textwrap import shorten
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution, is_task
 
+from ..grading.judge import FOLLOW_THROUGH
 from ..grading.report import DATA
 
 HEADING = re.compile(r"^#{1,6}\s+(.+)$", re.MULTILINE)
@@ -66,6 +67,11 @@ class Part:
     @property
     def failed(self) -> bool:
         return self.mark is not None and self.mark.state == "failed"
+
+    @property
+    def followed(self) -> bool:
+        """Whether it is right for a wrong earlier answer; then its points may be given."""
+        return self.told is not None and self.told.id == FOLLOW_THROUGH
 
     @property
     def error(self) -> Told:
@@ -164,7 +170,7 @@ def mistakes(exercises: list[Exercise]) -> list[Mistake]:
     found: dict[tuple[str, str], Mistake] = {}
     for exercise in exercises:
         answer, *tests = [part for part in exercise.parts if isinstance(part, Part)]
-        for test in (part for part in (answer, *tests) if part.role == "test" and part.failed):
+        for test in (part for part in (answer, *tests) if part.role == "test" and (part.failed or part.followed)):
             if test.told and test.told.name:
                 mistake = Mistake(exercise.id, test.anchor, test.told)
             elif answer.error.name:

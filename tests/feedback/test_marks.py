@@ -90,6 +90,12 @@ def test_who_has_all_points_of_a_test_has_made_no_mistake_there():
     assert said(answer("a"), checked("a-1", 1, 1, maximum), read_by_a_person("text", 1, 3)) == []
 
 
+def test_why_what_follows_through_has_its_points_is_told():
+    follows = told("squeeze fails; what you wrote here is right: its points are given", id="follow-through")
+    (mistake,) = mistakes(exercises(answer("a"), checked("a-1", 1, 1, follows)))
+    assert mistake.told.name.endswith("its points are given")
+
+
 def test_data_of_another_kind_are_told_as_text():
     assert said(checked("a", 0, 1, told(["a"]))) == [("a", "test-a", "['a']")]
     other = told()
