@@ -563,6 +563,7 @@ def grade(
     settings = ["--NbGrader.log_level=ERROR", *(["--Judged.no_sandbox=True"] if no_sandbox else [])]
     with shown_progress(f"grading {lesson}") as tell:
         ahead = grading.grade(lesson, student, executor, grading.AHEAD * workers, force, settings, tell)
+    ahead.close()
     if ahead.interrupted:
         click.echo(f"interrupted; {ahead.done} of {ahead.all} graded; run the same command to go on", err=True)
         sys.exit(130)
