@@ -261,12 +261,14 @@ def submit(lesson: str, name: str | None) -> None:
         except click.Abort:
             raise CourseError("whose is it? Call this again with --name and your name.") from None
     try:
-        file = submit(notebook, name)
+        file, kept = submit(notebook, name)
     except ValueError as error:
         raise CourseError(f"{error}.") from error
     if to_do:
         click.echo("\n".join(["Yet to do, if you have time:", *(f"- {line}" for line in to_do)]))
     click.echo(f"Hand in this file: {file}")
+    if kept:
+        click.echo(f"The one of before, which was another, is kept: {kept}")
     if places.course_of(Path.cwd()) is None:
         click.echo(f"By nbgrader's exchange instead: nbgrader submit {notebook.parent.name}, in {notebook.parents[1]}")
 
