@@ -490,19 +490,23 @@ def collect(download: Path, lesson: str, students: Path | None, no_times: bool) 
 def feedback(lesson: str, student: str, workers: int, force: bool) -> None:
     """Make the feedback pages of a lesson, as `nbgrader generate_feedback` does, with several workers.
 
-    LESSON is a name such as 02-squeeze-excitation, or its number. Exit status: 1 if a page could not be made.
+    LESSON is a name such as 02-squeeze-excitation, or its number. A page is left alone if nothing was graded, and no points
+    or comments were given in Formgrader, since it was made. Exit status: 1 if a page could not be made.
     """
     root = course_root()
     lesson = one_lesson(root, lesson)
-    from .feedback.pages import pages
+    from .feedback.pages import pages, up_to_date
 
     graded = sorted(folder.parent.name for folder in root.glob(f"autograded/*/{lesson}"))
     if not (students := [name for name in graded if fnmatchcase(name, student)]):
         raise CourseError(f"nothing of {lesson} is graded for {student}: attention-lab grade {lesson}")
+    old = [name for name in students if force or not up_to_date(root, lesson, name)]
     os.chdir(root)
-    with click.progressbar(pages(lesson, students, workers, force), len(students), f"feedback on {lesson}") as done:
+    with click.progressbar(pages(lesson, old, workers), len(old), f"feedback on {lesson}") as done:
         failed = sorted(name for name, worked in done if not worked)
-    click.echo(f"{len(students) - len(failed)} students' pages are in {root / 'feedback'}")
+    count = len(students) - len(failed)
+    whose = "1 student's pages are" if count == 1 else f"{count} students' pages are"
+    click.echo(f"{whose} in {root / 'feedback'}: {len(old) - len(failed)} made, {len(students) - len(old)} unchanged")
     if failed:
         click.echo(f"no page for {', '.join(failed)}: see the errors above.", err=True)
         sys.exit(1)
@@ -568,7 +572,8 @@ def grade(
     if ahead.interrupted:
         click.echo(f"interrupted; {ahead.done} of {ahead.all} graded; run the same command to go on", err=True)
         sys.exit(130)
-    click.echo(f"{ahead.done} notebooks graded in {time.monotonic() - start:.0f} s, {ahead.unchanged} unchanged.")
+    notebooks_graded = "1 notebook" if ahead.done == 1 else f"{ahead.done} notebooks"
+    click.echo(f"{notebooks_graded} graded in {time.monotonic() - start:.0f} s, {ahead.unchanged} unchanged.")
     those = [learner for learner in standing(root, lesson) if fnmatchcase(learner.name, student)]
     click.echo("\n".join(summary(those)))
     left_out = any(learner.name in handed_in and not learner.is_graded for learner in those)
