@@ -449,8 +449,8 @@ def collect(download: Path, lesson: str, students: Path | None, no_times: bool) 
     DOWNLOAD is a zip or folder from Moodle, Canvas or a mailbox. A zip is never trusted. The newer submission counts, an
     earlier one is kept in the folder `earlier`. What has been put nowhere is told with the reason.
 
-    Exit status: 0 if every student's notebook is in its place; 1 if there was none, or something could not be placed; 2
-    if the download cannot be read.
+    Exit status: 0 if every student's notebook is in its place; 1 if there was none, or something could not be placed or
+    read; 2 if the download cannot be read.
     """
     root = course_root()
     lesson = one_lesson(root, lesson)

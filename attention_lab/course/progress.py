@@ -27,7 +27,7 @@ def progress(notebooks: Path) -> Table:
             caption.append(f"Left out: {notebook.relative_to(notebooks)}: {getattr(error, 'strerror', None) or error}.")
         items = items_in(lesson, cells)
         passed = passed_tests(cells)
-        tests = [item for item in items if not item.read]
+        tests = [item for item in items if item.points and not item.read]
         open_ids = dict.fromkeys(item.exercise for item in tests if not is_passed(item, passed))
         if open_ids and not next_one:
             next_one = f"{next(iter(open_ids))}, in {lesson}"

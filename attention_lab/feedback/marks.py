@@ -25,6 +25,8 @@ class Mark:
 
     @property
     def state(self) -> str:
+        if not (self.of or self.points):
+            return "uncounted"
         return "waiting" if self.waiting else "passed" if self.points >= self.of else "failed"
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -146,3 +147,11 @@ def test_a_notebook_that_is_not_there_or_cannot_be_read_is_told_in_one_line_with
     unknown = CliRunner().invoke(main, [*command, "99"])
     assert unknown.exit_code == 2 and unknown.output.startswith("Error: there is no lesson 99; the lessons are 01-")
     assert not (kit / "hand-in").exists()
+
+
+def test_an_exercise_that_has_no_points_is_not_to_do(monkeypatch):
+    [exercise] = [exercise for exercise in LESSONS[LESSON] if exercise.id == "squeeze"]
+    for name, check in list(exercise.checks.items()):
+        monkeypatch.setitem(exercise.checks, name, replace(check, points=0))
+    found = look(answered() | {"squeeze": {cell["id"]: cell for cell in released()["cells"]}["squeeze"]})
+    assert states(found)["squeeze"] == "does not count" and found.to_do == []
