@@ -54,6 +54,9 @@ def preflight(lesson: str, file: bytes) -> Preflight:
         mine = [item for item in items if item.exercise == id]
         if not mine and id not in places:
             rows.append([id, "not in this notebook", "", ""])
+            for part in parts:
+                for name in (id, *(f"{part.key}-{check}" for check in part.checks)):
+                    release.cells.pop(name, None)
             continue
         most = sum(item.points for item in mine)
         if mine and not most:

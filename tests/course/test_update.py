@@ -288,5 +288,6 @@ def test_an_answer_to_what_is_no_longer_asked_stays_labelled_and_what_was_added_
     at = sources(got).index("mended = 1")
     assert got.cells[at - 1].source.startswith("*No longer asked: `debug-se`.") and "# why?" in sources(got)
     assert "debug-se" not in asked(got) and not [text for text in sources(got) if text.startswith('check("debug-se')]
-    assert preflight(LESSON, json.dumps(got).encode()).to_do == preflight(LESSON, json.dumps(new).encode()).to_do
+    found = preflight(LESSON, json.dumps(got).encode())
+    assert found.to_do == preflight(LESSON, json.dumps(new).encode()).to_do and found.put_right == []
     assert brought(new, got)[0] == got
