@@ -60,7 +60,6 @@ TESTS = {
     "nbgrader fetch_feedback --course": EXCHANGE,
     "nbgrader generate_assignment --force": EXCHANGE,
     "nbgrader generate_feedback": EXCHANGE,
-    "nbgrader generate_feedback --force": "feedback/test_exporter.py::test_a_persons_points_comment_and_a_late_penalty",
     "nbgrader release_assignment": EXCHANGE,
     "nbgrader release_feedback": EXCHANGE,
     "nbgrader submit --course": EXCHANGE,

@@ -12,6 +12,9 @@ from ..grading.report import DATA
 
 HEADING = re.compile(r"^#{1,6}\s+(.+)$", re.MULTILINE)
 
+UNREAD = re.compile(r"\((?:<[^>]*>|[\w.-]+\.py), (line \d+)\)$")
+"""How Python says where it could not read a cell: the file's name is one that IPython has made up."""
+
 SAYS_ALL = ("CheckFailed", "NotImplementedError")
 """Errors of the course's checks, whose message needs no name before it."""
 
@@ -26,6 +29,8 @@ class Mark:
 
     @property
     def state(self) -> str:
+        if not (self.of or self.points):
+            return "uncounted"
         return "waiting" if self.waiting else "passed" if self.points >= self.of else "failed"
 
 
@@ -79,7 +84,8 @@ class Part:
         errors = (output for output in self.cell.get("outputs", []) if output.output_type == "error")
         for error in errors:
             name = "" if error.evalue and error.ename in SAYS_ALL else error.ename
-            return Told(shorten(": ".join(filter(None, (name, error.evalue))), 240), error=error.ename)
+            said = UNREAD.sub(r"(\1)", error.evalue)
+            return Told(shorten(": ".join(filter(None, (name, said))), 240), error=error.ename)
         return Told()
 
 

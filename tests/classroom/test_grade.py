@@ -69,15 +69,15 @@ def test_what_has_not_changed_is_left_alone_and_what_has_is_graded_again(made):
     shutil.rmtree(made.root / "submitted" / "bob")
     made.hands_in("bob", [], RIGHT)
     said = grade(made)
-    assert "1 notebooks graded" in said and "4 unchanged" in said
+    assert "1 notebook graded" in said and "4 unchanged" in said
     assert made.scores() == DESERVED | {"bob": 3}
-    assert "1 notebooks graded" in grade(made, "--force", "--student", "ada")
+    assert "1 notebook graded" in grade(made, "--force", "--student", "ada")
 
 
 def test_what_has_not_changed_is_graded_again_by_force_and_unconfined_on_trust(graded, tmp_path):
     made = graded.copy(tmp_path)
     said = grade(made, "--student", "ada", "--force", "--no-sandbox")
-    assert "1 notebooks graded" in said and "0 unchanged" in said
+    assert "1 notebook graded" in said and "0 unchanged" in said
     assert made.scores() == DESERVED
 
 

@@ -1,5 +1,6 @@
 """What a graded notebook says: exercises with their points, who has yet to read what, and each mistake once."""
 
+import pytest
 from graded import answer, checked, error, read_by_a_person, told
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
@@ -101,3 +102,12 @@ def test_data_of_another_kind_are_told_as_text():
     other = told()
     other.metadata.attention_lab = "a"
     assert said(checked("a", 0, 1, other, error("E", "b"))) == [("a", "test-a", "E: b")]
+
+
+@pytest.mark.parametrize("file", ["<ipython-input-5-68e332a8a570>", "3141592653.py", "<unknown>"])
+def test_a_cell_that_could_not_be_read_is_told_without_the_file_that_ipython_makes_up(file):
+    cells = [
+        answer("a", outputs=(error("SyntaxError", f"'(' was never closed ({file}, line 2)"),)),
+        checked("a-1", 0, 1),
+    ]
+    assert said(*cells) == [("a", "answer-a", "SyntaxError: '(' was never closed (line 2)")]
