@@ -12,15 +12,19 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-ROOMS = "mechanisms", "networks"
+ROOMS = "mechanisms", "networks", "evidence"
 """Where the package's own answers are, by the names that lessons ask for."""
 HEAD = """# Your {name}, as it passed its checks.
 
+import copy
 import math
+import statistics
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from attention_lab.data import blurred
 
 """
 

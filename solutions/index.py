@@ -15,8 +15,8 @@
 #
 # **Attention = a distribution of weights, computed from the features, then combined with the features.**
 #
-# Eight lessons, one idea. In each you see a mechanism at work, write it yourself, check it, repair a broken one, and test in
-# an experiment what it is good for. Take them in order: what passed
+# One idea, lesson by lesson. In each you see a mechanism at work, write it yourself, check it, repair a broken one, and test
+# in an experiment what it is good for. Take them in order: what passed
 # all its checks is kept in the folder `mine`, and later lessons use it in place of ours.
 #
 # | lesson | what is weighted | minutes | builds on | points |
@@ -29,6 +29,7 @@
 # | [06 Self-attention](06-self-attention/self-attention.ipynb) | every patch, for every patch | 155 | 01 | <!-- points: 06-self-attention --> |
 # | [07 Spatial transformers](07-spatial-transformer/spatial-transformer.ipynb) | where to look | 115 | 01 | <!-- points: 07-spatial-transformer --> |
 # | [08 Attention in networks](08-attention-in-networks/attention-in-networks.ipynb) | all of them, compared | 130 | 02 to 07 | <!-- points: 08-attention-in-networks --> |
+# | [09 Is it true?](09-is-it-true/is-it-true.ipynb) | heat maps, put to the test | 120 | 02, 03, 06, 08 | <!-- points: 09-is-it-true --> |
 #
 # ```mermaid
 # flowchart LR
@@ -40,6 +41,7 @@
 #     e --> h
 #     f --> h
 #     g --> h
+#     h --> i["09 is it true?"]
 # ```
 #
 # **How to work.** Open a lesson with a click. Run cells with Shift+Enter. Write your code where you read

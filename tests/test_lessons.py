@@ -39,9 +39,18 @@ POINTS = {
         "grad-cam": 6,
         "report": 5,
     },
+    "09-is-it-true": {
+        "deletion": 6,
+        "area-under": 3,
+        "pointing-game": 3,
+        "randomised": 5,
+        "rank-correlation": 4,
+        "debug-deletion": 5,
+        "which-map": 4,
+    },
 }
 START_PAGE = read_start_page(ROOT).cells[0].source
-FREE_TEXT = {"which-weighting", "report"}
+FREE_TEXT = {"which-weighting", "report", "which-map"}
 
 LESSONS = lessons(ROOT)
 CELLS = {lesson: [cell for part in read_lesson(ROOT, lesson).values() for cell in part.cells] for lesson in LESSONS}

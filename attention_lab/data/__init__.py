@@ -3,6 +3,7 @@
 from .images import (
     DINOV2_PHOTOS,
     FASHION_CLASSES,
+    blurred,
     dinov2_attention,
     dinov2_pca,
     fashion,
@@ -18,6 +19,7 @@ __all__ = [
     "FASHION_CLASSES",
     "CueScenes",
     "Scenes",
+    "blurred",
     "cue_scenes",
     "dinov2_attention",
     "dinov2_pca",

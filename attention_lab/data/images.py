@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from ..mechanisms.arguments import require_positive
+from ..mechanisms.arguments import require_positive, require_shape
 
 FILES = resources.files(__package__) / "files"
 
@@ -72,6 +72,23 @@ def photo(name: str, size: int | None = None) -> Float[Tensor, "3 H W"]:
         require_positive(size=size)
         image = ImageOps.fit(image, (size, size), Image.Resampling.BICUBIC)
     return torch.tensor(np.asarray(image)).permute(2, 0, 1).contiguous() / 255
+
+
+def blurred(x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+    """The images with nothing but their broad light and shade, to be put where something is to be taken out.
+
+    Every row and every column is averaged by a Gaussian with a standard deviation of an eighth of the shorter side; at the
+    rim the weights of what lies inside sum to 1. After V. Petsiuk, A. Das and K. Saenko, "RISE: Randomized Input Sampling
+    for Explanation of Black-box Models", BMVC 2018, section 4.2, who blur too, but less.
+    """
+    require_shape(x, "N C H W")
+    deviation = min(x.shape[2:]) / 8
+
+    def weights(side: int) -> Float[Tensor, "side side"]:
+        place = torch.arange(side, dtype=x.dtype, device=x.device)
+        return torch.softmax(-((place[:, None] - place) ** 2) / (2 * deviation**2), 1)
+
+    return weights(x.shape[2]) @ x @ weights(x.shape[3]).mT
 
 
 def dinov2_attention(name: str) -> Float[Tensor, "12 6 32 32"]:

@@ -128,6 +128,8 @@ class Exercise:
     free_biases: linear layers and convolutions may have biases or not, all or those of the submodule named; the forms
         and misconceptions have them all.
     words: those that the output is one of, for an answer that is given in a word.
+    of_model: the answer returns a changed copy of the model that is its first argument: what is recorded of it, see
+        ``models.py``.
     """
 
     id: str
@@ -144,6 +146,7 @@ class Exercise:
     differentiates: bool = False
     free_biases: bool | str = False
     words: tuple[str, ...] = ()
+    of_model: bool = False
 
     def __post_init__(self):
         told = (replace(m, equation=m.equation or self.equation) for m in self.misconceptions)

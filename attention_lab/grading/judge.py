@@ -84,6 +84,7 @@ def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
             exercise.differentiates,
             exercise.forbidden,
             exercise.words,
+            exercise.of_model,
         )
         for name, probe in exercise.probes.items()
     ]

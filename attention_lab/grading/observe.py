@@ -29,6 +29,7 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 from .kernel import as_new
 from .limits import OutOfTime, limits, quiet
 from .matching import Way, fill_alike, fill_by_effect
+from .models import news, seeds
 from .parameters import Slot, fill, numbers_by_kind, slots_of
 from .stand_ins import built
 from .stub import stub_name
@@ -53,6 +54,7 @@ class Question:
 
     of_class: the answer is a class of modules, not a function.
     words: what the output may be, where it is a word; it is kept by its place among them.
+    of_model: the answer returns a copy of its first argument, a model.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Question:
     differentiates: bool = False
     forbidden: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    of_model: bool = False
 
 
 @dataclass(frozen=True)
@@ -242,6 +245,8 @@ def observe_in(
             if isinstance(answer, nn.Module):
                 answer = copy.deepcopy(answer).to(dtype).eval()
             seen.call = told_call(answer, inputs)
+            if question.of_model:
+                answer = telling(answer, built(question.inputs, dtype)[0])
             runs = {
                 record: lambda inputs, i=i: item(answer(*inputs), i, records, question.words)
                 for i, record in enumerate(records)
@@ -438,6 +443,29 @@ def item(result: Any, index: int, records: tuple[str, ...], words: tuple[str, ..
     if result.numel() > MAX_ELEMENTS:
         raise NotAnAnswer(f"a tensor of shape {tuple(result.shape)} is far too large")
     return result
+
+
+def telling(answer: Callable, before: nn.Module) -> Callable:
+    """An answer that returns a model, as one that tells what is new in it; ``before``: the model as it is given."""
+
+    def made(*given: Any) -> nn.Module:
+        model = answer(*given)
+        if not isinstance(model, nn.Module):
+            missing = ": is a return missing?" if model is None else ""
+            raise NotAnAnswer(f"a model was expected, not {describe(model)}{missing}")
+        if model.state_dict().keys() != before.state_dict().keys():
+            raise NotAnAnswer("a model with the layers of the one given was expected, not another")
+        return model
+
+    def tell(model: nn.Module, names: list[str], seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+        first = made(model, names, seed)
+        return (
+            news(first, before),
+            news(model, before),
+            seeds(first, made(model, names, seed), made(model, names, seed + 1)),
+        )
+
+    return tell
 
 
 class Watched(TorchFunctionMode):

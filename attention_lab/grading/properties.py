@@ -6,8 +6,9 @@ from torch import Tensor
 
 from .closeness import SLOPE_TOLERANCE, close, close_in, same, ways
 from .exercise import Failure, Misconception, Property
+from .models import ALIKE, NEW, SAME, UNIFORM, real_numbers
 from .observe import Observation, Question
-from .stand_ins import StandIn
+from .stand_ins import StandIn, built
 
 UNREGISTERED = Misconception(
     "unregistered",
@@ -69,6 +70,12 @@ OTHERWISE_IN_TRAINING = Misconception(
     "Which of your layers do something else after train() than after eval()? Does the equation have them?",
     "the equation holds in both modes; only a batch normalisation takes other statistics",
 )
+GRAPH_KEPT = Misconception(
+    "graph-kept",
+    "the output keeps the graph of all calls: memory for gradients that nobody asks for",
+    "Does anybody call backward() on your output? What switches the graph off?",
+    "torch.no_grad() around what is only measured",
+)
 AXIS_LOST = Misconception(
     "axis-lost",
     "a batch of one image loses an axis",
@@ -95,6 +102,7 @@ GENERAL = (
     IMAGES_MIXED,
     AXIS_LOST,
     OTHERWISE_IN_TRAINING,
+    GRAPH_KEPT,
 )
 """The mistakes that the failure of a property shows by itself, in any exercise."""
 
@@ -322,6 +330,8 @@ def images_apart(on: tuple[str, ...] = ()) -> Property:
     def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
         if failure := calls_differ(got):
             return failure
+        if not got.values["output"].ndim:
+            return None  # one number for all images: the values say so
         together = got.values["output"][:1]
         if close(got.alone, together, got.coarsest):
             return None
@@ -332,3 +342,55 @@ def images_apart(on: tuple[str, ...] = ()) -> Property:
         return Failure("image 1 depends on image 2", "each image on its own", meaning)
 
     return Property("images kept apart", failure, on=on)
+
+
+def renewed() -> Property:
+    """The layers that are named are drawn anew in the copy, and no others."""
+
+    def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
+        return told_of_model(got.values["output"], expected.values["output"], question, "")
+
+    return Property("what is new in the copy", failure)
+
+
+def original_kept() -> Property:
+    """The model that a copy is made of stays as it is."""
+
+    def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
+        return told_of_model(got.values["original"], expected.values["original"], question, " in the model itself")
+
+    return Property("the model itself", failure, "original")
+
+
+def told_of_model(got: Tensor, expected: Tensor, question: Question, where: str) -> Failure | None:
+    """The first of a model's parameters and statistics that is not new or not as it was, as it should be."""
+    names = real_numbers(built(question.inputs, torch.float64)[0])
+    words = {SAME: "as it was", NEW: "new", UNIFORM: "the same number everywhere", ALIKE: "nearly as it was"}
+    for name, ours, theirs in zip(names, expected.tolist(), got.tolist(), strict=True):
+        if ours != theirs:
+            told = f"{name} {words[theirs]}{where}, for names={question.inputs[1]}"
+            return Failure(told, "drawn anew" if ours == NEW else words[ours])
+    return None
+
+
+def of_its_seed(on: tuple[str, ...] = ()) -> Property:
+    """The same seed gives the same numbers, another seed gives others."""
+
+    def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
+        same_again, other = got.values["seeds"].tolist()
+        if not same_again:
+            return Failure("other numbers in a second call with the same seed", "the same")
+        return None if other else Failure("the same numbers for another seed", "others")
+
+    return Property("the seed decides", failure, "seeds", on)
+
+
+def leaves_no_graph() -> Property:
+    """What comes out carries no gradient, so that no memory is kept for one."""
+
+    def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
+        if all(slope.autograd is None for slope in got.slopes):
+            return None
+        return Failure("an output with a gradient", "plain numbers", GRAPH_KEPT)
+
+    return Property("no gradient is kept", failure)

@@ -10,7 +10,9 @@ from typing import Any
 from .observe import Look, Question, observe_all
 
 PACKAGE = Path(__file__).parents[1]
-OWN = tuple(str(PACKAGE / place) for place in ("mechanisms/", "networks/", "grading/exercises/", "baselines.py"))
+OWN = tuple(
+    str(PACKAGE / place) for place in ("mechanisms/", "networks/", "evidence/", "grading/exercises/", "baselines.py")
+)
 TOOLS = str(PACKAGE / "mechanisms" / "arguments.py")
 
 

@@ -9,11 +9,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class StandIn:
-    """The name and arguments of something built by this file, with a seed for its parameters: plain data."""
+    """The name and arguments of something built by this file, with a seed for its parameters: plain data.
+
+    training: a module is handed over in training mode, not in evaluation mode.
+    """
 
     name: str
     arguments: tuple[Any, ...] = ()
     seed: int = 0
+    training: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -36,13 +40,14 @@ def built(values: tuple[Any, ...], dtype: torch.dtype) -> tuple[Any, ...]:
     """The values with stand-ins built, parts looked up, and every real number in ``dtype``."""
     done: list[Any] = []
     for value in values:
+        training = isinstance(value, StandIn) and value.training
         if isinstance(value, StandIn):
             value = value.build()
         elif isinstance(value, Part):
             value = done[value.of].get_submodule(value.path)
         if isinstance(value, nn.Module) or (isinstance(value, Tensor) and value.is_floating_point()):
             value = value.to(dtype)
-        done.append(value.eval() if isinstance(value, nn.Module) else value)
+        done.append(value.train(training) if isinstance(value, nn.Module) else value)
     return tuple(done)
 
 
@@ -167,6 +172,17 @@ def loud(*layers: tuple) -> nn.Sequential:
     return made
 
 
+def trained(*layers: tuple) -> nn.Sequential:
+    """A stack none of whose numbers is as in a fresh one, those of normalisations and their statistics neither."""
+    made = stack(*layers)
+    with torch.no_grad():
+        for number in (n for n in made.state_dict().values() if n.is_floating_point()):
+            number.copy_(
+                (number + torch.randn(number.shape)).abs() + 0.1 if number.ndim < 2 else torch.randn(number.shape)
+            )
+    return made
+
+
 BUILDERS = {
     "convolution": convolution,
     "gate": Gate,
@@ -179,4 +195,5 @@ BUILDERS = {
     "scaled": scaled,
     "one-sided": one_sided,
     "loud": loud,
+    "trained": trained,
 }

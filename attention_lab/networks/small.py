@@ -1,4 +1,4 @@
-"""Small convolutional networks: one that hosts any mechanism, and one of selective kernels. The lessons train them."""
+"""Small networks that the lessons train: one hosts any mechanism, one is of selective kernels, one has three kinds of map."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..mechanisms.arguments import require_positive
+from ..mechanisms import CBAM, EncoderBlock, SqueezeExcitation
+from ..mechanisms.arguments import require_multiple, require_positive
 from ..mechanisms.selective_kernel import SelectiveKernel
 
 
@@ -121,3 +122,69 @@ class SelectiveCNN(nn.Module):
         for convolution, unit in zip(self.convolutions, self.units):
             x = unit(convolution(x))
         return self.classify(x.mean((2, 3)))
+
+
+class ManyMapsNet(nn.Module):
+    """Convolutions with squeeze-and-excitation and CBAM, then self-attention: one network, many maps of where it looks.
+
+        x -> convolution, stride 2 -> convolution, stride 2, SE -> convolution, CBAM
+        -> a token for each position, and a class token -> encoder blocks -> the class token -> logits
+
+    Each convolution is followed by a batch normalisation and ReLU. The gates and the attention all work on maps of a quarter
+    of the image's side, so that none of them is finer than another.
+
+    Args:
+        size: side of the images, a multiple of 4.
+        num_classes: number of logits.
+        width: channels of the first convolution; the others and the tokens have twice as many.
+        depth: number of encoder blocks.
+        heads: of each block's attention.
+
+    Raises: ValueError if an argument is below 1, or ``size`` is no multiple of 4.
+    """
+
+    def __init__(self, size: int = 32, num_classes: int = 4, width: int = 12, depth: int = 2, heads: int = 2):
+        super().__init__()
+        require_positive(size=size, num_classes=num_classes, width=width, depth=depth)
+        require_multiple("the two strides of 2", 4, size=size)
+        channels = (1, width, 2 * width, 2 * width)
+        self.convolutions = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU())
+            for before, after, stride in zip(channels, channels[1:], (2, 2, 1))
+        )
+        self.se = SqueezeExcitation(2 * width, reduction=4)
+        self.cbam = CBAM(2 * width, reduction=4)
+        self.class_token = nn.Parameter(torch.zeros(1, 1, 2 * width))
+        self.positions = nn.Parameter(0.02 * torch.randn(1, 1 + (size // 4) ** 2, 2 * width))
+        self.blocks = nn.ModuleList(EncoderBlock(2 * width, heads, mlp_ratio=2) for _ in range(depth))
+        self.norm = nn.LayerNorm(2 * width)
+        self.classify = nn.Linear(2 * width, num_classes)
+
+    def gated(self, x: Float[Tensor, "N 1 S S"]) -> tuple[Float[Tensor, "N C s s"], Float[Tensor, "N C s s"]]:
+        """The map behind SE, and the one that CBAM is given."""
+        after_se = self.se(self.convolutions[1](self.convolutions[0](x)))
+        return after_se, self.convolutions[2](after_se)
+
+    def weights(
+        self, x: Float[Tensor, "N 1 S S"]
+    ) -> tuple[Float[Tensor, "N 1 s s"], list[Float[Tensor, "N heads L L"]]]:
+        """CBAM's gate of each position, and who attends to whom in each block; token 0 is the class token."""
+        _, features = self.gated(x)
+        attention, tokens = [], self.tokens(self.cbam(features))
+        for block in self.blocks:
+            attention.append(block.weights(tokens))
+            tokens = block(tokens)
+        return self.cbam.weights(features)[1], attention
+
+    def tokens(self, features: Float[Tensor, "N C s s"]) -> Float[Tensor, "N L C"]:
+        """The class token, then the positions of a map in row-major order."""
+        tokens = features.flatten(2).mT
+        return torch.cat((self.class_token.expand(len(tokens), -1, -1), tokens), 1) + self.positions
+
+    def forward(self, x: Float[Tensor, "N 1 S S"]) -> Float[Tensor, "N num_classes"]:
+        """The logits."""
+        _, features = self.gated(x)
+        tokens = self.tokens(self.cbam(features))
+        for block in self.blocks:
+            tokens = block(tokens)
+        return self.classify(self.norm(tokens[:, 0]))

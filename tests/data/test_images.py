@@ -179,3 +179,23 @@ print("loaded")
         text=True,
     )
     assert result.stdout == "loaded\n", result.stderr
+
+
+def test_a_blurred_image_has_broad_light_and_shade_only():
+    x = torch.rand(2, 3, 16, 24, generator=torch.Generator().manual_seed(0))
+    soft = data.blurred(x)
+    assert soft.shape == x.shape and soft.std() < 0.2 * x.std()
+    assert torch.allclose(data.blurred(torch.full((1, 1, 9, 5), 0.3)), torch.tensor(0.3))
+    assert torch.allclose(data.blurred(x.mT).mT, soft)
+    assert torch.allclose(data.blurred(x[:, 1:2]), soft[:, 1:2])
+    point = torch.zeros(1, 1, 33, 33)
+    point[0, 0, 16, 16] = 1
+    row = data.blurred(point)[0, 0].sum(0)
+    place = torch.arange(33.0) - 16
+    assert (row * place**2).sum().sqrt().item() == pytest.approx(33 / 8, rel=0.02)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_what_is_no_batch_of_images_cannot_be_blurred():
+    with pytest.raises(ValueError, match=r"got \(3, 8, 8\)"):
+        data.blurred(torch.zeros(3, 8, 8))

@@ -73,6 +73,6 @@ def test_the_answers_of_its_bank_are_judged_as_they_deserve(course):
 
 
 def test_its_lesson_is_released_and_has_every_part_of_a_lesson(course):
-    assert "09-eca: released" in run("attention-lab release --lesson 09-eca", course)
-    assert "YOUR CODE HERE" in (course / "notebooks" / "09-eca" / "eca.ipynb").read_text(encoding="utf-8")
-    assert re.search(r"\d passed", run("ATTENTION_LAB_FAST=1 pytest tests/test_lessons.py -k 09-eca", course))
+    assert "11-eca: released" in run("attention-lab release --lesson 11-eca", course)
+    assert "YOUR CODE HERE" in (course / "notebooks" / "11-eca" / "eca.ipynb").read_text(encoding="utf-8")
+    assert re.search(r"\d passed", run("ATTENTION_LAB_FAST=1 pytest tests/test_lessons.py -k 11-eca", course))

@@ -18,6 +18,7 @@ from attention_lab.grading.properties import (
     DETACHED,
     FLAT,
     GENERAL,
+    GRAPH_KEPT,
     IMAGES_MIXED,
     NO_IDENTITY_START,
     OVERWRITTEN,
@@ -27,8 +28,12 @@ from attention_lab.grading.properties import (
     gradients,
     images_apart,
     leaves_input_alone,
+    leaves_no_graph,
     moves,
+    of_its_seed,
+    original_kept,
     parameters,
+    renewed,
     repeatable,
     shape,
     starts_as_identity,
@@ -37,6 +42,7 @@ from attention_lab.grading.properties import (
     values,
     written_out,
 )
+from attention_lab.grading.stand_ins import StandIn
 
 QUESTION = Question("probe", (), (), seed=0)
 RIGHT = Observation(values={"output": torch.tensor([1.0]), "weights": torch.tensor([2.0])})
@@ -320,6 +326,41 @@ def test_images_that_are_mixed_by_a_layer_that_eval_does_not_reach_are_told_so()
 def test_bounds_and_sums_are_told_with_what_was_got():
     got = Observation(values={"weights": torch.tensor([-0.5, 0.25])})
     assert told(between(0, 1, "weights"), got, got) == ("-0.5 to 0.25", "0 to 1", None)
+
+
+def test_one_number_for_all_images_is_not_asked_about_the_first():
+    number = gives(2.0, repeated=torch.tensor(2.0), alone=torch.tensor(3.0))
+    assert told(images_apart(), number, number) is None
+
+
+def test_a_result_that_carries_a_gradient_is_told():
+    plain, kept = (Observation(slopes=[Slope(None, ()), Slope(slope, ())]) for slope in (None, 0.0))
+    assert told(leaves_no_graph(), plain, plain) is None
+    assert told(leaves_no_graph(), kept, plain) == ("an output with a gradient", "plain numbers", GRAPH_KEPT)
+
+
+def test_of_a_model_that_comes_back_the_first_wrong_number_is_told_by_its_name():
+    model = StandIn("trained", (("Linear", 2, 3), ("BatchNorm1d", 3)))
+    question = Question("probe", (), (model, ["1"]), seed=0)
+
+    def gave(output: list[int], original: tuple[int, ...] = (0,) * 6, seeds: tuple[int, int] = (1, 1)) -> Observation:
+        numbers = {"output": output, "original": original, "seeds": seeds}
+        return Observation(values={name: torch.tensor(codes) for name, codes in numbers.items()})
+
+    right = gave([0, 0, 1, 1, 1, 1])
+    assert renewed().failure(right, right, question) is None
+    left = renewed().failure(gave([0, 0, 1, 1, 0, 0]), right, question)
+    assert left[:2] == ("1.running_mean as it was, for names=['1']", "drawn anew")
+    assert renewed().failure(gave([1, 0, 1, 1, 1, 1]), right, question)[:2] == (
+        "0.weight new, for names=['1']",
+        "as it was",
+    )
+    assert original_kept().failure(right, right, question) is None
+    in_place = original_kept().failure(gave([0, 0, 1, 1, 1, 1], (0, 0, 1, 1, 1, 1)), right, question)
+    assert in_place[:2] == ("1.weight new in the model itself, for names=['1']", "as it was")
+    assert of_its_seed().failure(right, right, question) is None
+    for seeds, got in {(0, 1): "other numbers in a second call", (1, 0): "the same numbers for another seed"}.items():
+        assert of_its_seed().failure(gave([0] * 6, seeds=seeds), right, question).got.startswith(got)
 
 
 def test_the_catalogue_has_every_mistake_that_a_property_shows():

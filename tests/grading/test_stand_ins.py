@@ -1,4 +1,4 @@
-"""Modules that a question names: built the same each time, in the precision that is asked for, never in training."""
+"""Modules that a question names: built the same each time, in the precision that is asked for, in the mode that it says."""
 
 import pytest
 import torch
@@ -18,6 +18,7 @@ ARGUMENTS = {
     "scaled": (3, ("Linear", 4, 5)),
     "one-sided": (("Linear", 3, 4), ("ReLU",), ("Linear", 4, 2)),
     "loud": (("Linear", 3, 4), ("ReLU",), ("Linear", 4, 2)),
+    "trained": STACK,
     "two gates": ("channels", "both", 3, 5),
 }
 
@@ -42,6 +43,19 @@ def test_values_are_built_in_one_precision_and_modules_are_not_in_training():
     assert {p.dtype for p in model.parameters()} == {x.dtype} == {torch.float64}
     assert layer is model[1][0] and isinstance(layer, nn.BatchNorm2d)
     assert number == 3 and indices.dtype == torch.int64
+
+
+def test_a_module_that_is_to_be_in_training_is():
+    (model,) = built((StandIn("stack", STACK, training=True),), torch.float32)
+    assert all(part.training for part in model.modules())
+
+
+def test_in_a_trained_stack_no_number_is_as_in_a_fresh_one():
+    made = StandIn("trained", STACK).build().state_dict()
+    fresh = StandIn("stack", STACK).build().state_dict()
+    real = [name for name, numbers in made.items() if numbers.is_floating_point()]
+    assert "1.0.running_var" in real and (made["1.0.running_var"] > 0).all()
+    assert not any((made[name] == fresh[name]).any() for name in real)
 
 
 def test_a_stack_holds_the_layers_that_are_named():

@@ -6,7 +6,7 @@ from torch import nn
 
 from attention_lab.mechanisms import BAM, CBAM, SelectiveKernel, SpatialAttention, SqueezeExcitation
 from attention_lab.networks import count_parameters
-from attention_lab.networks.small import SelectiveCNN, SmallCNN
+from attention_lab.networks.small import ManyMapsNet, SelectiveCNN, SmallCNN
 
 
 @pytest.fixture(autouse=True)
@@ -102,3 +102,23 @@ def test_a_selective_network_refuses_bad_sizes_by_name():
         SelectiveCNN((1, 0))
     with pytest.raises(ValueError, match="width"):
         SelectiveCNN((1, 3), width=0)
+
+
+def test_the_net_of_many_maps_tells_its_weights_at_one_size():
+    model = ManyMapsNet(size=16, num_classes=3, width=4, depth=3, heads=2).eval()
+    x = torch.rand(2, 1, 16, 16)
+    after_se, features = model.gated(x)
+    gate, attention = model.weights(x)
+    assert after_se.shape == features.shape == (2, 8, 4, 4) and gate.shape == (2, 1, 4, 4)
+    assert [weights.shape for weights in attention] == [(2, 2, 17, 17)] * 3
+    assert torch.allclose(gate * features * model.cbam.channel.weights(features), model.cbam(features))
+    logits = model.train()(x)
+    assert logits.shape == (2, 3)
+    logits.logsumexp(1).sum().backward()
+    assert all(parameter.grad is not None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize(("wrong", "told"), [({"size": 18}, "got 18"), ({"depth": 0}, "got 0")], ids=["size", "depth"])
+def test_the_net_of_many_maps_refuses_what_has_no_map(wrong, told):
+    with pytest.raises(ValueError, match=told):
+        ManyMapsNet(**wrong)

@@ -1,7 +1,17 @@
 """The exercises of every lesson, in the order of the course."""
 
 from ..exercise import Exercise
-from . import bam, cbam, networks, selective_kernel, self_attention, spatial_transformer, squeeze_excitation, weighting
+from . import (
+    bam,
+    cbam,
+    evidence,
+    networks,
+    selective_kernel,
+    self_attention,
+    spatial_transformer,
+    squeeze_excitation,
+    weighting,
+)
 
 LESSONS: dict[str, tuple[Exercise, ...]] = {
     "01-attention-as-weighting": weighting.EXERCISES,
@@ -12,6 +22,7 @@ LESSONS: dict[str, tuple[Exercise, ...]] = {
     "06-self-attention": self_attention.EXERCISES,
     "07-spatial-transformer": spatial_transformer.EXERCISES,
     "08-attention-in-networks": networks.EXERCISES,
+    "09-is-it-true": evidence.EXERCISES,
 }
 
 EXERCISES: dict[str, Exercise] = {exercise.key: exercise for lesson in LESSONS.values() for exercise in lesson}
@@ -20,6 +31,7 @@ EXERCISES: dict[str, Exercise] = {exercise.key: exercise for lesson in LESSONS.v
 TEXTS: dict[str, tuple[str, int]] = {
     "01-attention-as-weighting": ("which-weighting", 3),
     "08-attention-in-networks": ("report", 5),
+    "09-is-it-true": ("which-map", 4),
 }
 """Of a lesson, the exercise that is a free text, which its instructor reads, and its points."""
 

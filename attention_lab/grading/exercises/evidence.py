@@ -1,0 +1,1025 @@
+"""Lesson 09, is it true: deletion, area-under, pointing-game, randomised, rank-correlation, debug-deletion."""
+
+import copy
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from ...data import blurred
+from ..exercise import Check, Exercise, Probe, instead, mistake, named, normal, steps
+from ..properties import (
+    images_apart,
+    leaves_input_alone,
+    leaves_no_graph,
+    of_its_seed,
+    original_kept,
+    renewed,
+    repeatable,
+    shape,
+    values,
+)
+from ..stand_ins import StandIn
+
+CURVE = (
+    "entry k = softmax(model(x, the hottest k H W // steps positions taken from blurred(x)))[target] "
+    "(Petsiuk et al. 2018, section 4.2)"
+)
+AREA = "area = sum over k of (curve_k + curve_(k+1)) / 2 x 1/steps: trapezoids on [0, 1]"
+GAME = "hits / images; a hit: mask >= 1/2 where heat is largest (Zhang et al. 2016, section 4.1)"
+ANEW = "the named layers as when they were built: weights drawn, statistics 0 and 1 (Adebayo et al. 2018, section 3)"
+SPEARMAN = "correlation of ranks, equal values share the mean of their ranks (Spearman 1904)"
+
+
+# deletion
+
+
+class Deletion:
+    """The right answer in steps."""
+
+    def ready(self, model: nn.Module) -> None:
+        model.eval()
+
+    def order(self, heat: Tensor) -> Tensor:
+        return heat.flatten(1).argsort(dim=1, descending=True, stable=True)
+
+    def number(self, step: int, steps: int, places: int) -> int:
+        return step * places // steps
+
+    def all_steps(self, steps: int) -> range:
+        return range(steps + 1)
+
+    def without(self, x: Tensor) -> Tensor:
+        return blurred(x)
+
+    def gone(self, heat: Tensor, step: int, steps: int) -> Tensor:
+        """Which positions are taken out, (N, H, W)."""
+        chosen = self.order(heat)[:, : self.number(step, steps, heat[0].numel())]
+        return torch.zeros_like(heat.flatten(1), dtype=torch.bool).scatter(1, chosen, True).view(heat.shape)
+
+    def image(self, gone: Tensor, x: Tensor, without: Tensor) -> Tensor:
+        return torch.where(gone[:, None], without, x)
+
+    def asked(self, logits: Tensor, target: Tensor) -> Tensor:
+        return logits.softmax(1).gather(1, target[:, None])[:, 0]
+
+    def points(self, model: nn.Module, x: Tensor, heat: Tensor, target: Tensor, steps: int) -> list[Tensor]:
+        without = self.without(x)
+        images = (self.image(self.gone(heat, step, steps), x, without) for step in self.all_steps(steps))
+        return [self.asked(model(image), target) for image in images]
+
+    def curve(self, points: list[Tensor]) -> Tensor:
+        return torch.stack(points, 1)
+
+    @torch.no_grad()
+    def __call__(self, model: nn.Module, x: Tensor, heat: Tensor, target: Tensor, steps: int = 10) -> Tensor:
+        self.ready(model)
+        return self.curve(self.points(model, x, heat, target, steps))
+
+
+def mixed_again(self: Deletion, model: nn.Module, x: Tensor, heat: Tensor, target: Tensor, steps: int) -> list[Tensor]:
+    """Each step goes on with the image of the step before, and blurs that."""
+    found = []
+    for step in self.all_steps(steps):
+        x = self.image(self.gone(heat, step, steps), x, self.without(x))
+        found.append(self.asked(model(x), target))
+    return found
+
+
+def by_value(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
+    """All positions that are as hot as the last of those to be taken out, however many."""
+    number = self.number(step, steps, heat[0].numel())
+    if not number:
+        return torch.zeros_like(heat, dtype=torch.bool)
+    least = heat.flatten(1).sort(dim=1, descending=True).values[:, number - 1]
+    return heat >= least[:, None, None]
+
+
+def by_share_of_the_range(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
+    low, high = heat.amin((1, 2), keepdim=True), heat.amax((1, 2), keepdim=True)
+    return heat >= high - (high - low) * step / steps if step else torch.zeros_like(heat, dtype=torch.bool)
+
+
+def order_for_rank(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
+    return (self.order(heat) < self.number(step, steps, heat[0].numel())).view(heat.shape)
+
+
+def one_slice(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
+    before = Deletion.gone(self, heat, step - 1, steps) if step else torch.zeros_like(heat, dtype=torch.bool)
+    return Deletion.gone(self, heat, step, steps) & ~before
+
+
+def network(seed: int, height: int, width: int, channels: int = 3, training: bool = False) -> StandIn:
+    """A classifier that looks at places, and gives probabilities far from 0 and 1."""
+    layers = (
+        ("Conv2d", channels, 6, 3, {"padding": 1}),
+        ("BatchNorm2d", 6),
+        ("Tanh",),
+        ("Flatten",),
+        ("Linear", 6 * height * width, 5),
+        ("Softplus",),
+        ("Linear", 5, 5),
+    )
+    return StandIn("trained", layers, seed, training)
+
+
+def question(
+    n: int, height: int, width: int, *more: int, seed: int, ties: bool = False, training: bool = False
+) -> Probe:
+    def inputs(g: Generator) -> tuple:
+        heat = normal(g, n, height, width)
+        if ties:
+            heat = (heat * 1.5).round()
+        target = torch.randperm(5, generator=g)[:n]
+        return network(seed, height, width, training=training), normal(g, n, 3, height, width), heat, target, *more
+
+    return Probe(inputs)
+
+
+PLAIN = ("ten steps", "four steps", "one image")
+
+MISTAKES_IN_CURVES = (
+    mistake(
+        "coldest-first",
+        "the coldest positions are taken out first",
+        "Which end of the sorted heat does your code begin with?",
+        steps(order=lambda self, heat: heat.flatten(1).argsort(dim=1, stable=True)),
+    ),
+    mistake(
+        "kept-not-taken",
+        "the hottest positions are kept and all others are blurred: that is insertion",
+        "What does your network see in the first step: the whole image, or nothing?",
+        steps(image=lambda self, gone, x, without: torch.where(gone[:, None], x, without)),
+        equation="deletion begins with x, insertion with blurred(x) (Petsiuk et al. 2018, section 4.2)",
+    ),
+    mistake(
+        "order-for-rank",
+        "the list of positions in their order is read as the rank of each position",
+        "What is entry 0 of an argsort: the rank of position 0, or the position of rank 0?",
+        steps(gone=order_for_rank),
+    ),
+    mistake(
+        "by-value",
+        "positions are taken out by their value, so equally hot ones all at once: not k H W // steps of them",
+        "How many positions are taken out when half of the map is 0?",
+        steps(gone=by_value),
+        steps(gone=by_share_of_the_range),
+    ),
+    mistake(
+        "one-slice",
+        "each step takes out one share only, and puts the others back",
+        "Which positions are still blurred in step 3?",
+        steps(gone=one_slice),
+    ),
+    mistake(
+        "blurred-again",
+        "the blur is made anew of an image that is partly blurred already",
+        "Of which image do you take the blurred values in step 3?",
+        steps(points=mixed_again),
+    ),
+    mistake(
+        "first-images-order",
+        "all images lose the same positions: those of the first map",
+        "Whose heat says what image 2 loses?",
+        steps(order=lambda self, heat: Deletion.order(self, heat)[:1].expand(len(heat), -1)),
+    ),
+    mistake(
+        "black",
+        "what is taken out is replaced by 0, not by blurred(x)",
+        "What takes the place of a position?",
+        steps(without=torch.zeros_like),
+        steps(without=lambda self, x: torch.zeros_like(x)),
+        equation="what is taken out comes from blurred(x)",
+    ),
+    mistake(
+        "mean-colour",
+        "what is taken out is replaced by an average, not by blurred(x)",
+        "What takes the place of a position?",
+        steps(without=lambda self, x: x.mean((2, 3), keepdim=True).expand_as(x)),
+        steps(without=lambda self, x: x.mean((1, 2, 3), keepdim=True).expand_as(x)),
+        steps(without=lambda self, x: x.mean().expand_as(x)),
+        equation="what is taken out comes from blurred(x)",
+    ),
+    mistake(
+        "logits",
+        "the curve is of the logit, not of the probability",
+        "Between which numbers must your curve lie?",
+        steps(asked=lambda self, logits, target: logits.gather(1, target[:, None])[:, 0]),
+    ),
+    mistake(
+        "predicted-class",
+        "the curve is of the class with the largest probability, whatever target says",
+        "Where does your code read target?",
+        steps(asked=lambda self, logits, target: logits.softmax(1).amax(1)),
+    ),
+    mistake(
+        "first-target",
+        "all images are asked about the class of the first one",
+        "Which class is asked for in image 2?",
+        steps(asked=lambda self, logits, target: logits.softmax(1)[:, target[0]]),
+    ),
+    mistake(
+        "softmax-over-images",
+        "the softmax runs over the images, not over the classes",
+        "Which of the two axes of the logits has the classes?",
+        steps(asked=lambda self, logits, target: logits.softmax(0).gather(1, target[:, None])[:, 0]),
+    ),
+    mistake(
+        "no-start",
+        "the curve lacks its first point, the whole image",
+        "How many points have steps + 1 pictures?",
+        steps(all_steps=lambda self, steps: range(1, steps + 1)),
+    ),
+    mistake(
+        "no-end",
+        "the curve lacks its last point, where all of the image is gone",
+        "How many points have steps + 1 pictures?",
+        steps(all_steps=lambda self, steps: range(steps)),
+    ),
+    mistake(
+        "transposed",
+        "the curve is (steps + 1, N)",
+        "Along which axis do you stack the points?",
+        steps(curve=lambda self, points: torch.stack(points)),
+    ),
+    mistake(
+        "rounded-too-early",
+        "the number for one step is rounded and then multiplied, so the last step does not take all",
+        "How many of 21 positions are gone after 2 of 2 steps?",
+        steps(number=lambda self, step, steps, places: step * (places // steps)),
+    ),
+)
+
+DELETION = Exercise(
+    id="deletion",
+    forms=(Deletion(),),
+    equation=CURVE,
+    probes={
+        "ten steps": question(3, 5, 6, seed=1),
+        "four steps": question(2, 4, 7, 4, seed=2),
+        "one image": question(1, 5, 4, 5, seed=3),
+        "uneven": question(2, 3, 7, 2, seed=5),
+        "ties": question(3, 6, 5, 5, seed=6, ties=True),
+    },
+    checks={
+        "shape": Check(1, (shape(), leaves_input_alone())),
+        "values": Check(4, (values(on=PLAIN), values(on=("uneven",), name="values for 21 positions"), repeatable())),
+        "ties": Check(1, (values(on=("ties",), name="values where positions are equally hot"),)),
+    },
+    misconceptions=MISTAKES_IN_CURVES,
+    hints=(
+        """
+        Sort the positions of each map once. Then it is one loop: in every step, some more of the list are taken from the
+        blurred image.
+        """,
+        r"""
+        $o$ `(N, H W)`: the positions in the order of their heat, hottest first. In step $k$ the first
+        $\lfloor k H W / \mathrm{steps} \rfloor$ of each row of $o$ are gone: a boolean `(N, 1, H, W)`.
+        $p_k = \mathrm{softmax}(\mathrm{model}(\mathrm{where}(\mathrm{gone}, \mathrm{blurred}(x), x)))[\mathrm{target}]$,
+        `(N,)`. Stack $p_0, \dots, p_{\mathrm{steps}}$ along axis 1.
+        """,
+        """
+        ```
+        order = positions of the flattened heat, sorted downwards and stable
+        without = blurred(x)
+        gone = False for each image and position
+        for k = 0, 1, ..., steps:
+            gone = True at the first k * H * W // steps of order    (scatter_, or an index)
+            image = without where gone (as N, 1, H, W), else x
+            p = softmax of model(image) over the classes; of each image the entry of its target
+        return all p, stacked along axis 1
+        ```
+        `argsort` takes `dim=1, descending=True, stable=True`, by name.
+        """,
+    ),
+)
+
+
+# area-under
+
+
+class Area:
+    """The right answer in steps."""
+
+    dim = 1
+
+    def heights(self, curve: Tensor) -> Tensor:
+        return (curve[:, 1:] + curve[:, :-1]) / 2
+
+    def width(self, curve: Tensor) -> float:
+        return 1 / (curve.shape[1] - 1)
+
+    def total(self, heights: Tensor) -> Tensor:
+        return heights.sum(1)
+
+    def __call__(self, curve: Tensor) -> Tensor:
+        return self.total(self.heights(curve)) * self.width(curve)
+
+
+AREA_UNDER = Exercise(
+    id="area-under",
+    forms=(Area(),),
+    equation=AREA,
+    probes={
+        "eleven points": Probe(lambda g: (normal(g, 3, 11).sigmoid(),)),
+        "five points": Probe(lambda g: (0.5 + normal(g, 5, 5).sigmoid(),)),
+        "one image": Probe(lambda g: (normal(g, 1, 8).sigmoid(),)),
+        "two points": Probe(lambda g: (normal(g, 4, 2).sigmoid(),)),
+    },
+    checks={
+        "shape": Check(1, (shape(), leaves_input_alone())),
+        "values": Check(2, (values(), images_apart(), repeatable())),
+    },
+    misconceptions=(
+        mistake(
+            "mean-of-points",
+            "the points are averaged: the first and the last count as much as the others, though only half a strip "
+            "belongs to them",
+            "How wide is the strip of the curve for which the first point stands?",
+            instead(lambda curve: curve.mean(1)),
+        ),
+        mistake(
+            "one-sided",
+            "each strip has the height of one of its sides, not of their mean",
+            "What is the area of a strip between the heights 1 and 0?",
+            steps(heights=lambda self, curve: curve[:, :-1]),
+            steps(heights=lambda self, curve: curve[:, 1:]),
+        ),
+        mistake(
+            "strips-of-width-one",
+            "every strip is taken to be 1 wide, but all of them together are",
+            "What is the area under a curve that is always 1?",
+            steps(width=lambda self, curve: 1.0),
+            instead(lambda curve: curve.sum(1)),
+        ),
+        mistake(
+            "points-not-strips",
+            "it is divided by the number of points, but there is one strip less",
+            "How many strips lie between eleven points?",
+            steps(width=lambda self, curve: 1 / curve.shape[1]),
+        ),
+        mistake(
+            "over-the-images",
+            "it runs along the images, not along the curve",
+            "Which axis of the curve has the steps?",
+            instead(lambda curve: Area()(curve.mT)),
+            instead(lambda curve: ((curve[1:] + curve[:-1]) / 2).sum(0) / (len(curve) - 1)),
+            instead(lambda curve: torch.trapezoid(curve, dx=1 / (curve.shape[1] - 1), dim=0)),
+        ),
+        mistake(
+            "images-averaged",
+            "one number comes out for all images together",
+            "How many areas have three curves?",
+            steps(total=lambda self, heights: heights.sum(1).mean()),
+        ),
+    ),
+    hints=(
+        "Between two points the curve is a strip. What is its width, and what is its mean height?",
+        r"""
+        There are `steps` strips, each $1 / \mathrm{steps}$ wide. Area
+        $= \frac{1}{\mathrm{steps}} \sum_k \frac{c_k + c_{k+1}}{2}$, for each row of `curve` `(N, steps + 1)`.
+        """,
+        """
+        ```
+        heights = (all points but the last + all points but the first) / 2     (N, steps)
+        return the sum of heights along axis 1, divided by the number of strips
+        ```
+        """,
+    ),
+)
+
+
+# pointing-game
+
+
+class Pointing:
+    """The right answer in steps."""
+
+    def hottest(self, heat: Tensor) -> Tensor:
+        """The place of the largest value of each flattened map."""
+        return heat.flatten(1).argmax(1)
+
+    def at(self, mask: Tensor, place: Tensor) -> Tensor:
+        return mask.flatten(1).gather(1, place[:, None])[:, 0]
+
+    def hit(self, found: Tensor) -> Tensor:
+        return (found >= 0.5).double()
+
+    def share(self, hits: Tensor) -> Tensor:
+        return hits.mean()
+
+    def __call__(self, heat: Tensor, mask: Tensor) -> Tensor:
+        return self.share(self.hit(self.at(mask, self.hottest(heat))))
+
+
+def across(self: Pointing, mask: Tensor, place: Tensor) -> Tensor:
+    """Row and column exchanged."""
+    return mask.flatten(1).gather(1, exchanged(place, mask)[:, None])[:, 0]
+
+
+def exchanged(place: Tensor, mask: Tensor) -> Tensor:
+    """The places whose row is the column of the ones given, and the other way round; what leaves the map comes back in."""
+    height, width = mask.shape[1:]
+    return place % width % height * width + place // width % width
+
+
+def inside_or_not(n: int, height: int, width: int, hits: int) -> Callable[[Generator], tuple]:
+    """Maps whose hottest place is inside a mask of ones in ``hits`` of the images, the coldest in none.
+
+    The place with row and column exchanged is inside in the other images.
+    """
+
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        heat, mask = normal(g, n, height, width), (torch.rand(n, height, width, generator=g) > 0.6).double()
+        image, hit = torch.arange(n), torch.arange(n) < hits
+        hottest = heat.flatten(1).argmax(1)
+        while (same := exchanged(hottest, mask) == hottest).any():
+            heat[same] = normal(g, int(same.sum()), height, width)
+            hottest = heat.flatten(1).argmax(1)
+        mask.view(n, -1)[image, exchanged(hottest, mask)] = (~hit).double()
+        mask.view(n, -1)[image, heat.flatten(1).argmin(1)] = 0
+        mask.view(n, -1)[image, hottest] = hit.double()
+        return heat, mask
+
+    return inputs
+
+
+def outlines(g: Generator) -> tuple[Tensor, Tensor]:
+    """The hottest places lie where 0.8, 0.7, 0.6, 0.3, 0.2 of a pixel are inside."""
+    heat, mask = inside_or_not(5, 6, 4, 0)(g)
+    mask.view(5, -1)[torch.arange(5), heat.flatten(1).argmax(1)] = torch.tensor([0.8, 0.7, 0.6, 0.3, 0.2]).double()
+    return heat, mask
+
+
+POINTING_GAME = Exercise(
+    id="pointing-game",
+    forms=(Pointing(),),
+    equation=GAME,
+    probes={
+        "five of eight": Probe(inside_or_not(8, 5, 7, 5)),
+        "two of nine": Probe(inside_or_not(9, 6, 4, 2)),
+        "one image": Probe(inside_or_not(1, 4, 6, 1)),
+        "outlines": Probe(outlines),
+    },
+    checks={
+        "hits": Check(
+            2, (values(on=("five of eight", "two of nine", "one image"), name="share of hits"), leaves_input_alone())
+        ),
+        "outline": Check(1, (values(on=("outlines",), name="share of hits with pixels partly inside"),)),
+    },
+    misconceptions=(
+        mistake(
+            "share-of-the-heat",
+            "it is the share of the heat inside the mask, not the share of the images that are hits",
+            "How many positions of a map does the pointing game look at?",
+            instead(lambda heat, mask: ((heat * mask).sum((1, 2)) / heat.sum((1, 2))).mean()),
+            instead(lambda heat, mask: (heat * mask).sum() / heat.sum()),
+        ),
+        mistake(
+            "hottest-of-all",
+            "the hottest position of the whole batch is looked for, not that of each image",
+            "How many hottest positions have eight images?",
+            instead(lambda heat, mask: (mask.flatten()[heat.argmax()] >= 0.5).double()),
+            instead(lambda heat, mask: (mask[heat == heat.max()] >= 0.5).double().mean()),
+        ),
+        mistake(
+            "counted",
+            "hits are counted, but not divided by the number of images",
+            "Between which numbers must a share lie?",
+            steps(share=lambda self, hits: hits.sum()),
+        ),
+        mistake(
+            "each-image",
+            "what comes out is a hit or none for each image, not their share",
+            "How many numbers are asked for?",
+            steps(share=lambda self, hits: hits),
+        ),
+        mistake(
+            "outline-averaged",
+            "the mask's values are averaged: a pixel is inside or not",
+            "What does a mask of 0.3 at the hottest position count?",
+            steps(hit=lambda self, found: found),
+        ),
+        mistake(
+            "any-part-counts",
+            "a pixel counts as inside as soon as a small part of it is",
+            "What does a mask of 0.3 at the hottest position count?",
+            steps(hit=lambda self, found: (found > 0).double()),
+        ),
+        mistake(
+            "whole-pixels-only",
+            "a pixel counts as inside only if all of it is",
+            "What does a mask of 0.7 at the hottest position count?",
+            steps(hit=lambda self, found: (found >= 1).double()),
+            steps(hit=lambda self, found: found.floor()),
+        ),
+        mistake(
+            "coldest",
+            "the coldest position is looked at",
+            "Which position does the game ask for?",
+            steps(hottest=lambda self, heat: heat.flatten(1).argmin(1)),
+        ),
+        mistake(
+            "row-and-column",
+            "row and column of the hottest position are exchanged",
+            "Position 9 of a map that is 7 wide: which row is it in?",
+            steps(at=across),
+        ),
+        mistake(
+            "misses",
+            "misses are counted, not hits",
+            "What should a map get that always points at the object?",
+            steps(hit=lambda self, found: (found < 0.5).double()),
+        ),
+    ),
+    hints=(
+        "The game asks for one position of each image only. Which one, and is it inside?",
+        r"""
+        $p_n = \arg\max$ over the $H W$ positions of map $n$; hit $= [\,\mathrm{mask}_n(p_n) \ge \tfrac12\,]$; the answer is
+        the mean over the $N$ images. Flatten both `(N, H, W)` to `(N, H W)` first.
+        """,
+        """
+        ```
+        place = argmax of the flattened heat, along axis 1            (N,)
+        found = the flattened mask at that place of each image       (N,)
+        return the mean of (found >= 0.5)
+        ```
+        """,
+    ),
+)
+
+
+# randomised
+
+
+class Randomised:
+    """The right answer in steps."""
+
+    def copied(self, model: nn.Module) -> nn.Module:
+        return copy.deepcopy(model)
+
+    def start(self, seed: int) -> None:
+        torch.manual_seed(seed)
+
+    def layers(self, model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+        return [layer for name in names for layer in model.get_submodule(name).modules()]
+
+    def renew(self, layer: nn.Module) -> None:
+        if hasattr(layer, "reset_parameters"):
+            layer.reset_parameters()
+
+    def __call__(self, model: nn.Module, names: Sequence[str], seed: int = 0) -> nn.Module:
+        made = self.copied(model)
+        self.start(seed)
+        for layer in self.layers(made, names):
+            self.renew(layer)
+        return made
+
+
+def numbers_only(change: Callable[[Tensor], None], weights_only: bool = False) -> Callable:
+    """Another way to renew a layer: each of its own parameters by itself, statistics not at all."""
+
+    def renew(self: Randomised, layer: nn.Module) -> None:
+        with torch.no_grad():
+            for name, parameter in layer.named_parameters(recurse=False):
+                if not weights_only or name == "weight":
+                    change(parameter)
+
+    return renew
+
+
+def kinds_only(*kinds: type) -> Callable:
+    def renew(self: Randomised, layer: nn.Module) -> None:
+        if isinstance(layer, kinds):
+            layer.reset_parameters()
+
+    return renew
+
+
+def not_norms(self: Randomised, layer: nn.Module) -> None:
+    if hasattr(layer, "reset_parameters") and "Norm" not in type(layer).__name__:
+        layer.reset_parameters()
+
+
+def statistics_left(self: Randomised, layer: nn.Module) -> None:
+    """A normalisation's scale and shift are renewed, its statistics are not."""
+    if hasattr(layer, "reset_running_stats"):
+        nn.init.ones_(layer.weight), nn.init.zeros_(layer.bias)
+    else:
+        Randomised.renew(self, layer)
+
+
+def by_beginning(self: Randomised, model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+    return [layer for found, layer in model.named_modules() if found and found.startswith(tuple(names))]
+
+
+def all_others(self: Randomised, model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+    chosen = set(Randomised.layers(self, model, names))
+    return [layer for layer in model.modules() if layer not in chosen]
+
+
+CONVOLUTIONS = (
+    ("Conv2d", 3, 5, 3, {"bias": False}),
+    ("BatchNorm2d", 5),
+    ("ReLU",),
+    ("Sequential", ("Conv2d", 5, 6, 3), ("BatchNorm2d", 6), ("ReLU",)),
+    ("Conv2d", 6, 4, 3),
+    ("GroupNorm", 2, 4),
+    ("Sequential", ("Conv2d", 4, 7, 1), ("Sequential", ("Conv2d", 7, 6, 1), ("BatchNorm2d", 6))),
+    ("ReLU",),
+    ("AdaptiveAvgPool2d", 1),
+    ("Flatten",),
+    ("Linear", 6, 5),
+    ("Linear", 5, 4),
+)
+
+
+def model_of(*more: object) -> Probe:
+    return Probe(lambda g: (StandIn("trained", CONVOLUTIONS, int(torch.randint(2**31, (), generator=g))), *more))
+
+
+RANDOMISED = Exercise(
+    id="randomised",
+    of_model=True,
+    forms=(Randomised(),),
+    records=("output", "original", "seeds"),
+    equation=ANEW,
+    probes={
+        "last layer": model_of(["11"]),
+        "two layers": model_of(["4", "10"], 3),
+        "a normalisation": model_of(["1", "5"], 1),
+        "layers in layers": model_of(["3", "6"], 2),
+        "a layer inside": model_of(["6.1.0"], 4),
+    },
+    checks={
+        "copy": Check(1, (original_kept(), leaves_input_alone())),
+        "layers": Check(
+            3,
+            (renewed(),),
+        ),
+        "seed": Check(1, (of_its_seed(on=("last layer", "two layers", "layers in layers", "a layer inside")),)),
+    },
+    misconceptions=(
+        mistake(
+            "model-itself",
+            "the model itself is changed: the copy shares its layers with it",
+            "Which copy also copies what is inside: copy.copy or copy.deepcopy?",
+            steps(copied=lambda self, model: model),
+            steps(copied=lambda self, model: copy.copy(model)),
+        ),
+        mistake(
+            "statistics-left",
+            "the statistics of a batch normalisation are left as they were trained",
+            "Which numbers of a BatchNorm does parameters() not list?",
+            steps(renew=statistics_left),
+            steps(renew=numbers_only(nn.init.normal_)),
+        ),
+        mistake(
+            "normalisations-left",
+            "normalisations are left as they were trained",
+            "What does a BatchNorm know of the data that it was trained on?",
+            steps(renew=not_norms),
+            steps(renew=kinds_only(nn.Conv2d, nn.Linear)),
+            steps(renew=kinds_only(nn.Conv2d)),
+            steps(renew=kinds_only(nn.Linear)),
+        ),
+        mistake(
+            "weights-only",
+            "only weights are drawn anew, biases are not",
+            "Which parameters has a linear layer?",
+            steps(renew=numbers_only(nn.init.normal_, weights_only=True)),
+        ),
+        mistake(
+            "zeros",
+            "the weights are set to one number: then the layer is silent, not random",
+            "What would an untrained layer have in its place?",
+            steps(renew=numbers_only(nn.init.zeros_)),
+            steps(renew=numbers_only(nn.init.ones_)),
+        ),
+        mistake(
+            "noise-added",
+            "noise is added to what was learned, which is still there",
+            "How much of the trained weight is left in yours?",
+            steps(renew=numbers_only(lambda p: p.add_(0.1 * torch.randn_like(p)))),
+            steps(renew=numbers_only(lambda p: p.add_(0.01 * torch.randn_like(p)))),
+        ),
+        mistake(
+            "top-only",
+            "only the named module itself is renewed, not the layers inside it",
+            "What does a Sequential have itself, and what do the layers in it have?",
+            steps(layers=lambda self, model, names: [model.get_submodule(name) for name in names]),
+        ),
+        mistake(
+            "by-beginning",
+            "a name counts as soon as it begins alike: with layer 1 also layers 10 and 11",
+            'Does "10".startswith("1")?',
+            steps(layers=by_beginning),
+            steps(
+                layers=lambda self, model, names: [
+                    layer for found, layer in model.named_modules() if any(name in found for name in names)
+                ]
+            ),
+        ),
+        mistake(
+            "all-layers",
+            "all layers are renewed, whatever names says",
+            "Where does your code read names?",
+            steps(layers=lambda self, model, names: list(model.modules())),
+        ),
+        mistake(
+            "all-others",
+            "all layers but the named ones are renewed",
+            "Which layers should stay as they are?",
+            steps(layers=all_others),
+        ),
+        mistake(
+            "first-name-only",
+            "only the first name is taken",
+            "Where does your loop end? Is a return inside it?",
+            steps(layers=lambda self, model, names: list(model.get_submodule(names[0]).modules())),
+        ),
+        mistake(
+            "seed-ignored",
+            "the seed is not used: two calls draw different numbers, or all seeds draw the same",
+            "Which line reads seed?",
+            steps(start=lambda self, seed: None),
+            steps(start=lambda self, seed: torch.manual_seed(0)),
+        ),
+    ),
+    hints=(
+        """
+        Never work on the model itself: make a deep copy. Then every layer inside can be told to forget. What is the method
+        that a layer calls when it is built?
+        """,
+        """
+        `model.get_submodule("blocks.1")` is a layer by its name; `.modules()` lists it and all that lie inside it. Layers with
+        numbers of their own have `reset_parameters()`: it draws weights and biases, and of a BatchNorm it sets the scale
+        to 1, the shift to 0, the running mean to 0 and the running variance to 1.
+        """,
+        """
+        ```
+        made = deep copy of the model
+        set torch's seed
+        for each name:
+            for each layer at or inside made's submodule of that name:
+                if it has reset_parameters: call it
+        return made
+        ```
+        """,
+    ),
+)
+
+
+# rank-correlation
+
+
+class RankCorrelation:
+    """The right answer in steps."""
+
+    def flat(self, heat: Tensor) -> Tensor:
+        return heat.flatten(1)
+
+    def ranks(self, row: Tensor) -> Tensor:
+        """How many are smaller, and half of those that are equal."""
+        less = (row[:, :, None] > row[:, None]).sum(2)
+        equal = (row[:, :, None] == row[:, None]).sum(2)
+        return (less + (equal + 1) / 2).to(row.dtype)
+
+    def divided(self, shared: Tensor, size: Tensor) -> Tensor:
+        return shared / size.clamp_min(1e-12)
+
+    def finish(self, correlation: Tensor) -> Tensor:
+        return correlation
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        a, b = (self.ranks(self.flat(heat)) for heat in (a, b))
+        a, b = (ranks - ranks.mean(1, keepdim=True) for ranks in (a, b))
+        size = (a.square().sum(1) * b.square().sum(1)).sqrt()
+        return self.finish(self.divided((a * b).sum(1), size))
+
+
+def any_order(self: RankCorrelation, row: Tensor) -> Tensor:
+    return row.argsort(dim=1, stable=True).argsort(dim=1).to(row.dtype)
+
+
+def least_rank(self: RankCorrelation, row: Tensor) -> Tensor:
+    return (row[:, :, None] > row[:, None]).sum(2).to(row.dtype)
+
+
+def largest_rank(self: RankCorrelation, row: Tensor) -> Tensor:
+    return (row[:, :, None] >= row[:, None]).sum(2).to(row.dtype)
+
+
+def dense_rank(self: RankCorrelation, row: Tensor) -> Tensor:
+    """Equal values count as one place."""
+    return torch.stack([one.unique(return_inverse=True)[1] for one in row]).to(row.dtype)
+
+
+def maps(n: int, height: int, width: int, ties: bool = False) -> Probe:
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        a, noise = normal(g, n, height, width), normal(g, n, height, width)
+        against = 1.0 - 2 * (torch.arange(n) % 2 == 0).double()  # the first image's maps have opposite orders
+        b = 0.6 * against[:, None, None] * a + 0.8 * noise
+        if ties:
+            return (1.2 * a).round(), b.clamp_min(0.3)
+        return a.exp(), b.sinh() * 2  # far from a normal distribution, so that ranks and values differ
+
+    return Probe(inputs)
+
+
+def one_constant(g: Generator) -> tuple[Tensor, Tensor]:
+    a, b = normal(g, 3, 4, 5), normal(g, 3, 4, 5)
+    a[1] = 0
+    return a, b
+
+
+RANK_CORRELATION = Exercise(
+    id="rank-correlation",
+    forms=(RankCorrelation(),),
+    equation=SPEARMAN,
+    probes={
+        "maps": maps(3, 4, 6),
+        "one image": maps(1, 5, 4),
+        "larger": maps(2, 7, 6),
+        "ties": maps(4, 5, 6, ties=True),
+        "one map without order": Probe(one_constant),
+    },
+    checks={
+        "values": Check(
+            2,
+            (
+                shape(on=("maps", "one image", "larger")),
+                values(on=("maps", "one image", "larger")),
+                images_apart(on=("maps", "larger")),
+                leaves_input_alone(),
+            ),
+        ),
+        "ties": Check(
+            2,
+            (
+                values(on=("ties",), name="values where a map has equal values"),
+                values(on=("one map without order",), name="0 for a map that is the same everywhere"),
+            ),
+        ),
+    },
+    misconceptions=(
+        mistake(
+            "values-not-ranks",
+            "the values themselves are correlated, not their ranks",
+            "What should happen to your number when one map is squared?",
+            steps(ranks=lambda self, row: row),
+        ),
+        mistake(
+            "order-for-rank",
+            "the list of positions in their order is taken for the ranks",
+            "What is entry 0 of an argsort: the rank of position 0, or the position of rank 0?",
+            steps(ranks=lambda self, row: row.argsort(dim=1, stable=True).to(row.dtype)),
+        ),
+        mistake(
+            "ties-in-order",
+            "equal values get different ranks, as they happen to be sorted",
+            "Which ranks should two equal values have?",
+            steps(ranks=any_order),
+            steps(ranks=lambda self, row: row.argsort(1).argsort(1).to(row.dtype)),
+            steps(ranks=lambda self, row: any_order(self, row.flip(1)).flip(1)),
+        ),
+        mistake(
+            "ties-not-averaged",
+            "equal values share a rank, but not the mean of their ranks",
+            "Two values share places 3 and 4. What is their rank?",
+            steps(ranks=least_rank),
+            steps(ranks=largest_rank),
+            steps(ranks=dense_rank),
+        ),
+        mistake(
+            "all-images-at-once",
+            "all images are ranked and correlated together",
+            "How many numbers are asked for?",
+            instead(lambda a, b: RankCorrelation()(a[None], b[None])[0]),
+            instead(lambda a, b: RankCorrelation()(a[None], b[None])),
+        ),
+        mistake(
+            "row-by-row",
+            "ranks are taken within each row of a map",
+            "How many places compete for rank 1?",
+            steps(
+                flat=lambda self, heat: heat,
+                ranks=lambda self, heat: torch.stack([RankCorrelation().ranks(one) for one in heat]).flatten(1),
+            ),
+        ),
+        mistake(
+            "not-divided",
+            "it is a covariance: it is not divided by the two spreads",
+            "What should a map have with itself?",
+            steps(divided=lambda self, shared, size: shared),
+            instead(lambda a, b: covariance(a, b)),
+        ),
+        mistake(
+            "absolute-value",
+            "the sign is lost: the opposite order looks like the same order",
+            "What should a map have with its negative?",
+            steps(finish=lambda self, correlation: correlation.abs()),
+            steps(finish=lambda self, correlation: correlation.square()),
+        ),
+        mistake(
+            "no-number",
+            "a map that is the same everywhere gives 0 / 0",
+            "By what do you divide when all ranks are equal?",
+            steps(divided=lambda self, shared, size: shared / size),
+        ),
+    ),
+    hints=(
+        """
+        Replace every value by its place in the sorted map. Then it is an ordinary correlation. The work is in the places of
+        equal values.
+        """,
+        r"""
+        Rank of value $v$: (number of smaller values) + (number of equal ones, itself too, + 1) / 2. With the ranks $r$ and $s$
+        of both maps, their means taken away: $\rho = \sum r s / \sqrt{\sum r^2 \sum s^2}$, and 0 if a sum is 0.
+        """,
+        """
+        ```
+        ranks(row):  less  = for each value, how many of its row are smaller    (compare row[:, :, None] with row[:, None])
+                     equal = for each value, how many are equal
+                     return less + (equal + 1) / 2
+        flatten both maps to (N, H W); take the ranks; take away the mean of each row
+        return sum of products / root of (sum of squares x sum of squares), at least 1e-8 below
+        ```
+        """,
+    ),
+)
+
+
+def covariance(a: Tensor, b: Tensor) -> Tensor:
+    right = RankCorrelation()
+    a, b = (right.ranks(heat.flatten(1)) for heat in (a, b))
+    return ((a - a.mean(1, keepdim=True)) * (b - b.mean(1, keepdim=True))).mean(1)
+
+
+# debug-deletion
+
+DEBUG_DELETION = Exercise(
+    id="debug-deletion",
+    forms=(Deletion(),),
+    equation=CURVE,
+    probes={
+        "in training": question(4, 5, 6, seed=7, training=True),
+        "evaluated": question(3, 5, 4, 5, seed=8),
+        "one image": question(1, 4, 5, 4, seed=9),
+    },
+    checks={
+        "order": Check(2, (values(on=("evaluated", "one image"), name="values for a network in evaluation mode"),)),
+        "evaluation": Check(
+            2, (values(on=("in training",), name="values for a network in training mode"), repeatable())
+        ),
+        "gradient": Check(1, (leaves_no_graph(), leaves_input_alone())),
+    },
+    misconceptions=(
+        mistake(
+            "in-training-mode",
+            "the network runs in training mode: its normalisation takes the mean of this batch of half-blurred images",
+            "Which call brings a network into evaluation mode? Where is it made?",
+            steps(ready=lambda self, model: None),
+            equation="a network is asked in evaluation mode: model.eval()",
+        ),
+        *named(
+            MISTAKES_IN_CURVES,
+            "coldest-first",
+            "kept-not-taken",
+            "order-for-rank",
+            "one-slice",
+            "black",
+            "logits",
+            "no-start",
+            "no-end",
+            "transposed",
+        ),
+        mistake(
+            "nothing-mended",
+            "the coldest positions are still taken out first, and the network still runs in training mode",
+            "Print the first image that your network sees with a part taken out. Is the garment still there?",
+            steps(order=lambda self, heat: heat.flatten(1).argsort(dim=1, stable=True), ready=lambda self, model: None),
+        ),
+    ),
+    hints=(
+        """
+        Three lines are wrong or missing, and none of them crashes. Look at what is blurred first; at what the normalisation
+        does; and at what the result carries with it.
+        """,
+        """
+        Hottest first: a sort that goes *down*. `model.eval()` before the first call. `torch.no_grad()` around the calls, so
+        that the curve has no `grad_fn`.
+        """,
+        """
+        ```
+        model.eval()
+        order = the positions sorted by heat, downwards
+        with torch.no_grad():
+            for every step: blur the first k * H * W // steps of order, ask the network, keep the probability
+        return the stacked probabilities
+        ```
+        """,
+    ),
+)
+
+EXERCISES = (DELETION, AREA_UNDER, POINTING_GAME, RANDOMISED, RANK_CORRELATION, DEBUG_DELETION)

@@ -1,0 +1,962 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 09 · Is it true? Evidence for attention
+#
+# **Papers:** V. Petsiuk et al., *RISE*, BMVC 2018 ([arXiv:1806.07421](https://arxiv.org/abs/1806.07421)): deletion and
+# insertion. J. Adebayo et al., *Sanity Checks for Saliency Maps*, NeurIPS 2018
+# ([arXiv:1810.03292](https://arxiv.org/abs/1810.03292)): randomised layers. S. Jain and B. C. Wallace, *Attention is not
+# Explanation*, NAACL 2019 ([arXiv:1902.10186](https://arxiv.org/abs/1902.10186)): other weights, same answer. H. Chefer
+# et al., *Generic Attention-model Explainability*, ICCV 2021 ([arXiv:2103.15679](https://arxiv.org/abs/2103.15679)):
+# attention that is asked about a class.
+#
+# | | |
+# | --- | --- |
+# | **After this lesson you can** | test a heat map: does the model need what is hot, does the map change with the model, does it find the object; and say which of these a map has not passed |
+# | **Time** | about 120 minutes in two sittings of 65 and 55, the text included; without reading the papers |
+# | **You need** | lessons 02, 03, 06 and 08 |
+# | **Points** | <!-- points --> |
+#
+# Run the cells from top to bottom. Where you read `YOUR CODE HERE`, write your code. The cell below each exercise
+# checks it, as often as you like.
+
+# %%
+# %load_ext attention_lab.grading
+
+# %%
+import copy
+import statistics
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from attention_lab import data, figures, training
+from attention_lab.data import blurred
+from attention_lab.evidence import gradient_map, relevance, rollout
+from attention_lab.grading import check, hint, points
+from attention_lab.mine import grad_cam, verdict
+from attention_lab.networks.selfie import SelfieSegmentation
+from attention_lab.networks.small import ManyMapsNet
+from attention_lab.recording import recorded
+from attention_lab.table import Table
+
+# %% [markdown]
+# `grad_cam` and `verdict` are what you wrote in lesson 08, where it passed all its checks. The lines above say which.
+#
+# ## 1. A picture first
+#
+# Every lesson showed maps: gates, attention weights, Grad-CAM. They look like answers to "where does the network look?". Are
+# they true? In this lesson you are the sceptic.
+#
+# We train one network that has everything at once: SE, CBAM, and two blocks of self-attention. Its task: name the garment
+# among fragments, one of four kinds.
+#
+# ```mermaid
+# flowchart LR
+#     image["image<br/>(N, 1, 32, 32)"] --> c1["convolution"] --> se["convolution,<br/><b>SE</b>"] --> cbam["convolution,<br/><b>CBAM</b><br/>8 × 8 positions"]
+#     cbam --> blocks["a token each,<br/>and a class token:<br/>2 blocks of<br/><b>self-attention</b>"] --> logits["class token<br/>→ 4 logits"]
+# ```
+#
+# All gates and tokens have the same 8×8 positions, so no map is finer than another only because of where it comes from.
+# (Half a minute for three seeds.)
+
+# %% tags=["demo"]
+number = 512 if training.fast() else 8000
+setting = {"size": 32, "scale": (0.4, 0.7), "rotation": 15, "fragments": 3}
+train_set = data.of_cue_classes(data.scenes(number, "train", seed=1, **setting))
+test_set = data.of_cue_classes(data.scenes(number // 4, "test", seed=2, **setting))
+trained = training.compare(
+    {"network": ManyMapsNet},
+    train=(train_set.image, train_set.label),
+    test=(test_set.image, test_set.label),
+    steps=300,
+    lr=8e-3,
+)
+models, seeds = trained.runs["network"].models, trained.seeds
+trained
+
+# %% [markdown]
+# A network that guesses has 75 % errors. Ours has learned a lot, and is far from perfect.
+#
+# Now the maps. What is hot in them should be what the network's answer rests on. Six maps come out of the network:
+#
+# | map | where it comes from | is a class asked for? |
+# | --- | --- | --- |
+# | **Grad-CAM** | lesson 08, at the last convolution | yes |
+# | **gradient** | $\lvert\partial y / \partial x\rvert$ of each pixel (Simonyan 2014) | yes |
+# | **SE** | the map behind SE's gate, averaged over its channels | no |
+# | **CBAM** | its gate of each position | no |
+# | **rollout** | self-attention, multiplied through both blocks (Abnar 2020); the class token's row | no |
+# | **relevance** | the same, but each weight counts as much as it speaks for the class (Chefer 2021) | yes |
+#
+# And maps that know nothing of the network, the **controls**:
+#
+# | map | what it is |
+# | --- | --- |
+# | **blind blob** | a round spot in the middle, the same for all images |
+# | **edges** | where the image changes from pixel to pixel |
+# | **true mask** | the outline of the garment, which we know; blurred to 8×8 positions like the others |
+# | **random** | random numbers on 8×8 positions |
+# | **another image's** | Grad-CAM, rollout: the map of the next image |
+
+# %% tags=["demo"]
+def enlarged(heat):
+    """(N, h, w) or (N, 64) -> (N, 32, 32)."""
+    heat = heat if heat.ndim == 3 else heat.unflatten(1, (8, 8))
+    return F.interpolate(heat[:, None], size=32, mode="bilinear", align_corners=False)[:, 0]
+
+
+MAPS = {
+    "Grad-CAM": lambda model, x, target: grad_cam(model, model.convolutions[2], x, target),
+    "gradient": gradient_map,
+    "SE": lambda model, x, target: enlarged(model.gated(x)[0].mean(1)),
+    "CBAM": lambda model, x, target: enlarged(model.weights(x)[0][:, 0]),
+    "rollout": lambda model, x, target: enlarged(rollout(model.weights(x)[1])),
+    "relevance": lambda model, x, target: enlarged(relevance(model, x, target)),
+}
+few = 40 if training.fast() else 200
+images, masks = test_set.image[:few], test_set.mask[:few, 0]
+generator = torch.Generator().manual_seed(0)
+place = torch.arange(32) - 15.5
+down, across = (images.diff(dim=dim, append=images.narrow(dim, 31, 1)) for dim in (2, 3))
+CONTROLS = {
+    "blind blob": torch.exp(-(place[:, None] ** 2 + place**2) / (2 * 8**2)).expand(few, 32, 32),
+    "edges": (down**2 + across**2).sqrt()[:, 0],
+    "true mask": enlarged(F.adaptive_avg_pool2d(masks[:, None], 8)[:, 0]),
+    "random": enlarged(torch.rand(few, 8, 8, generator=generator)),
+}
+
+
+def answers(model):
+    """The class that the network names for each image."""
+    with torch.no_grad():
+        return model(images).argmax(1)
+
+
+def all_maps(model, target):
+    maps = {name: make(model, images, target).detach() for name, make in MAPS.items()}
+    others = {f"{name} of another image": maps[name].roll(1, 0) for name in ("Grad-CAM", "rollout")}
+    return maps | CONTROLS | others
+
+
+heats = all_maps(models[0], answers(models[0]))
+shown = ["Grad-CAM", "gradient", "SE", "CBAM", "rollout", "relevance", "blind blob"]
+letters = ["A", "B", "C", "D", "E", "F", "G"]
+one = 2
+scaled = torch.stack([heats[name][one] / heats[name][one].max() for name in shown])
+figures.spatial_map(images[one : one + 1].expand(len(shown), -1, -1, -1), scaled[:, None], letters)
+
+# %% [markdown]
+# **Before you go on**: which of the seven would you show in a paper? One of them has never seen the image. Which?
+#
+# <details><summary><b>Which is which?</b></summary>
+#
+# A Grad-CAM, B gradient, C SE, D CBAM, E rollout, F relevance, G the blind blob.
+#
+# </details>
+#
+# A map that looks right is easy to believe. That is the trouble: the eye knows where the garment is, and is content when
+# the map does, too. But the question is not where the garment is. It is what **the network** uses.
+
+# %% [markdown]
+# ## 2. Three tests
+#
+# ```mermaid
+# flowchart LR
+#     x["image x"] --> mix["hottest k tenths:<br/>from the blurred image"]
+#     heat["map"] --> mix --> net["network"] --> p["probability<br/>of its answer"] --> curve["curve over k<br/>→ area under it"]
+# ```
+#
+# | test | question | what you build |
+# | --- | --- | --- |
+# | **deletion** | does the answer fall when the hot places are taken out? | `deletion`, `area_under` |
+# | **pointing game** | is the hottest place on the object? | `pointing_game` |
+# | **randomisation** | does the map change when the network forgets what it learned? | `randomised`, `rank_correlation` |
+#
+# What does "taken out" mean? A black pixel would be an edge that the network has never seen. The course takes the values
+# of a **blurred** image. `blurred(x)`, which you get from us, is such an image: broad light and shade, no form.
+
+# %% tags=["demo"]
+figures.gallery(
+    torch.cat([images[:4], blurred(images[:4])]), [data.CUE_CLASSES[i] for i in test_set.label[:4]] + ["blurred"] * 4
+)
+
+# %% [markdown]
+# ## 3. Exercise: the deletion curve
+#
+# **What and why.** If a map tells what the network uses, then the answer must fall fast when the hottest places go first.
+# **Difficulty** ●●●○ · **20 minutes** · **<!-- points: deletion --> points**
+#
+# $$c_k = \mathrm{softmax}\big(\mathrm{model}(x_k)\big)_{\mathrm{target}}\qquad
+# x_k = \begin{cases}\mathrm{blurred}(x) & \text{at the hottest } \lfloor k H W / \mathrm{steps} \rfloor \text{ positions}\\
+# x & \text{elsewhere}\end{cases}$$
+#
+# `deletion(model, x, heat, target, steps=10)` → `(N, steps + 1)`
+#
+# - `x` is `(N, C, H, W)`, `heat` is `(N, H, W)`, `target` is `(N,)`: a class for each image. Each image has its own order.
+# - `model` gives logits `(N, classes)`, and is in evaluation mode.
+# - Entry 0 is for `x` itself, the last one for `blurred(x)`. In between, `k * H * W // steps` positions are gone.
+# - All channels of a position go together.
+# - Equally hot positions go in their order, row by row: that is what a **stable** sort does.
+#
+# `argsort` takes its options by name: `argsort(dim=1, descending=True, stable=True)`.
+#
+# <!-- hints: deletion -->
+
+# %% exercise="deletion"
+def deletion(model, x, heat, target, steps=10):
+    """(N, C, H, W) images, (N, H, W) maps, (N,) classes -> (N, steps + 1) probabilities, the hottest taken out first."""
+    ### BEGIN SOLUTION
+    size, places = len(x), heat[0].numel()
+    order = heat.flatten(1).argsort(dim=1, descending=True, stable=True)
+    without = blurred(x)
+    curve = []
+    with torch.no_grad():
+        for k in range(steps + 1):
+            gone = torch.zeros(size, places, dtype=torch.bool)
+            gone.scatter_(1, order[:, : k * places // steps], True)
+            gone = gone.view(size, 1, *heat.shape[1:])
+            probabilities = model(torch.where(gone, without, x)).softmax(1)
+            curve.append(probabilities[torch.arange(size), target])
+    return torch.stack(curve, 1)
+    ### END SOLUTION
+
+
+# %%
+check("deletion-shape", deletion)
+
+# %%
+check("deletion-values", deletion)
+
+# %%
+check("deletion-ties", deletion)
+
+# %% [markdown]
+# **See what you built.** The mean curve of some maps over our test images. The network is asked for the class that *it*
+# names: we want to know what its answer rests on, right or wrong.
+
+# %% tags=["demo"]
+def mean_curves(model, names):
+    target = answers(model)
+    maps = all_maps(model, target)
+    return {name: deletion(model, images, maps[name], target).mean(0).tolist() for name in names}
+
+
+tenths = [k / 10 for k in range(11)]
+figures.curves(
+    tenths,
+    mean_curves(models[0], ["Grad-CAM", "rollout", "blind blob", "true mask", "random"]),
+    "share of the image taken out",
+    "probability of the answer",
+    log="",
+)
+
+# %% [markdown]
+# All curves begin and end at the same points. Low is good: the map found early what the answer needs. Note where they
+# end: even of a blurred image the network is rather sure. It was never taught to say "I do not know".
+
+# %% [markdown]
+# ## 4. Exercise: the area under a curve
+#
+# **What and why.** One number for a curve, so that many can be compared. **Difficulty** ●○○○ · **5 minutes** ·
+# **<!-- points: area-under --> points**
+#
+# `area_under(curve)`: `(N, steps + 1)` → `(N,)`. The points of a curve lie evenly on [0, 1]. Between two points it is a straight
+# line, so each strip is a trapezoid: its width times the mean of its two heights.
+#
+# <!-- hints: area-under -->
+
+# %% exercise="area-under"
+def area_under(curve):
+    """(N, steps + 1) points, evenly on [0, 1] -> (N,) areas."""
+    ### BEGIN SOLUTION
+    return ((curve[:, 1:] + curve[:, :-1]) / 2).mean(1)
+    ### END SOLUTION
+
+
+# %%
+check("area-under-shape", area_under)
+
+# %%
+check("area-under-values", area_under)
+
+# %% [markdown]
+# **Insertion** goes the other way: begin with the blurred image, and bring the hottest places back first. Then a good map
+# makes the answer *rise* fast. You have built it already: what is brought back last is taken out first.
+
+# %%
+def insertion(model, x, heat, target, steps=10):
+    """Deletion of the coldest first, read from its end."""
+    return deletion(model, x, -heat, target, steps).flip(1)
+
+
+# %% [markdown]
+# ## 5. Exercise: the pointing game
+#
+# **What and why.** A test that does not ask the network at all: is the hottest place on the object?
+# **Difficulty** ●○○○ · **5 minutes** · **<!-- points: pointing-game --> points**
+#
+# `pointing_game(heat, mask)` → a number between 0 and 1: the share of the images whose hottest position lies inside the mask
+# (Zhang et al. 2016).
+#
+# - `heat` and `mask` are `(N, H, W)`. The mask is the share of each pixel that the object covers; **inside** is where it
+#   is at least one half.
+# - Of equally hot positions take the first, row by row, as `argmax` does.
+#
+# <!-- hints: pointing-game -->
+
+# %% exercise="pointing-game"
+def pointing_game(heat, mask):
+    """(N, H, W) maps and masks -> the share of the images whose hottest position is inside."""
+    ### BEGIN SOLUTION
+    hottest = heat.flatten(1).argmax(1, keepdim=True)
+    return (mask.flatten(1).gather(1, hottest) >= 0.5).double().mean()
+    ### END SOLUTION
+
+
+# %%
+check("pointing-game-hits", pointing_game)
+
+# %%
+check("pointing-game-outline", pointing_game)
+
+# %% [markdown]
+# ## 6. Which maps does the network need?
+#
+# All maps, all controls, three seeds. **Before you run: write down** the order that you expect, and where the blind blob will
+# stand.
+
+# %% tags=["demo"]
+def tested(model):
+    """Of each map: area under deletion, area over insertion (both: low is good), share of hits."""
+    target = answers(model)
+    results = {}
+    for name, heat in all_maps(model, target).items():
+        gone = area_under(deletion(model, images, heat, target)).mean().item()
+        back = area_under(insertion(model, images, heat, target)).mean().item()
+        results[name] = gone, 1 - back, float(pointing_game(heat, masks))
+    return results
+
+
+by_seed = [tested(model) for model in models]
+measured = {
+    f"{test}, {name}": [results[name][number] for results in by_seed]
+    for number, test in enumerate(("deletion", "insertion", "pointing"))
+    for name in by_seed[0]
+}
+shipped = recorded("evidence-deletion", seeds, measured)
+
+
+def compared(some, others, lower="lower", higher="higher"):
+    """Your verdict on two lists of numbers, one a seed: its "better" is lower, whatever is measured."""
+    if len(some) < 2 or some == others:
+        return "–"
+    word, mean, error = verdict(some, others)
+    return f"{mean:+.3f} ± {error:.3f}: { {'better': lower, 'worse': higher}.get(word, word)}"
+
+
+def areas(numbers, which, against="blind blob"):
+    rows = []
+    for name in by_seed[0]:
+        gone, back, hits = (numbers[f"{test}, {name}"] for test in ("deletion", "insertion", "pointing"))
+        rows.append(
+            [
+                name,
+                f"{statistics.mean(gone):.3f}",
+                compared(gone, numbers[f"deletion, {against}"]),
+                f"{statistics.mean(back):.3f}",
+                compared(back, numbers[f"insertion, {against}"]),
+                f"{statistics.mean(hits):.0%}",
+            ]
+        )
+    header = ["map", "deletion", f"minus “{against}”", "1 − insertion", f"minus “{against}”", "hits"]
+    return Table(f"{which}: areas under deletion and over insertion (low is good), hits", header, rows)
+
+
+areas(measured, f"Our {len(seeds)} seeds")
+
+# %% [markdown]
+# Three seeds are a hint. The same cell was run beforehand from ten other seeds, and its numbers came with the course.
+# **Your** `verdict` judges them.
+
+# %% tags=["demo"]
+display(areas(shipped.numbers, f"Seeds {shipped.seeds[0]} to {shipped.seeds[-1]}"))
+PAIRS = [
+    ("Grad-CAM", "Grad-CAM of another image"),
+    ("rollout", "rollout of another image"),
+    ("rollout", "true mask"),
+    ("relevance", "true mask"),
+    ("relevance", "rollout"),
+]
+rows = [
+    [f"“{name}” minus “{other}”"]
+    + [compared(shipped.numbers[f"{test}, {name}"], shipped.numbers[f"{test}, {other}"]) for test in ("deletion", "insertion")]
+    for name, other in PAIRS
+]
+Table("Other pairs, the same ten seeds", ["", "deletion", "1 − insertion"], rows)
+
+# %% [markdown]
+# **Read yourself first.** Which maps beat the blob, by your verdict? Which lose to it? Where does the true mask stand, which
+# has never seen the network?
+#
+# <details><summary><b>Our reading</b></summary>
+#
+# *Against random numbers* every map is good. That is why a paper should not compare with random numbers only.
+#
+# *Against a blob that never looks at the image*, two of six maps are better in both tests: rollout and relevance. SE and gradient
+# need more of the image than the blob in deletion, and are undecided in insertion. CBAM's gate and Grad-CAM lose in both.
+# Our garments lie near the middle, so the blob is a strong control here. It is a fair one: many photographs are like that.
+#
+# *Why is Grad-CAM so weak?* It averages a channel's gradient over all positions. That fits a network that ends in an average. Ours
+# ends in a class token that treats positions differently. This is our guess. What the table shows is only: a good name does
+# not make a good map in another place. It does better than the Grad-CAM of another image, so it says *something* about its image.
+#
+# *The true mask* is as good as the best map in deletion, and better than all in insertion. But it knows nothing of the
+# network! So a good curve proves that the map shows **what matters**. It does not prove that the map shows **what the network
+# does**. The mask has the best hits, too, by construction. For that other question we need the third test.
+#
+# *How much is luck?* The two tables ask some thirty questions. With ten seeds, luck passes for a difference in 8 of 100. So of verdicts
+# that are just over two standard errors, one or two may be luck; most here are far over.
+#
+# </details>
+
+# %% [markdown]
+# ---
+# **First sitting ends here** (about 65 minutes). The second one takes about 55. If you come back in a new kernel, run the
+# cells above again (*Run* → *Run All Above Selected Cell*).
+#
+# ---
+#
+# ## 7. Exercise: a network that forgets
+#
+# **What and why.** A map that is *about the network* must change when the network changes. So let it forget, layer by layer,
+# from the top, and look whether the map notices. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: randomised --> points**
+#
+# `randomised(model, names, seed=0)` → a **copy** of the model, in which the named layers are as new.
+#
+# - `names`: names of submodules, such as `["classify", "blocks.1"]`; `model.get_submodule(name)` finds one. A name stands for the
+#   layer and all layers inside it.
+# - **As new** means: every layer that has a `reset_parameters()` draws its weights and biases anew. For a BatchNorm it also
+#   sets the running statistics back: what it knows of the data is knowledge, too.
+# - The same seed gives the same numbers, another seed gives others.
+# - The model itself stays as it is, and so do all layers that are not named.
+#
+# <!-- hints: randomised -->
+
+# %% exercise="randomised"
+def randomised(model, names, seed=0):
+    """A copy of the model whose named layers, and all inside them, are drawn anew."""
+    ### BEGIN SOLUTION
+    made = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    for name in names:
+        for layer in made.get_submodule(name).modules():
+            if hasattr(layer, "reset_parameters"):
+                layer.reset_parameters()
+    return made
+    ### END SOLUTION
+
+
+# %%
+check("randomised-copy", randomised)
+
+# %%
+check("randomised-layers", randomised)
+
+# %%
+check("randomised-seed", randomised)
+
+# %% [markdown]
+# ## 8. Exercise: do two maps agree?
+#
+# **What and why.** How alike are the maps before and after? Their scales mean nothing, only the order of the places does. So
+# correlate the **ranks** (Spearman 1904). **Difficulty** ●●●○ · **15 minutes** · **<!-- points: rank-correlation --> points**
+#
+# $$\rho = \frac{\sum_p (r_p - \bar r)(s_p - \bar s)}{\sqrt{\sum_p (r_p - \bar r)^2\,\sum_p (s_p - \bar s)^2}}$$
+#
+# `rank_correlation(a, b)`: two maps of each image, `(N, H, W)` → `(N,)`
+#
+# - $r_p$ is the rank of place $p$ in map `a`: 1 for the smallest value, $HW$ for the largest. $s_p$ is the same in `b`.
+# - **Equal values share the mean of their ranks.** Of the values 5, 7, 7, 9 the ranks are 1, 2.5, 2.5, 4. (Grad-CAM has many
+#   zeros.)
+# - A map that is the same everywhere has no order: then the answer is 0.
+#
+# <!-- hints: rank-correlation -->
+
+# %% exercise="rank-correlation"
+def rank_correlation(a, b):
+    """(N, H, W) maps, two of each image -> (N,) correlations of their ranks."""
+    ### BEGIN SOLUTION
+    def ranks(values):
+        row = values.sort(1).values
+        before, until = (torch.searchsorted(row, values, right=right) for right in (False, True))
+        rank = (before + until + 1).to(values.dtype) / 2
+        return rank - rank.mean(1, keepdim=True)
+
+    r, s = ranks(a.flatten(1)), ranks(b.flatten(1))
+    size = (r.square().sum(1) * s.square().sum(1)).sqrt()
+    return (r * s).sum(1) / size.clamp(min=1e-8)
+    ### END SOLUTION
+
+
+# %%
+check("rank-correlation-values", rank_correlation)
+
+# %%
+check("rank-correlation-ties", rank_correlation)
+
+# %% [markdown]
+# ## 9. Which maps follow the network, which the image?
+#
+# From the top down: first the classifier forgets, then the second block too, then the first, and so on, until nothing is left.
+# After each step every map is made again, for the same images and the same class, and compared with the map of the trained
+# network.
+#
+# **Before you run: which maps will not notice** that the classifier is gone? Which will survive to the end?
+
+# %% tags=["demo"]
+FROM_THE_TOP = {
+    "classifier": ["classify", "norm"],
+    "block 2": ["blocks.1"],
+    "block 1": ["blocks.0"],
+    "CBAM, convolution 3": ["cbam", "convolutions.2"],
+    "SE, convolution 2": ["se", "convolutions.1"],
+    "convolution 1": ["convolutions.0"],
+}
+
+
+def followed(model, seed):
+    """Of each map: the mean correlation with that of the trained network, after each step of forgetting."""
+    target, names, found = answers(model), [], {name: [] for name in MAPS}
+    before = {name: make(model, images, target).detach() for name, make in MAPS.items()}
+    for forgets in FROM_THE_TOP.values():
+        names += forgets
+        forgetful = randomised(model, names, seed)
+        for name, make in MAPS.items():
+            after = make(forgetful, images, target).detach()
+            found[name].append(rank_correlation(before[name], after).mean().item())
+    return found
+
+
+following = [followed(model, seed) for model, seed in zip(models, seeds)]
+lines = {
+    name: [statistics.mean(found[name][step] for found in following) for step in range(len(FROM_THE_TOP))]
+    for name in MAPS
+}
+drawn = figures.curves(
+    range(1, 7), lines, "layers that have forgotten, from the top", "correlation with the trained network's", log=""
+)
+drawn.figure.axes[0].axhline(0, color="#999999", linewidth=0.8)
+drawn.figure.axes[0].set_xticks(range(1, 7), ["classifier", "block 2", "block 1", "conv 3", "conv 2", "conv 1"], rotation=30)
+drawn
+
+# %% [markdown]
+# And the ten other seeds, with the spread. The last two columns are about the end, when **all** layers have forgotten: your
+# `verdict` says whether the mean is still above 0, and the size is the mean of the ten correlations without their signs.
+
+# %% tags=["demo"]
+steps_told = list(FROM_THE_TOP)
+correlations = {
+    f"{name}, {step}": [found[name][number] for found in following]
+    for name in MAPS
+    for number, step in enumerate(steps_told)
+}
+shipped_following = recorded("evidence-randomised", seeds, correlations)
+rows = []
+for name in MAPS:
+    cells = []
+    for step in steps_told:
+        values = shipped_following.numbers[f"{name}, {step}"]
+        cells.append(f"{statistics.mean(values):+.2f} ± {statistics.stdev(values):.2f}")
+    last = shipped_following.numbers[f"{name}, {steps_told[-1]}"]
+    size = statistics.mean(map(abs, last))
+    rows.append([name, *cells, compared(last, [0.0] * len(last), "below 0", "above 0"), f"{size:.2f}"])
+Table(
+    f"Correlation with the trained network's map, mean ± standard deviation of seeds {shipped_following.seeds[0]} to "
+    f"{shipped_following.seeds[-1]}, as more and more layers have forgotten",
+    ["map", *steps_told, "at the end, mean ± standard error", "its size, without sign"],
+    rows,
+)
+
+# %% [markdown]
+# <details><summary><b>Our reading</b></summary>
+#
+# *Who notices the classifier?* Grad-CAM, gradient and relevance change at once. SE, CBAM and rollout do not change **at all**: their
+# correlation is exactly 1. They are made below the classifier and ask for no class. Whatever the network decides in the end,
+# these maps look the same. SE and CBAM do not notice the loss of both blocks either.
+#
+# *What is left at the end?* Of SE's map, most: 0.6 with a network in which every layer is new. **It follows the image.** It
+# shows where the image has much in it, as any network of such layers does. Of the gradient a little is left, decided by the rule
+# (0.14): pixels with much contrast around them keep a part of their order.
+#
+# *Is CBAM's gate about the network, with −0.02 on average?* Look at the spread, and at the last column. In each seed the
+# correlation is far from 0; the sign is luck. A new gate shows **the same picture, or its negative**. A mean of zero hid that. So
+# CBAM's gate follows the image, too, as soon as the sign is left out. Rollout has a smaller spread of the same kind.
+#
+# *Grad-CAM and relevance* pass: near 0 on average, and of a small size. They follow the network. But section 6 said of Grad-CAM that the
+# network does not much need what it shows. **To follow the network is not to be right about it.** One test does not replace the other.
+#
+# *What is not drawn anew:* the class token and the positions are parameters of the network itself, and no layer's. They stay.
+#
+# </details>
+
+# %% [markdown]
+# ## 10. Other weights, same answer?
+#
+# Jain and Wallace asked something else about attention in text: if the weights *explain* the answer, then **other weights must
+# give another answer**. So let us change them. Each gate, and the attention of each block, is replaced
+#
+# - by that of **another image**;
+# - by the **average** over all images: then it no longer depends on the image at all.
+#
+# The rest of the network sees the image as before.
+
+# %% tags=["demo"]
+class Replaced(nn.Module):
+    """Attention whose weights are another image's, or the average, applied to this image's values."""
+
+    def __init__(self, module, by):
+        super().__init__()
+        self.module, self.by = module, by
+
+    def forward(self, x):
+        if isinstance(x, torch.Tensor) and x.ndim == 3:  # self-attention, (N, L, dim)
+            heads = self.module.heads
+            value = self.module.qkv(x).unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)[2]
+            return self.module.projection((self.by(self.module.weights(x)) @ value).transpose(1, 2).flatten(2))
+        return self.by(self.module.weights(x)) * x
+
+
+def swapped(model, place, by):
+    model = copy.deepcopy(model)
+    owner, _, name = place.rpartition(".")
+    owner = model.get_submodule(owner)
+    setattr(owner, name, Replaced(getattr(owner, name), by))
+    return model
+
+
+PLACES = {
+    "SE": "se",
+    "CBAM, channels": "cbam.channel",
+    "CBAM, positions": "cbam.spatial",
+    "attention of block 1": "blocks.0.attention",
+    "attention of block 2": "blocks.1.attention",
+}
+WEIGHTS_OF = {
+    "another image's": lambda weights: weights.roll(1, 0),
+    "the average": lambda weights: weights.mean(0, keepdim=True).expand_as(weights),
+}
+
+
+def changed_answers(model):
+    """Share of the images whose answer is another one with other weights."""
+    before = answers(model)
+    return {
+        f"{name}, {kind}": (answers(swapped(model, place, by)) != before).float().mean().item()
+        for name, place in PLACES.items()
+        for kind, by in WEIGHTS_OF.items()
+    }
+
+
+swaps = [changed_answers(model) for model in models]
+shipped_swaps = recorded("evidence-swaps", seeds, {name: [s[name] for s in swaps] for name in swaps[0]}).numbers
+rows = []
+for name in PLACES:
+    cells = []
+    for kind in WEIGHTS_OF:
+        here = statistics.mean(s[f"{name}, {kind}"] for s in swaps)
+        there = shipped_swaps[f"{name}, {kind}"]
+        cells += [f"{here:.1%}", f"{statistics.mean(there):.1%} ± {statistics.stdev(there):.1%}"]
+    rows.append([name, *cells])
+Table(
+    "Answers that change when the weights are replaced; from other seeds: mean ± standard deviation",
+    ["weights of", *(f"{kind}, {who}" for kind in WEIGHTS_OF for who in ("here", "ten other seeds"))],
+    rows,
+)
+
+# %% [markdown]
+# <details><summary><b>Our reading</b></summary>
+#
+# SE's gates may be anybody's: one answer of two hundred changes. The average serves as well. So what SE's gates say about *this
+# image* is not why the network answers as it does. The same is nearly true of CBAM's positions: about three answers of a hundred.
+# Whoever shows these gates as the reason for an answer shows something that the answer hardly depends on.
+#
+# The attention of block 1 is another matter: with another image's weights more than a quarter of the answers change. Rollout and
+# relevance contain it, and they were the two that beat the blob.
+#
+# Block 2 differs between seeds: look at its standard deviation. In some networks it matters, in others not. A single network would
+# have shown one of the two as the truth.
+#
+# What this does not say: that SE or CBAM are useless. The gates may help in training, and a *constant* gate is still a gate. It
+# says that their image-dependent part hardly moves this network's answers.
+#
+# </details>
+
+# %% [markdown]
+# ## 11. The CLS row of DINOv2
+#
+# Lessons 01 and 06 showed what the class token of DINOv2 attends to: recorded weights of a large network, without the network.
+# Which of our tests can such a map take?
+#
+# - **Randomisation**: no. There is no network here that could forget.
+# - **Deletion**: no, not of DINOv2. We have no logits.
+# - **Pointing game**: yes, if we say where the object is. For five photographs we drew a box by hand (the cat fills its
+#   photograph: no box would be missed).
+
+# %% tags=["demo"]
+BOXES = {  # rows and columns of the 32 x 32 patches, from ... to
+    "astronaut": (1, 32, 0, 25),
+    "china": (2, 27, 1, 17),
+    "coffee": (1, 23, 6, 24),
+    "flower": (6, 27, 5, 26),
+    "rocket": (9, 30, 14, 18),
+}
+boxes = torch.zeros(len(BOXES), 32, 32)
+for box, (top, bottom, left, right) in zip(boxes, BOXES.values()):
+    box[top:bottom, left:right] = 1
+rows_of_cls = torch.stack([data.dinov2_attention(name) for name in BOXES])  # (5, layers, heads, 32, 32)
+photos = torch.stack([data.photo(name, 448) for name in BOXES])
+middle = torch.exp(-(place[:, None] ** 2 + place**2) / (2 * 8**2)).expand(len(BOXES), 32, 32)
+dinov2 = {f"layer 12, head {head + 1}": rows_of_cls[:, 11, head] for head in range(6)}
+dinov2 |= {"layer 12, mean of heads": rows_of_cls[:, 11].mean(1), "layer 1, mean of heads": rows_of_cls[:, 0].mean(1)}
+dinov2 |= {"blind blob": middle}
+display(figures.spatial_map(photos, dinov2["layer 12, mean of heads"][:, None], list(BOXES)))
+rows = [[name, f"{float(pointing_game(heat, boxes)):.0%}"] for name, heat in dinov2.items()]
+rows.append(["a random place, on average", f"{boxes.mean():.0%}"])
+Table("DINOv2's CLS row in five photographs: hottest patch in the box", ["map", "hits"], rows)
+
+# %% [markdown]
+# One more experiment. The network for video calls (lesson 02) finds the astronaut. We take out what **DINOv2** finds hot, and
+# ask **the other network**. DINOv2's map cannot know anything of it.
+
+# %% tags=["demo"]
+class PersonOrNot(nn.Module):
+    """Logits of "no person" and "person": the mean over the pixels in which the whole photograph shows one."""
+
+    def __init__(self, image):
+        super().__init__()
+        self.network = SelfieSegmentation()
+        with torch.no_grad():
+            self.person = self.network(image) > 0.5
+
+    def forward(self, x):
+        found = self.network(x)
+        mean = torch.stack([one[self.person[0]].mean() for one in found]).clamp(1e-4, 1 - 1e-4)
+        return torch.stack((torch.zeros_like(mean), mean.logit()), 1)
+
+
+astronaut = data.photo("astronaut", 256)[None]
+caller, person = PersonOrNot(astronaut).eval(), torch.tensor([1])
+large = lambda heat: F.interpolate(heat[None, None], 256, mode="bilinear", align_corners=False)[:, 0]  # noqa: E731
+candidates = {
+    "DINOv2, layer 12, mean of heads": large(dinov2["layer 12, mean of heads"][0]),
+    "the network's own gradient": gradient_map(caller, astronaut, person),
+    "the network's own gradient, averaged over 32 pixels": large(
+        F.adaptive_avg_pool2d(gradient_map(caller, astronaut, person), 8)[0]
+    ),
+    "blind blob": large(middle[0]),
+    "random": large(torch.rand(8, 8, generator=generator)),
+}
+rows = [
+    [name, f"{area_under(deletion(caller, astronaut, heat, person)).item():.3f}"] for name, heat in candidates.items()
+]
+Table("One photograph, one network: area under deletion (low is good)", ["map", "area"], rows)
+
+# %% [markdown]
+# READING-4
+
+# %% [markdown]
+# ## 12. Exercise: debug it
+#
+# **What and why.** This deletion curve was written in a hurry. Nothing crashes, and its picture looks fine. But three things are
+# wrong. **Difficulty** ●●○○ · **10 minutes** · **<!-- points: debug-deletion --> points**
+
+# %%
+def broken_deletion(model, x, heat, target, steps=10):
+    without, places = blurred(x), heat[0].numel()
+    order = heat.flatten(1).argsort(dim=1, stable=True)
+    curve = []
+    for step in range(steps + 1):
+        gone = torch.zeros(len(x), places, dtype=torch.bool)
+        gone.scatter_(1, order[:, : step * places // steps], True)
+        image = torch.where(gone.view(len(x), 1, *x.shape[2:]), without, x)
+        curve.append(model(image).softmax(1)[torch.arange(len(x)), target])
+    return torch.stack(curve, dim=1)
+
+
+layers = nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 4)
+untrained = nn.Sequential(*layers)
+suspicious = broken_deletion(untrained, torch.rand(3, 1, 8, 8), torch.rand(3, 8, 8), torch.tensor([0, 1, 2]))
+print("first points:", [f"{value:.3f}" for value in suspicious[0, :3]])
+print("carries a gradient:", suspicious.requires_grad)
+print("BatchNorm's batches so far:", untrained[1].num_batches_tracked.item())
+
+# %% [markdown]
+# Read the three lines of output: what should the last two say? Then write the repaired function here. It may be given a
+# network in **training mode**, and must bring it into evaluation mode itself. Its result carries no gradient.
+#
+# `deletion_curve(model, x, heat, target, steps=10)` → `(N, steps + 1)`, as in section 3.
+#
+# <!-- hints: debug-deletion -->
+
+# %% exercise="debug-deletion"
+def deletion_curve(model, x, heat, target, steps=10):
+    ### BEGIN SOLUTION
+    model.eval()
+    without, places = blurred(x), heat[0].numel()
+    order = heat.flatten(1).argsort(dim=1, descending=True, stable=True)
+    curve = []
+    with torch.no_grad():
+        for step in range(steps + 1):
+            gone = torch.zeros(len(x), places, dtype=torch.bool)
+            gone.scatter_(1, order[:, : step * places // steps], True)
+            image = torch.where(gone.view(len(x), 1, *x.shape[2:]), without, x)
+            curve.append(model(image).softmax(1)[torch.arange(len(x)), target])
+    return torch.stack(curve, dim=1)
+    ### END SOLUTION
+
+
+# %%
+check("debug-deletion-order", deletion_curve)
+
+# %%
+check("debug-deletion-evaluation", deletion_curve)
+
+# %%
+check("debug-deletion-gradient", deletion_curve)
+
+# %% [markdown]
+# **And a randomisation that is not one.** The function below draws all parameters anew and leaves BatchNorm's statistics. Is
+# that so bad? Each map is made with both, all layers forgotten.
+
+# %% tags=["demo"]
+def parameters_only(model, names, seed=0):
+    made = copy.deepcopy(model)
+    whole = randomised(model, names, seed)
+    made.load_state_dict(dict(whole.named_parameters()), strict=False)
+    return made
+
+
+def at_the_end(forget):
+    every = [name for names in FROM_THE_TOP.values() for name in names]
+    found = {name: [] for name in MAPS}
+    for model, seed in zip(models, seeds):
+        target = answers(model)
+        other = forget(model, every, seed)
+        for name, make in MAPS.items():
+            pair = (make(network, images, target).detach() for network in (model, other))
+            found[name].append(rank_correlation(*pair).mean().item())
+    return found
+
+
+whole, partly = at_the_end(randomised), at_the_end(parameters_only)
+rows = [
+    [name, f"{statistics.mean(whole[name]):+.2f}", f"{statistics.mean(partly[name]):+.2f}", compared(partly[name], whole[name])]
+    for name in MAPS
+]
+Table(
+    "Correlation with the trained network's map when all layers have forgotten",
+    ["map", "statistics too", "statistics left", "difference, so it is"],
+    rows,
+)
+
+# %% [markdown]
+# READING-5
+
+# %% [markdown]
+# ## 13. Which map would you trust?
+#
+# **Question (<!-- points: which-map --> points, read by your instructor).** A doctor shows you a heat map over an X-ray: "the
+# network looked at the right place". The map is a rollout of self-attention. *Would you trust this map, or which other of the six,
+# and what would change your mind?* Answer in about eight sentences from the tables of sections 6, 9 and 10. **10 minutes**
+#
+# | points | for |
+# | --- | --- |
+# | 1 | a clear answer that follows from the ten seeds (also "none" can be right) |
+# | 1 | a control that could have refuted it, with its number: the blind blob, another image, a network that has forgotten |
+# | 1 | what the map cannot tell: the class, the layers above it, what is used and not only attended to |
+# | 1 | a measurement that would change your mind |
+#
+# <details><summary><b>What does a good answer look like?</b> (An example about another, invented table)</summary>
+#
+# Invented: map P has a deletion area of 0.40 ± 0.01, the blind blob 0.46, P of another image 0.45. When the classifier forgets, P
+# stays as it is (correlation 1.00); when all layers forget, 0.05.
+#
+# *I would trust P to say what reaches the last layer, not why this class was named. It beats the blob by six standard errors, and
+# the map of another image does not: so it says something about this image. It follows the network, since 0.05 is left of it
+# when all is forgotten. But it does not notice that the classifier is gone, so it would show the same for every diagnosis. That
+# the place is right was in no table: only the doctor can say so, and an expert's blob might point there, too. I would change my mind
+# if a blob drawn where such findings usually lie did as well as P, or if P stayed the same on images from which the finding was
+# removed.*
+#
+# </details>
+
+# %% [markdown] exercise="which-map"
+# MODEL-ANSWER
+
+# %% [markdown]
+# ## 14. The papers, guided
+#
+# Read section 4.2 of *RISE*, section 3 of *Sanity Checks*, and sections 1 and 4 of *Attention is not Explanation*. Think first, then
+# unfold.
+#
+# <details><summary><b>RISE replaces pixels by grey in deletion, and by a blur in insertion. Why not by black in both?</b></summary>
+#
+# Black shapes are objects. A network may take a black square for a bag, or for the edge of one. Then the curve falls because of
+# what was put in, not of what was taken out. A blur is gentler, but it is no image from the training set either: no filling is
+# neutral. That is a limit of every deletion curve, ours too.
+#
+# </details>
+#
+# <details><summary><b>Sanity Checks found maps that look like the edges of the image, whatever the network. Why are they believed?</b></summary>
+#
+# Edges are where objects are. The eye compares the map with the object and finds it fitting. It never sees the map of a network that
+# knows nothing. Ours is one small network: read the row *edges* of section 6 before you call a map of edges good.
+#
+# </details>
+#
+# <details><summary><b>Wiegreffe and Pinter answered "Attention is not not Explanation" (2019). What could they mean?</b></summary>
+#
+# That other weights give the same answer does not say that these weights did not lead to it: there can be several explanations. And
+# weights that no training would find prove little. So the swap of section 10 is evidence, not a proof.
+#
+# </details>
+#
+# <details><summary><b>Why does Chefer's relevance need a gradient, if the attention weights are there?</b></summary>
+#
+# Weights say how much is taken, not what for. A token may be taken up and then speak against the class, or not matter. The gradient of
+# the class with respect to each weight says how much it matters; its negative part is left out.
+#
+# </details>
+#
+# ## The course's comparison table, complete
+
+# %% tags=["demo"]
+figures.mechanism_table(*figures.MECHANISMS)
+
+# %% [markdown]
+# **What commonly goes wrong**
+#
+# - A map is judged by eye. The eye knows the object, and forgives everything that lies on it.
+# - There is no control. A blob in the middle does well wherever photographers centre what they photograph.
+# - The deletion curve blurs the coldest first. It still falls, only later.
+# - The copy shares its layers with the model (`copy.copy`): from then on all maps come from a network that has forgotten.
+# - BatchNorm keeps its statistics when "everything" is drawn anew.
+# - `argsort` is taken for the ranks. It is the list of places in their order; the ranks are the argsort of it.
+
+# %% [markdown]
+# ## Your points
+
+# %%
+points("09-is-it-true")
