@@ -23,11 +23,11 @@ from .zero_start import ZeroStart
 __all__ = [
     "BAM",
     "CBAM",
+    "ECA",
     "ChannelAttention",
     "ChannelGate",
     "CoordinateAttention",
     "DeformableAttention",
-    "ECA",
     "EncoderBlock",
     "MultiHeadSelfAttention",
     "PatchEmbedding",

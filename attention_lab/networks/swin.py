@@ -77,7 +77,9 @@ class SwinTransformer(nn.Module):
     ):
         super().__init__()
         require_positive(dim=dim, num_classes=num_classes, image_size=image_size, size=size)
-        require_multiple("patch, windows and stages together", PATCH * size * 2 ** (len(depths) - 1), image_size=image_size)
+        require_multiple(
+            "patch, windows and stages together", PATCH * size * 2 ** (len(depths) - 1), image_size=image_size
+        )
         self.image_size = image_size
         self.embedding = nn.Conv2d(3, dim, PATCH, stride=PATCH)
         self.embedding_norm = nn.LayerNorm(dim)

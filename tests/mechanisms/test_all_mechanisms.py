@@ -12,11 +12,11 @@ from attention_lab import mechanisms
 from attention_lab.mechanisms import (
     BAM,
     CBAM,
+    ECA,
     ChannelAttention,
     ChannelGate,
     CoordinateAttention,
     DeformableAttention,
-    ECA,
     EncoderBlock,
     MultiHeadSelfAttention,
     PatchEmbedding,
