@@ -969,6 +969,8 @@ figures.mechanism_table(*figures.MECHANISMS)
 #
 # ## Where to go next
 #
+# **Lesson 09** takes up the last point: heat maps, put to the test.
+#
 # **Libraries** with trained networks: [timm](https://github.com/huggingface/pytorch-image-models) (hundreds, attention
 # modules by name), [torchvision](https://docs.pytorch.org/vision/) (the classics),
 # [MMPretrain](https://github.com/open-mmlab/mmpretrain) (recipes of the papers).

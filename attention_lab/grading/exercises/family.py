@@ -24,6 +24,7 @@ from ..properties import (
     starts_as_identity,
     sums_to_one,
     the_same_in_training,
+    together,
     values,
     written_out,
 )
@@ -1049,6 +1050,7 @@ DEFORMABLE_EXERCISE = Exercise(
                 values("weights"),
                 values("offsets"),
                 values("output"),
+                together("offsets", "output"),
                 images_apart(),
                 repeatable(),
             ),
