@@ -870,16 +870,11 @@ ONLINE_SOFTMAX = Exercise(
             steps(shrink_total=lambda self, shrink: 1),
         ),
         mistake(
-            "maximum-of-the-block",
-            "the maximum is that of the block alone: after a smaller one, exp(m - m') grows without bounds",
-            "Can the largest score so far become smaller when more keys come?",
-            steps(largest=lambda self, before, scores: scores.amax(-1, keepdim=True)),
-        ),
-        mistake(
-            "no-maximum",
-            "no maximum is subtracted: the exponential of a large score overflows",
-            "exp(1000) is inf. What may you subtract from every score of a query?",
+            "no-largest-score",
+            "the largest score so far is not subtracted: the exponential of a large score overflows",
+            "exp(1000) is inf. What must be subtracted, so that no exponent is above 0, in no block?",
             instead(without_maximum),
+            steps(largest=lambda self, before, scores: scores.amax(-1, keepdim=True)),
         ),
         mistake(
             "blocks-averaged",
