@@ -44,7 +44,7 @@ from torch.nn import functional as F
 
 from attention_lab import data, figures, mechanisms, training
 from attention_lab.grading import check, hint, points
-from attention_lab.mine import MultiHeadSelfAttention, affine_grid, scaled_dot_product_attention, verdict
+from attention_lab.mine import MultiHeadSelfAttention, scaled_dot_product_attention, verdict
 from attention_lab.networks import count_macs, count_parameters, create
 from attention_lab.networks.small import SmallCNN
 from attention_lab.recording import recorded
@@ -52,7 +52,7 @@ from attention_lab.table import Table
 from attention_lab.threads import one_thread
 
 # %% [markdown]
-# The four names from `attention_lab.mine` are what you wrote in lessons 06, 07 and 08, where it passed all its checks. The
+# The three names from `attention_lab.mine` are what you wrote in lessons 06 and 08, where it passed all its checks. The
 # lines above say which.
 #
 # ## 1. A picture first
@@ -502,8 +502,9 @@ Table("Two-pass attention and attention in blocks", ["tokens", "largest differen
 # - `offsets(x)`: `(N, C, H, W)` → `(N, points, H, W, 2)`, each $(x, y)$ **in pixels**: a linear function of the feature at $p$,
 #   with biases. (A 1×1 convolution.)
 # - `weights(x)`: `(N, C, H, W)` → `(N, points, H, W)`: another linear function with biases, then a softmax over the points
-# - `forward(x)`: `(N, C, H, W)`. Read by your `bilinear_sample`, or by `F.grid_sample(..., align_corners=False)`, which is
-#   faster. Beyond the rim stand zeros. A pixel is $2/W$ wide in the coordinates of lesson 07, and $2/H$ high.
+# - `forward(x)`: `(N, C, H, W)`. Take `F.affine_grid` and `F.grid_sample`, both with `align_corners=False`: they are your
+#   functions of lesson 07, written for speed. Beyond the rim stand zeros. In their coordinates a pixel is $2/W$ wide and
+#   $2/H$ high.
 # - **Start:** a fresh module reads the fixed 3×3 neighbourhood (5×5 for 25 points) with equal weights, whatever `x` is.
 #
 # (The paper has several heads, and a linear map before and after. With one head you can put a 1×1 convolution beside it.)
@@ -542,7 +543,8 @@ class DeformableAttention(nn.Module):
         """(N, C, H, W) -> (N, C, H, W): for each position, the average of what its points read."""
         ### BEGIN SOLUTION
         height, width = x.shape[2:]
-        here = affine_grid(torch.eye(2, 3, dtype=x.dtype)[None], height, width)
+        identity = torch.eye(2, 3, dtype=x.dtype).expand(len(x), 2, 3)
+        here = F.affine_grid(identity, x.shape, align_corners=False)  # the centres of the pixels
         pixel = torch.tensor([2 / width, 2 / height], dtype=x.dtype)
         grid = here[:, None] + self.offsets(x) * pixel  # (N, points, H, W, 2)
         seen = F.grid_sample(x, grid.flatten(1, 2), align_corners=False)

@@ -499,7 +499,7 @@ PARTITION = Exercise(
             "windows-by-view",
             "x is cut by a reshape alone: a window gets whole rows of the map, not a square of it",
             "Which four tokens are in the first window of size 2? Which axes must be exchanged before they are joined?",
-            steps(arrange=lambda self, cut: cut),
+            instead(lambda x, size: x.reshape(-1, size * size, x.shape[3])),
         ),
         mistake(
             "windows-column-by-column",
@@ -791,7 +791,7 @@ def divided_each_time(q: Tensor, k: Tensor, v: Tensor, block: int) -> Tensor:
 
 
 def only_whole_blocks(self: Blocks, q: Tensor, k: Tensor, v: Tensor, block: int) -> Iterable[tuple[Tensor, Tensor]]:
-    whole = k.shape[-2] // block * block
+    whole = max(1, k.shape[-2] // block) * block
     return Blocks.pieces(self, q, k[..., :whole, :], v[..., :whole, :], block)
 
 
@@ -838,7 +838,7 @@ ONLINE_SOFTMAX = Exercise(
         "a smaller last block": Probe(lambda g: (*sequence(g, 2, queries=6, keys=11, d=8, e=5), 3)),
         "one large block": Probe(lambda g: (*sequence(g, queries=4, keys=7), 20)),
         "rising": Probe(lambda g: (*rising(g), 4)),
-        "large": Probe(lambda g: (*sequence(g, 2, queries=5, keys=9, size=100), 4)),
+        "large": Probe(lambda g: (*sequence(g, 2, queries=5, keys=12, size=100), 4)),
         "long": Probe(lambda g: (*sequence(g, queries=40, keys=60, d=4, e=4), 10)),
     },
     checks={
@@ -1143,7 +1143,7 @@ DEFORMABLE_EXERCISE = Exercise(
     hints=(
         """
         Three questions to each position, by its own feature alone: where do I look (two numbers for each point), how much do
-        I trust each point (one number, then a softmax), and what stands there (the sampler of lesson 07)?
+        I trust each point (one number, then a softmax), and what stands there (the sampler of lesson 07, `F.grid_sample`)?
         """,
         r"""
         Offsets: a 1x1 convolution to `2 * points` channels, as `(N, points, H, W, 2)`, $(x, y)$ in pixels. In the grid's
@@ -1158,9 +1158,9 @@ DEFORMABLE_EXERCISE = Exercise(
                   copy the (x, y) of the neighbourhood, row by row, into the first one's biases
         offsets:  first convolution of x, cut into (points, 2), the 2 moved to the end
         weights:  softmax over the channels of the second convolution of x
-        forward:  here = affine_grid of the identity, (1, H, W, 2)
+        forward:  here = F.affine_grid of the identity, (N, H, W, 2): the centres of the pixels
                   result = 0
-                  for each point p: seen = bilinear_sample(x, here + offset of p * (2 / W, 2 / H))
+                  for each point p: seen = F.grid_sample(x, here + offset of p * (2 / W, 2 / H))
                                     result = result + weight of p (with an axis for the channels) * seen
                   return result
         ```
