@@ -5,6 +5,7 @@ by 1x1 convolutions, take the largest channel by ``torch.max``, and expand every
 the parameters of ours in the same order, and with the same numbers in them computes the same values.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -178,3 +179,80 @@ class SpatialTransformer(nn.Module):
     def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
         theta = self.localisation(x).reshape(-1, 2, 3)
         return bilinear_sample(x, affine_grid(theta, x.shape[2], x.shape[3]))
+
+
+class ECA(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        size = int(abs((math.log2(channels) + 1) / 2))
+        size = size if size % 2 else size + 1
+        self.conv = nn.Conv1d(1, 1, size, padding=(size - 1) // 2, bias=False)
+        self.sigmoid = nn.Sigmoid()
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+        y = self.conv(self.pool(x).squeeze(-1).transpose(-1, -2)).transpose(-1, -2).unsqueeze(-1)
+        return x * self.sigmoid(y).expand_as(x)
+
+
+class CoordinateAttention(nn.Module):
+    def __init__(self, channels: int, reduction: int = 32):
+        super().__init__()
+        hidden = max(8, channels // reduction)
+        self.pool_h, self.pool_w = nn.AdaptiveAvgPool2d((None, 1)), nn.AdaptiveAvgPool2d((1, None))
+        self.conv1 = nn.Conv2d(channels, hidden, 1)
+        self.bn1 = nn.BatchNorm2d(hidden)
+        self.act = nn.Hardswish()
+        self.conv_h, self.conv_w = nn.Conv2d(hidden, channels, 1), nn.Conv2d(hidden, channels, 1)
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+        height, width = x.shape[2:]
+        y = torch.cat([self.pool_h(x), self.pool_w(x).permute(0, 1, 3, 2)], dim=2)
+        y = self.act(self.bn1(self.conv1(y)))
+        h, w = torch.split(y, [height, width], dim=2)
+        return x * self.conv_w(w.permute(0, 1, 3, 2)).sigmoid() * self.conv_h(h).sigmoid()
+
+
+class WindowAttention(nn.Module):
+    def __init__(self, dim: int, heads: int, size: int = 7):
+        super().__init__()
+        self.heads, self.size = heads, size
+        self.table = nn.Parameter(torch.zeros(heads, (2 * size - 1) ** 2))
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.projection = nn.Linear(dim, dim)
+        coords = torch.stack(torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")).flatten(1)
+        relative = (coords[:, :, None] - coords[:, None, :]).permute(1, 2, 0) + size - 1
+        self.register_buffer("index", relative[..., 0] * (2 * size - 1) + relative[..., 1])
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+        n, dim, height, width = x.shape
+        s, length = self.size, self.size**2
+        y = x.permute(0, 2, 3, 1).reshape(n, height // s, s, width // s, s, dim)
+        y = y.permute(0, 1, 3, 2, 4, 5).reshape(-1, length, dim)
+        q, k, v = self.qkv(y).reshape(-1, length, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
+        scores = torch.matmul(q, k.transpose(-2, -1)) / q.shape[-1] ** 0.5
+        bias = self.table[:, self.index.view(-1)].view(self.heads, length, length)
+        y = torch.matmul(torch.softmax(scores + bias.unsqueeze(0), dim=-1), v)
+        y = self.projection(y.transpose(1, 2).reshape(-1, length, dim))
+        y = y.view(n, height // s, width // s, s, s, dim).permute(0, 1, 3, 2, 4, 5)
+        return y.reshape(n, height, width, dim).permute(0, 3, 1, 2)
+
+
+class DeformableAttention(nn.Module):
+    def __init__(self, channels: int, points: int = 9):
+        super().__init__()
+        self.points = points
+        self.offset = nn.Conv2d(channels, 2 * points, 1)
+        self.score = nn.Conv2d(channels, points, 1)
+
+    def forward(self, x: Float[Tensor, "N C H W"]) -> Float[Tensor, "N C H W"]:
+        n, _, height, width = x.shape
+        offset = self.offset(x).view(n, self.points, 2, height, width)
+        weights = torch.softmax(self.score(x), dim=1)
+        identity = torch.eye(2, 3, dtype=x.dtype).unsqueeze(0).expand(n, -1, -1)
+        grid, pixel = affine_grid(identity, height, width), torch.tensor([2 / width, 2 / height], dtype=x.dtype)
+        output = torch.zeros_like(x)
+        for k in range(self.points):
+            read = bilinear_sample(x, grid + offset[:, k].permute(0, 2, 3, 1) * pixel)
+            output = output + weights[:, k : k + 1] * read
+        return output

@@ -28,6 +28,10 @@ from torch import Tensor, nn
 from . import baselines, mechanisms
 from .threads import one_thread
 
+OF_MAPS = (
+    *("SqueezeExcitation", "ChannelAttention", "SpatialAttention", "CBAM", "BAM", "SelectiveKernel"),
+    *("ECA", "CoordinateAttention", "WindowAttention", "DeformableAttention"),
+)
 MAPS = ((64, 56, 56), (256, 28, 28), (512, 14, 14))
 TOKENS = ((50, 384), (197, 384))  # images of 112 and of 224 pixels, in patches of 16 and one token for the class
 HEADS = 6
@@ -91,8 +95,8 @@ def cases(batch: int) -> Iterator[Case]:
     noise = partial(torch.randn, generator=torch.Generator().manual_seed(0))
     for channels, height, width in MAPS:
         x = noise(batch, channels, height, width)
-        for name in ("SqueezeExcitation", "ChannelAttention", "SpatialAttention", "CBAM", "BAM", "SelectiveKernel"):
-            arguments = () if name == "SpatialAttention" else (channels,)
+        for name in OF_MAPS:
+            arguments = {"SpatialAttention": (), "WindowAttention": (channels, 8)}.get(name, (channels,))
             ours, tutorial = getattr(mechanisms, name)(*arguments), getattr(baselines, name)(*arguments)
             yield Case(name, ours, (x,), {"tutorial": alike(tutorial, ours), "floor": _floor})
 
@@ -123,7 +127,7 @@ def cases(batch: int) -> Iterator[Case]:
 
 def length() -> int:
     """How many lines the table has."""
-    return (6 * len(MAPS) + 2 * len(TOKENS) + 3 * len(IMAGES)) * len(DIRECTIONS) + 5
+    return (len(OF_MAPS) * len(MAPS) + 2 * len(TOKENS) + 3 * len(IMAGES)) * len(DIRECTIONS) + 5
 
 
 def lines(quick: bool = False) -> Iterator[str]:

@@ -45,6 +45,31 @@ MECHANISMS = {
         "those of the localisation",
         "localisation + 4 C H W",
     ),
+    "ECA": ("channels", "a convolution along the averages", "sigmoid", "multiply", "k", "k C"),
+    "coordinate attention": (
+        "rows and columns, for each channel",
+        "layers on the averages of rows and of columns",
+        "sigmoid, twice",
+        "multiply, twice",
+        "3 C²/r",
+        "2 (H + W) C²/r",
+    ),
+    "window attention": (
+        "tokens of a window, for each token",
+        "queries times keys, and a bias for each relative position",
+        "softmax over a window's tokens",
+        "weighted average of values",
+        "4 C² + (2 w - 1)² heads",
+        "4 L C² + 2 w² L C",
+    ),
+    "deformable attention": (
+        "points, for each position",
+        "one layer on the feature of the position; another one chooses the points",
+        "softmax over K points",
+        "weighted average of bilinear samples",
+        "3 K C",
+        "(3 + 5) K C H W",
+    ),
 }
 
 
@@ -58,7 +83,7 @@ def mechanism_table(*names: str) -> Table:
     header = ("mechanism", "what is weighted", "scores", "normaliser", "combination", "parameters", "cost")
     return Table(
         "Attention = weights from the features, combined with the features. C channels, map of H x W, L positions or "
-        "tokens, reduction r, M branches in G groups. Parameters without biases and normalisations. Cost: multiply-adds "
+        "tokens, reduction r, M branches in G groups, kernel k, windows of w x w, K points. Parameters without biases and normalisations. Cost: multiply-adds "
         "for one image; the elementwise product of weights and features (SE to SK) is left out.",
         header,
         [(name, *MECHANISMS[name][:4], *map(unbroken, MECHANISMS[name][4:])) for name in names],

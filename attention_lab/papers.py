@@ -241,6 +241,24 @@ TABLES = (
         notes=("Without the products of self-attention, which have no layer.",),
     ),
     PaperTable(
+        "ECA, ImageNet (Wang et al., CVPR 2020): stride in the first 1x1 convolution",
+        (
+            _named("eca_resnet50", "24.37M", "3.86G"),
+            _named("eca_resnet101", "42.49M", "7.35G"),
+        ),
+        notes=(
+            "Printed in the table of the authors' code. Its M are 2^20: 25,557,118 / 2^20 = 24.37 and 44,549,331 / 2^20 = 42.49.",
+        ),
+    ),
+    PaperTable(
+        "Swin (Liu et al., ICCV 2021)",
+        (_named("swin_t", "29M*", "4.5G*"),),
+        notes=(
+            "28,288,354 is also what torchvision's swin_t counts. Without the two products inside windows, which have no "
+            "layer and are part of the printed 4.5G: 140,141,568 for all blocks.",
+        ),
+    ),
+    PaperTable(
         "One mechanism for C channels",
         tuple(
             PaperRow(f"{name}, C = {channels}", partial(mechanism, channels))

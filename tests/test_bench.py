@@ -22,13 +22,17 @@ EXPECTED = {
     "CBAM": MAPS,
     "BAM": MAPS,
     "SelectiveKernel": MAPS,
+    "ECA": MAPS,
+    "CoordinateAttention": MAPS,
+    "WindowAttention": MAPS,
+    "DeformableAttention": MAPS,
     "scaled_dot_product_attention": ("6x50x64", "6x197x64"),
     "MultiHeadSelfAttention": ("50x384", "197x384"),
     "affine_grid": ("96x96x2", "56x56x2"),
     "bilinear_sample": ("3x96x96", "64x56x56"),
     "SpatialTransformer": ("3x96x96", "64x56x56"),
 }
-BUILT_IN = list(EXPECTED)[6:]
+BUILT_IN = list(EXPECTED)[10:]
 
 
 def double(function):

@@ -48,6 +48,15 @@ POINTS = {
         "debug-deletion": 5,
         "which-map": 4,
     },
+    "10-the-family-since": {
+        "eca": 6,
+        "coordinate-attention": 8,
+        "windows": 4,
+        "shifted-mask": 6,
+        "online-softmax": 7,
+        "deformable": 8,
+        "zero-start": 3,
+    },
 }
 START_PAGE = read_start_page(ROOT).cells[0].source
 FREE_TEXT = {"which-weighting", "report", "which-map"}

@@ -7,7 +7,7 @@ import pytest
 from attention_lab import papers
 from attention_lab.networks import create
 
-CBAM, SE_152, SE, SE_WITH_STATISTICS, BAM, CIFAR, SK, VIT, MECHANISMS = papers.TABLES
+CBAM, SE_152, SE, SE_WITH_STATISTICS, BAM, CIFAR, SK, VIT, ECA, SWIN, MECHANISMS = papers.TABLES
 
 EXPECTED = {
     (CBAM, "resnet18"): (11_689_512, 1_814_073_344),
@@ -53,6 +53,9 @@ EXPECTED = {
     (VIT, "vit_s_16"): (22_050_664, 4_241_218_560),
     (VIT, "vit_b_16"): (86_567_656, 16_848_500_736),
     (VIT, "vit_l_16"): (304_326_632, 59_647_172_608),
+    (ECA, "eca_resnet50"): (25_557_118, 3_858_061_056),
+    (ECA, "eca_resnet101"): (44_549_331, 7_570_369_280),
+    (SWIN, "swin_t"): (28_288_354, 4_350_425_088),
     (MECHANISMS, "SE, C = 256"): (8_464, None),
     (MECHANISMS, "SE, C = 512"): (33_312, None),
     (MECHANISMS, "SE, C = 1024"): (132_160, None),
@@ -97,6 +100,9 @@ DIFFER_FROM_PRINT = {
     (SK, "sknet101"),
     (VIT, "vit_b_16"),
     (VIT, "vit_l_16"),
+    (ECA, "eca_resnet50"),
+    (ECA, "eca_resnet101"),
+    (SWIN, "swin_t"),
 }
 
 
@@ -130,6 +136,8 @@ def test_what_the_design_takes_from_the_papers_is_printed_beside_the_counts():
         (BAM, "bam_resnet101"): ("44.91M", "7.65G*"),
         (SK, "sknet26"): ("16.8M*", ""),
         (SK, "sknet50"): ("27.5M", "4.47G"),
+        (ECA, "eca_resnet50"): ("24.37M", "3.86G"),
+        (SWIN, "swin_t"): ("29M*", "4.5G*"),
     }.items():
         assert printed[cell] == values
     for table in (SE, SE_WITH_STATISTICS):
@@ -158,6 +166,15 @@ def test_the_overhead_of_se_is_far_below_the_printed_one(counts):
     assert f"{se / plain - 1:.4%}" == "0.0652%"
     assert f"{(3.87 - 3.86) / 3.86:.2%}" == "0.26%"
     assert "0.26%" in CBAM.notes[1] and "0.0652%" in CBAM.notes[1]
+
+
+def test_the_millions_of_eca_are_powers_of_two_and_swin_counts_its_products():
+    """Each as its note says; by these the printed numbers are met."""
+    parameters = [papers.PaperTable.counts(ECA, row)[0] for row in ECA.rows]
+    assert [f"{count / 2**20:.2f}M" for count in parameters] == [row.parameters for row in ECA.rows]
+    products = sum(2 * 49 * (56 // 2**i) ** 2 * 96 * 2**i * depth for i, depth in enumerate((2, 2, 6, 2)))
+    assert f"{products:,}" in SWIN.notes[0]
+    assert f"{(4_350_425_088 + products) / 1e9:.1f}G*" == SWIN.rows[0].macs
 
 
 def test_self_attention_without_biases_has_the_parameters_of_the_paper():

@@ -130,6 +130,7 @@ class Exercise:
     words: those that the output is one of, for an answer that is given in a word.
     of_model: the answer returns a changed copy of the model that is its first argument: what is recorded of it, see
         ``models.py``.
+    batch: the first argument, if it is a tensor, holds images that can also be asked for one at a time.
     """
 
     id: str
@@ -147,6 +148,7 @@ class Exercise:
     free_biases: bool | str = False
     words: tuple[str, ...] = ()
     of_model: bool = False
+    batch: bool = True
 
     def __post_init__(self):
         told = (replace(m, equation=m.equation or self.equation) for m in self.misconceptions)

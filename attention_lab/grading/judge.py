@@ -85,6 +85,7 @@ def ask(exercise: Exercise, seed: int | None = None) -> list[Question]:
             exercise.forbidden,
             exercise.words,
             exercise.of_model,
+            exercise.batch,
         )
         for name, probe in exercise.probes.items()
     ]

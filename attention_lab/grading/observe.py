@@ -55,6 +55,7 @@ class Question:
     of_class: the answer is a class of modules, not a function.
     words: what the output may be, where it is a word; it is kept by its place among them.
     of_model: the answer returns a copy of its first argument, a model.
+    batch: the first image alone is asked too.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Question:
     forbidden: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
     of_model: bool = False
+    batch: bool = True
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ class Observation:
     kinds: how many numbers there are of each kind of parameter and statistic.
     layers: what each layer with parameters of its own is, and how many it has.
     borrowed: the forbidden functions of torch that were called.
+    largest: how many numbers the largest tensor has that was made on the way to the output.
     coarsest: the least precise kind of real number that was met on the way to the output.
     preset: how many parameters of the constructor's arguments got other values.
     unregistered: a list or dictionary holds layers that the module does not know.
@@ -132,6 +135,7 @@ class Observation:
     kinds: Counter[tuple[str, bool, tuple[int, ...]]] = field(default_factory=Counter)
     layers: list[tuple[str, int]] = field(default_factory=list)
     borrowed: tuple[str, ...] = ()
+    largest: int = 0
     coarsest: torch.dtype = torch.float64
     preset: int = 0
     unregistered: bool = False
@@ -306,8 +310,9 @@ def observe_module(
     if look >= Look.SLOPES:
         seen.layers = layers_with_parameters(module)
     layers, fresh = called_once(module, inputs) if fillings else ([], None)
+    seen.fresh = fresh
     if look is Look.ALL:
-        seen.unregistered, seen.fresh = holds_unregistered(module), fresh
+        seen.unregistered = holds_unregistered(module)
     fill_alike([slot for slot in slots_of(module.modules()) if id(slot.tensor) not in theirs])
     seen.alike = values_of(runs, inputs, question, seen if not fillings else Observation())
     if not fillings:
@@ -357,8 +362,9 @@ def observe_calls(run: Run, inputs: tuple, question: Question, seen: Observation
             with Watched() as watched:
                 seen.repeated = run(copies(inputs)).detach()
             seen.borrowed = tuple(name for name in question.forbidden if name in watched.names)
-            seen.coarsest = watched.coarsest
-            if is_real(inputs[0]) and inputs[0].ndim > 1 and not question.words:  # a word is about all images together
+            seen.coarsest, seen.largest = watched.coarsest, watched.largest
+            apart = question.batch and not question.words  # a word is about all images together
+            if apart and is_real(inputs[0]) and inputs[0].ndim > 1:
                 seen.alone = run(copies(inputs, first_only=True)).detach()
     if look >= Look.SLOPES and "output" not in seen.problems and not question.differentiates:
         with caught(seen, "gradient"):
@@ -412,12 +418,20 @@ def slope(run: Run, inputs: tuple, moving: int, seed: int, steps: tuple[float, .
 
 
 def method(module: nn.Module, record: str) -> Run:
+    """The call that a record is of: the module itself, a method, or one of those that a method returns ("weights[1]")."""
+    name, _, place = record.removesuffix("]").partition("[")
+
     def run(inputs: tuple) -> Tensor:
-        if record != "output" and not hasattr(module, record):
-            raise NotAnAnswer(f"the class has no method {record}(x)")
-        if record == "output" and getattr(module.forward, "__func__", None) is nn.Module.forward:
+        if name != "output" and not hasattr(module, name):
+            raise NotAnAnswer(f"the class has no method {name}(x)")
+        if name == "output" and getattr(module.forward, "__func__", None) is nn.Module.forward:
             raise NotAnAnswer(f"{type(module).__name__} has no method forward(x): is its def inside another one?")
-        return item((module if record == "output" else getattr(module, record))(*inputs), 0, (record,))
+        result = (module if name == "output" else getattr(module, name))(*inputs)
+        if place:
+            if not isinstance(result, tuple | list) or len(result) <= int(place):
+                raise NotAnAnswer(f"{name}(x) must return several tensors, not {describe(result)}")
+            result = result[int(place)]
+        return item(result, 0, (record,))
 
     return run
 
@@ -469,12 +483,13 @@ def telling(answer: Callable, before: nn.Module) -> Callable:
 
 
 class Watched(TorchFunctionMode):
-    """Which of torch's functions and modes are used inside the block, and how precise the numbers are."""
+    """Which of torch's functions and modes are used inside the block, how precise the numbers are, and how many at once."""
 
     def __init__(self):
         super().__init__()
         self.names: set[str] = set()
         self.coarsest = torch.float64
+        self.largest = 0
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         self.names.add(getattr(function, "__name__", ""))
@@ -482,6 +497,8 @@ class Watched(TorchFunctionMode):
         result = function(*args, **(kwargs or {}))
         if is_real(result) and torch.finfo(result.dtype).eps > torch.finfo(self.coarsest).eps:
             self.coarsest = result.dtype
+        if isinstance(result, Tensor) and not result.is_meta:
+            self.largest = max(self.largest, result.untyped_storage().nbytes() // result.element_size())
         return result
 
 

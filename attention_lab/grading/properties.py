@@ -1,6 +1,7 @@
 """The properties an answer can be checked for, each named in the learner's words."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -165,6 +166,11 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "", tol
         if ours.shape != theirs.shape:
             shapes = tuple(theirs.shape), tuple(ours.shape)
             return Failure(f"shape {shapes[0]}", f"shape {shapes[1]}", lost_axis(*shapes))
+        if ours.dtype == torch.bool:
+            wrong = int((ours != theirs).flatten().nonzero()[0])
+            place = ", ".join(map(str, np.unravel_index(wrong, ours.shape)))
+            told = (bool(values.flatten()[wrong]) for values in (theirs, ours))
+            return Failure(f"{record}[{place}] = {next(told)}{of_plain(got, question)}", f"{next(told)}")
         if ours.is_floating_point() and not theirs.is_floating_point():
             return Failure(f"{theirs.dtype}".removeprefix("torch.") + " numbers", "the dtype of x")
         if not theirs.isfinite().all():
@@ -311,6 +317,19 @@ def starts_as_identity() -> Property:
         return Failure("a fresh module changes x", "x itself", NO_IDENTITY_START)
 
     return Property("identity at initialisation", failure)
+
+
+def starts_as(what: str, meaning: Callable[[Tensor, Question], Misconception]) -> Property:
+    """A module as it was built does what the right answer does as it was built; else ``meaning`` says what it does."""
+
+    def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
+        if got.fresh is None or got.fresh.shape != expected.fresh.shape:
+            return Failure("another shape" if got.fresh is not None else "no output", what)
+        if close(got.fresh, expected.fresh, got.coarsest):
+            return None
+        return Failure("another output of a fresh module", what, meaning(got.fresh, question))
+
+    return Property(f"starts as {what}", failure)
 
 
 def calls_differ(got: Observation) -> Failure | None:

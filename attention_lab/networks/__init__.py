@@ -5,12 +5,13 @@ from functools import partial
 
 from torch import nn
 
-from ..mechanisms import BAM, CBAM, SqueezeExcitation
+from ..mechanisms import BAM, CBAM, ECA, SqueezeExcitation
 from .count import count_macs, count_parameters
 from .dinov2 import DINOv2
 from .resnet import BasicBlock, Bottleneck, Residual, ResNet, SelectiveKernelBottleneck
 from .selfie import SelfieSegmentation
 from .small import SmallCNN
+from .swin import SwinTransformer
 from .vit import VisionTransformer
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "SelectiveKernelBottleneck",
     "SelfieSegmentation",
     "SmallCNN",
+    "SwinTransformer",
     "VisionTransformer",
     "count_macs",
     "count_parameters",
@@ -44,6 +46,7 @@ _CIFAR = {f"cifar_{name}": partial(_RESNETS[name], cifar=True) for name in ("res
 _NETWORKS = {
     **_RESNETS,
     **{f"se_{name}": partial(build, attention=SqueezeExcitation) for name, build in _RESNETS.items()},
+    **{f"eca_{name}": partial(build, attention=ECA) for name, build in _RESNETS.items()},
     **{f"cbam_{name}": partial(build, attention=CBAM) for name, build in _RESNETS.items()},
     **{f"bam_{name}": partial(build, between=BAM) for name, build in (_RESNETS | _CIFAR).items()},
     **_CIFAR,
@@ -53,6 +56,7 @@ _NETWORKS = {
     "vit_s_16": partial(VisionTransformer, 384, 12, 6),
     "vit_b_16": partial(VisionTransformer, 768, 12, 12),
     "vit_l_16": partial(VisionTransformer, 1024, 24, 16),
+    "swin_t": partial(SwinTransformer, 96, (2, 2, 6, 2), (3, 6, 12, 24)),
 }
 
 
@@ -60,7 +64,7 @@ def create(name: str, num_classes: int = 1000) -> nn.Module:
     """A network of the papers by its name, untrained: (N, 3, H, W) -> (N, num_classes).
 
     Residual networks take images of any size (those with ``cifar_`` are made for 32x32, the others for 224x224), Vision
-    Transformers take 224x224. A bottleneck has its stride in the first 1x1 convolution, as in the papers' tables, that
+    Transformers and Swin take 224x224. A bottleneck has its stride in the first 1x1 convolution, as in the papers' tables, that
     of an SKNet in its selective kernels. SKNets and networks with BAM need at least two images to train.
 
     Raises: ValueError for a name that ``list_networks()`` does not have, with those that look like it.

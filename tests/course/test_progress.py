@@ -23,6 +23,7 @@ REACHABLE = {
     "07-spatial-transformer": 17,
     "08-attention-in-networks": 27,
     "09-is-it-true": 26,
+    "10-the-family-since": 42,
 }
 
 

@@ -63,16 +63,16 @@ def run(command: str, course: Path) -> str:
 
 
 def test_the_mechanism_passes_its_tests_and_those_of_every_mechanism(course):
-    assert re.search(r"\d\d passed", run("pytest tests/mechanisms -k eca", course))
+    assert re.search(r"\d\d passed", run("pytest tests/mechanisms -k lct", course))
 
 
 def test_the_answers_of_its_bank_are_judged_as_they_deserve(course):
-    told = run("python tests/grading/bank.py --exercise eca --seeds 100", course).splitlines()
+    told = run("python tests/grading/bank.py --exercise lct --seeds 100", course).splitlines()
     assert len(told) == 11 and all(line.endswith("0 of 2 unfair ") for line in told)
-    assert "passed" in run('ATTENTION_LAB_FAST=1 pytest tests/grading/test_bank.py -k "eca: or [eca]"', course)
+    assert "passed" in run('ATTENTION_LAB_FAST=1 pytest tests/grading/test_bank.py -k "lct: or [lct]"', course)
 
 
 def test_its_lesson_is_released_and_has_every_part_of_a_lesson(course):
-    assert "11-eca: released" in run("attention-lab release --lesson 11-eca", course)
-    assert "YOUR CODE HERE" in (course / "notebooks" / "11-eca" / "eca.ipynb").read_text(encoding="utf-8")
-    assert re.search(r"\d passed", run("ATTENTION_LAB_FAST=1 pytest tests/test_lessons.py -k 11-eca", course))
+    assert "11-lct: released" in run("attention-lab release --lesson 11-lct", course)
+    assert "YOUR CODE HERE" in (course / "notebooks" / "11-lct" / "lct.ipynb").read_text(encoding="utf-8")
+    assert re.search(r"\d passed", run("ATTENTION_LAB_FAST=1 pytest tests/test_lessons.py -k 11-lct", course))

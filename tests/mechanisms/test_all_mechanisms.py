@@ -12,8 +12,11 @@ from attention_lab import mechanisms
 from attention_lab.mechanisms import (
     BAM,
     CBAM,
+    ECA,
     ChannelAttention,
     ChannelGate,
+    CoordinateAttention,
+    DeformableAttention,
     EncoderBlock,
     MultiHeadSelfAttention,
     PatchEmbedding,
@@ -22,8 +25,12 @@ from attention_lab.mechanisms import (
     SpatialGate,
     SpatialTransformer,
     SqueezeExcitation,
+    WindowAttention,
+    ZeroStart,
     affine_grid,
     bilinear_sample,
+    window_partition,
+    window_reverse,
 )
 
 MAP, TOKENS = (3, 4, 4, 6), (3, 5, 8)
@@ -31,6 +38,21 @@ MAP, TOKENS = (3, 4, 4, 6), (3, 5, 8)
 
 def transformer():
     return SpatialTransformer(nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 6)))
+
+
+def of_windows(m, w, x):
+    rolled = x.roll((-m.shift, -m.shift), (2, 3)).movedim(1, 3)
+    values = m.attention.qkv(window_partition(rolled, m.size))[..., 8:].unflatten(2, (2, 2)).transpose(1, 2)
+    tokens = m.attention.projection((w @ values).transpose(1, 2).flatten(2))
+    return window_reverse(tokens, m.size, *x.shape[2:]).movedim(3, 1).roll((m.shift, m.shift), (2, 3))
+
+
+def of_points(m, w, x):
+    height, width = x.shape[2:]
+    pixel = 2 / torch.tensor([width, height])
+    here = affine_grid(torch.eye(2, 3, dtype=x.dtype).expand(len(x), -1, -1), height, width)
+    read = (bilinear_sample(x, here + offset * pixel) for offset in m.offsets(x).unbind(1))
+    return sum(weight[:, None] * seen for weight, seen in zip(w.unbind(1), read))
 
 
 # What builds the module, the shape of x, and how weights and x make the output, where there are weights.
@@ -67,6 +89,12 @@ CATALOGUE = {
         ),
     ),
     "patch_embedding": (lambda: PatchEmbedding(4, 2, 5), MAP, None),
+    "eca": (lambda: ECA(4), MAP, lambda m, w, x: w * x),
+    "coordinate_attention": (lambda: CoordinateAttention(4), MAP, lambda m, w, x: w[0] * w[1] * x),
+    "window_attention": (lambda: WindowAttention(4, 2, size=2), MAP, lambda m, w, x: of_windows(m, w, x)),
+    "shifted_window_attention": (lambda: WindowAttention(4, 2, 2, shift=1), MAP, lambda m, w, x: of_windows(m, w, x)),
+    "deformable_attention": (lambda: DeformableAttention(4), MAP, lambda m, w, x: of_points(m, w, x)),
+    "zero_start": (lambda: ZeroStart(SqueezeExcitation(4, 1)), MAP, None),
     "spatial_transformer": (transformer, MAP, lambda m, w, x: bilinear_sample(x, affine_grid(w, *x.shape[2:]))),
 }
 

@@ -5,23 +5,23 @@ import torch
 from torch import nn
 
 from attention_lab import networks
-from attention_lab.mechanisms import BAM, CBAM, SqueezeExcitation
+from attention_lab.mechanisms import BAM, CBAM, ECA, SqueezeExcitation, WindowAttention
 from attention_lab.networks import create, list_networks
 
 RESNETS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x4d"]
 CIFAR = ["cifar_resnet50", "cifar_resnet101"]
-OTHERS = ["sknet26", "sknet50", "sknet101", "vit_s_16", "vit_b_16", "vit_l_16"]
+OTHERS = ["sknet26", "sknet50", "sknet101", "vit_s_16", "vit_b_16", "vit_l_16", "swin_t"]
 
 
 def test_every_network_of_the_course_is_here_by_its_name():
-    whole = {"ResNet", "VisionTransformer", "SmallCNN", "SelfieSegmentation", "DINOv2"}
+    whole = {"ResNet", "VisionTransformer", "SwinTransformer", "SmallCNN", "SelfieSegmentation", "DINOv2"}
     assert whole <= set(networks.__all__)
     assert all(issubclass(getattr(networks, name), nn.Module) for name in whole)
     assert networks.__all__ == sorted(networks.__all__)
 
 
 def test_the_list_has_the_networks_of_the_papers_in_alphabetical_order():
-    prefixed = [prefix + name for prefix in ("se_", "cbam_", "bam_") for name in RESNETS]
+    prefixed = [prefix + name for prefix in ("se_", "eca_", "cbam_", "bam_") for name in RESNETS]
     expected = RESNETS + CIFAR + OTHERS + prefixed + ["bam_" + name for name in CIFAR]
     assert list_networks() == sorted(expected)
 
@@ -44,6 +44,8 @@ def test_there_are_a_thousand_classes_unless_said_otherwise():
     ("name", "mechanism", "how_many"),
     [
         ("se_resnet34", SqueezeExcitation, 16),
+        ("eca_resnet50", ECA, 16),
+        ("swin_t", WindowAttention, 12),
         ("cbam_resnext50_32x4d", CBAM, 16),
         ("bam_resnet101", BAM, 3),
         ("bam_cifar_resnet50", BAM, 3),

@@ -5,6 +5,7 @@ from . import (
     bam,
     cbam,
     evidence,
+    family,
     networks,
     selective_kernel,
     self_attention,
@@ -23,6 +24,7 @@ LESSONS: dict[str, tuple[Exercise, ...]] = {
     "07-spatial-transformer": spatial_transformer.EXERCISES,
     "08-attention-in-networks": networks.EXERCISES,
     "09-is-it-true": evidence.EXERCISES,
+    "10-the-family-since": family.EXERCISES,
 }
 
 EXERCISES: dict[str, Exercise] = {exercise.key: exercise for lesson in LESSONS.values() for exercise in lesson}
