@@ -5,12 +5,13 @@ from collections import Counter
 
 import pytest
 import torch
+from torch import nn
 
 from attention_lab.grading import properties
 from attention_lab.grading.closeness import same
 from attention_lab.grading.exercise import Failure, Misconception
 from attention_lab.grading.matching import AT_ONCE, Way
-from attention_lab.grading.observe import Observation, Problem, Question, Slope
+from attention_lab.grading.observe import Observation, Problem, Question, Slope, observe
 from attention_lab.grading.properties import (
     AXIS_LOST,
     BORROWED,
@@ -37,6 +38,7 @@ from attention_lab.grading.properties import (
     renewed,
     repeatable,
     shape,
+    starts_as,
     starts_as_identity,
     sums_to_one,
     together,
@@ -372,3 +374,53 @@ def test_of_a_model_that_comes_back_the_first_wrong_number_is_told_by_its_name()
 
 def test_the_catalogue_has_every_mistake_that_a_property_shows():
     assert {mistake for mistake in vars(properties).values() if isinstance(mistake, Misconception)} == {*GENERAL}
+
+
+def test_one_of_several_results_of_a_method_is_recorded_by_its_place():
+    class Two(nn.Module):
+        def weights(self, x):
+            return x + 1, x + 2
+
+        def forward(self, x):
+            return x
+
+    question = Question("q", (), (torch.ones(2, 3),), 0, of_class=True)
+    seen = observe(Two, question, ("weights[1]", "weights[2]", "output"))
+    assert seen.values["weights[1]"].eq(3).all()
+    assert "must return several tensors" in seen.problems["weights[2]"].message
+
+
+def test_the_largest_tensor_on_the_way_is_known_a_view_is_none():
+    question = Question("q", (), (torch.ones(5, 2), torch.ones(7, 2)), 0, batch=False)
+    assert observe(lambda a, b: (a @ b.mT).sum(1), question, ("output",)).largest == 35
+    assert observe(lambda a, b: a.expand(100, 5, 2)[0].sum(1) + 0, question, ("output",)).largest == 10
+
+
+@pytest.mark.parametrize(("start", "holds"), [(0.0, True), (1.0, False)])
+def test_how_a_fresh_module_starts_is_compared_with_the_right_one(start, holds):
+    class Door(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gamma = nn.Parameter(torch.full((1,), start))
+
+        def forward(self, x):
+            return x + self.gamma
+
+    class Closed(Door):
+        def __init__(self):
+            super().__init__()
+            nn.init.zeros_(self.gamma)
+
+    question = Question("q", (), (torch.ones(2, 3),), 0, of_class=True)
+    got, expected = (observe(kind, question, ("output",)) for kind in (Door, Closed))
+    failure = starts_as("x", lambda fresh, question: UNUSED).failure(got, expected, question)
+    assert (failure is None) is holds
+    assert holds or failure.meaning is UNUSED
+
+
+def test_a_boolean_result_is_told_in_true_and_false():
+    question = Question("q", (), (4,), 0)
+    got = observe(lambda n: torch.arange(n) > 1, question, ("output",))
+    expected = observe(lambda n: torch.arange(n) > 2, question, ("output",))
+    failure = values().failure(got, expected, question)
+    assert (failure.got.split(" for")[0], failure.expected) == ("output[2] = True", "False")
