@@ -55,18 +55,19 @@ def learners_folder() -> Path:
 
 
 def learners_notebook(asked: str) -> Path:
-    """The notebook of a lesson, by name or number, that a learner in the working directory works in."""
+    """The notebook of a lesson that a learner in the working directory works in; by default the one whose folder it is."""
     notebooks = learners_folder()
+    from .course.places import instead
     from .grading.exercises import LESSONS
 
-    lesson = one_of(list(LESSONS), asked)
+    here = Path.cwd()
+    inside = here.relative_to(notebooks).parts if here.is_relative_to(notebooks) else ()
+    if not asked and not (inside and inside[0] in LESSONS):
+        raise CourseError("which lesson? Give its name or number, or go into its folder.")
+    lesson = one_of(list(LESSONS), asked) if asked else inside[0]
     notebook = notebooks / lesson / f"{lesson[3:]}.ipynb"
     if not notebook.is_file():
-        there = ", ".join(sorted(file.name for file in notebook.parent.glob("*.ipynb")))
-        instead = (
-            f"there is {there}: rename the one that is yours" if there else "it has not been handed out to you yet"
-        )
-        raise CourseError(f"there is no {notebook}; {instead}.")
+        raise CourseError(f"there is no {notebook}; {instead(notebook)}.")
     return notebook
 
 
@@ -88,7 +89,9 @@ def one_of(known: list[str], asked: str) -> str:
     """The one lesson with this name or number."""
     from .course.places import meant
 
-    if len(found := meant(known, asked)) != 1:
+    if len(found := meant(known, asked)) > 1:
+        raise CourseError(f"{asked} may be {' or '.join(found)}.")
+    if not found:
         raise CourseError(f"there is no lesson {asked}; the lessons are {', '.join(known)}.")
     return found[0]
 
@@ -205,19 +208,40 @@ def validate(notebooks: tuple[Path, ...]) -> None:
     """Run notebooks from the top, as Validate in JupyterLab does.
 
     `nbgrader validate` with the settings of the course, in any folder.
+
+    Exit status: 0 if every test passes; 1 if not.
     """
     from nbgrader.apps import ValidateApp
+    from nbgrader.validator import Validator
+
+    failed = []
+
+    class Remembering(Validator):
+        def validate(self, filename: str) -> dict[str, Any]:
+            failed.append(results := super().validate(filename))
+            return results
 
     prepend("JUPYTER_CONFIG_PATH", PROFILE / "everyone")
-    ValidateApp.launch_instance([str(notebook) for notebook in notebooks])
+    app = ValidateApp.instance()
+    app.initialize([])
+    for notebook in notebooks:
+        try:
+            Remembering(parent=app).validate_and_print(str(notebook))
+        except Exception as error:
+            raise CourseError(f"{notebook} cannot be validated: {error}.") from error
+    sys.exit(any(failed))
+
+
+PUT_RIGHT = "What grading will put right, at no cost, and tell so:"
 
 
 @main.command()
-@click.argument("lesson")
+@click.argument("lesson", default="")
 def check(lesson: str) -> None:
     """Say what your notebook of a lesson still lacks, before you hand it in. Nothing is run or changed.
 
-    LESSON is a name or number, such as 2. `attention-lab validate NOTEBOOK` runs it too.
+    LESSON is a name or number, such as 2; by default the lesson whose folder you are in. `attention-lab validate NOTEBOOK`
+    runs it too.
 
     Exit status: 0 if every exercise has an answer that can run; 1 if not.
     """
@@ -229,7 +253,7 @@ def check(lesson: str) -> None:
     for title, lines in (
         ("Yet to do:", found.to_do),
         ("Does not run; the rest is graded all the same:", found.remarks),
-        ("What grading will put right, at no cost, and tell so:", found.put_right),
+        (PUT_RIGHT, found.put_right),
     ):
         if lines:
             click.echo("\n".join([title, *(f"- {line}" for line in lines), ""]))
@@ -241,32 +265,36 @@ def check(lesson: str) -> None:
 
 
 @main.command()
-@click.argument("lesson")
+@click.argument("lesson", default="")
 @click.option("--name", help="Your name or number, as your instructor knows you; asked for if it is not given.")
 def submit(lesson: str, name: str | None) -> None:
     """Write the file to hand in of a lesson: your notebook, with your name on it.
 
-    LESSON is a name or number, such as 2. The file lies in the folder `hand-in` beside the lessons. What the notebook
-    still lacks is told, and handed in all the same.
+    LESSON is a name or number, such as 2; by default the lesson whose folder you are in. The file lies in the folder
+    `hand-in` beside the lessons; another one that was there is kept in `earlier`. What the notebook still lacks is told, and
+    handed in all the same.
     """
     notebook = learners_notebook(lesson)
     from .course import places
     from .course.check import preflight
     from .course.submit import submit
 
-    to_do = preflight(notebook.parent.name, read(notebook)).to_do
+    found = preflight(notebook.parent.name, read(notebook))
     if name is None:
         try:
             name = click.prompt("Your name, or your student number")
         except click.Abort:
             raise CourseError("whose is it? Call this again with --name and your name.") from None
     try:
-        file = submit(notebook, name)
+        file, kept = submit(notebook, name)
     except ValueError as error:
         raise CourseError(f"{error}.") from error
-    if to_do:
-        click.echo("\n".join(["Yet to do, if you have time:", *(f"- {line}" for line in to_do)]))
+    for title, lines in ("Yet to do, if you have time:", found.to_do), (PUT_RIGHT, found.put_right):
+        if lines:
+            click.echo("\n".join([title, *(f"- {line}" for line in lines)]))
     click.echo(f"Hand in this file: {file}")
+    if kept:
+        click.echo(f"The one of before, which was another, is kept: {kept}")
     if places.course_of(Path.cwd()) is None:
         click.echo(f"By nbgrader's exchange instead: nbgrader submit {notebook.parent.name}, in {notebook.parents[1]}")
 
@@ -447,8 +475,8 @@ def collect(download: Path, lesson: str, students: Path | None, no_times: bool) 
     DOWNLOAD is a zip or folder from Moodle, Canvas or a mailbox. A zip is never trusted. The newer submission counts, an
     earlier one is kept in the folder `earlier`. What has been put nowhere is told with the reason.
 
-    Exit status: 0 if every student's notebook is in its place; 1 if there was none, or something could not be placed; 2
-    if the download cannot be read.
+    Exit status: 0 if every student's notebook is in its place; 1 if there was none, or something could not be placed or
+    read; 2 if the download cannot be read.
     """
     root = course_root()
     lesson = one_lesson(root, lesson)
@@ -488,19 +516,23 @@ def collect(download: Path, lesson: str, students: Path | None, no_times: bool) 
 def feedback(lesson: str, student: str, workers: int, force: bool) -> None:
     """Make the feedback pages of a lesson, as `nbgrader generate_feedback` does, with several workers.
 
-    LESSON is a name such as 02-squeeze-excitation, or its number. Exit status: 1 if a page could not be made.
+    LESSON is a name such as 02-squeeze-excitation, or its number. A page is left alone if nothing was graded, and no points
+    or comments were given in Formgrader, since it was made. Exit status: 1 if a page could not be made.
     """
     root = course_root()
     lesson = one_lesson(root, lesson)
-    from .feedback.pages import pages
+    from .feedback.pages import pages, up_to_date
 
     graded = sorted(folder.parent.name for folder in root.glob(f"autograded/*/{lesson}"))
     if not (students := [name for name in graded if fnmatchcase(name, student)]):
         raise CourseError(f"nothing of {lesson} is graded for {student}: attention-lab grade {lesson}")
+    old = [name for name in students if force or not up_to_date(root, lesson, name)]
     os.chdir(root)
-    with click.progressbar(pages(lesson, students, workers, force), len(students), f"feedback on {lesson}") as done:
+    with click.progressbar(pages(lesson, old, workers), len(old), f"feedback on {lesson}") as done:
         failed = sorted(name for name, worked in done if not worked)
-    click.echo(f"{len(students) - len(failed)} students' pages are in {root / 'feedback'}")
+    count = len(students) - len(failed)
+    whose = "1 student's pages are" if count == 1 else f"{count} students' pages are"
+    click.echo(f"{whose} in {root / 'feedback'}: {len(old) - len(failed)} made, {len(students) - len(old)} unchanged")
     if failed:
         click.echo(f"no page for {', '.join(failed)}: see the errors above.", err=True)
         sys.exit(1)
@@ -563,10 +595,12 @@ def grade(
     settings = ["--NbGrader.log_level=ERROR", *(["--Judged.no_sandbox=True"] if no_sandbox else [])]
     with shown_progress(f"grading {lesson}") as tell:
         ahead = grading.grade(lesson, student, executor, grading.AHEAD * workers, force, settings, tell)
+    ahead.close()
     if ahead.interrupted:
         click.echo(f"interrupted; {ahead.done} of {ahead.all} graded; run the same command to go on", err=True)
         sys.exit(130)
-    click.echo(f"{ahead.done} notebooks graded in {time.monotonic() - start:.0f} s, {ahead.unchanged} unchanged.")
+    notebooks_graded = "1 notebook" if ahead.done == 1 else f"{ahead.done} notebooks"
+    click.echo(f"{notebooks_graded} graded in {time.monotonic() - start:.0f} s, {ahead.unchanged} unchanged.")
     those = [learner for learner in standing(root, lesson) if fnmatchcase(learner.name, student)]
     click.echo("\n".join(summary(those)))
     left_out = any(learner.name in handed_in and not learner.is_graded for learner in those)

@@ -1,12 +1,10 @@
 """A course of one tiny lesson, for tests of what happens around the lessons."""
 
 import json
-import os
 import shutil
-import subprocess
-import sysconfig
 from pathlib import Path
 
+import called
 import jaxtyping
 import pytest
 from xdist.scheduler import LoadFileScheduling
@@ -102,13 +100,10 @@ def course(released_once: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def nbgrader(course: Path):
-    """Run a real nbgrader command in the course, for example ``nbgrader("autograde", "01-doubling")``."""
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
+    """Run a command of nbgrader in the course, for example ``nbgrader("autograde", "01-doubling")``."""
 
     def run(*arguments: str) -> None:
-        done = subprocess.run(
-            ["nbgrader", *arguments], cwd=course, env=os.environ | {"PATH": path}, capture_output=True, text=True
-        )
+        done = called.nbgrader(*arguments, cwd=course)
         assert done.returncode == 0, done.stderr
 
     return run

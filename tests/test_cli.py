@@ -150,7 +150,9 @@ def test_lab_opens_a_lesson_from_its_folder_and_validates_it_there(course, tmp_p
 def test_validate_is_a_command_too_which_finds_the_settings_in_any_folder(course, tmp_path):
     handout = course / "notebooks" / "01-doubling" / "doubling.ipynb"
     spoilt_by_its_demonstration(handout)
-    told = run("validate", str(handout), cwd=tmp_path).stdout
+    done = run("validate", str(handout), cwd=tmp_path)
+    told = done.stdout
+    assert done.returncode == 1 and "VALIDATION FAILED" in told
     assert "YOUR ANSWER HERE" in told and "TypeError" not in told and "failed" in told
     missing = run("validate", "nothing.ipynb", cwd=tmp_path)
     assert missing.returncode == 2 and "'nothing.ipynb' does not exist" in missing.stderr

@@ -19,7 +19,7 @@ MISCONCEPTIONS = "test_cli.py::test_misconceptions_of_a_lesson_as_a_table_and_as
 TESTS = {
     "attention-lab bench": "test_bench.py::test_the_command_prints_each_line_as_it_comes",
     "attention-lab check": "course/test_check.py::test_the_command_takes_a_number_says_all_and_fails_if_something_is_to_do",
-    "attention-lab collect": "classroom/test_collect.py::test_every_site_is_understood",
+    "attention-lab collect": "classroom/test_uploads.py::test_every_site_is_understood",
     "attention-lab demo": "course/test_demo.py::test_every_student_gets_the_score_deserved_also_beside_broken_submissions",
     "attention-lab doctor": "test_cli.py::test_doctor_says_whether_submissions_can_be_confined",
     "attention-lab experiments --seeds": "course/test_experiments.py::test_the_command_tells_what_it_kept_and_how_it_was_called",
@@ -60,7 +60,6 @@ TESTS = {
     "nbgrader fetch_feedback --course": EXCHANGE,
     "nbgrader generate_assignment --force": EXCHANGE,
     "nbgrader generate_feedback": EXCHANGE,
-    "nbgrader generate_feedback --force": "feedback/test_exporter.py::test_a_persons_points_comment_and_a_late_penalty",
     "nbgrader release_assignment": EXCHANGE,
     "nbgrader release_feedback": EXCHANGE,
     "nbgrader submit --course": EXCHANGE,

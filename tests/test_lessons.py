@@ -144,7 +144,8 @@ def test_the_instructors_guide_and_the_readme_say_which_lessons_need_a_reader():
         for cell in cells
     ]
     assert re.findall(r"^\| \d\d-[a-z-]+ \| `.*$", guide, re.MULTILINE) == facts
-    numbers = " and ".join(lesson[:2] for lesson, cells in read_by_a_person().items() if cells)
+    *first, last = (lesson[:2] for lesson, cells in read_by_a_person().items() if cells)
+    numbers = f"{', '.join(first)} and {last}"
     assert f"Lessons {numbers} need a reader" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 

@@ -17,13 +17,13 @@ from .roster import Roster, existing, identified
 from .standing import ASIDE
 from .uploads import Person, of_a_system, owner, unpack, unwrapped
 
-LEFT, NOT_PLACED = "left", "not placed"
+LEFT, NOT_PLACED, NOT_READABLE = "left", "not placed", "not readable"
 
 
 class Row(NamedTuple):
     """What became of something.
 
-    told: placed; newer, placed; unchanged; kept aside; left; not placed.
+    told: placed; newer, placed; unchanged; kept aside; left; not placed; not readable, which lies in its place all the same.
     """
 
     student: str
@@ -81,8 +81,8 @@ def never() -> bytes:
 
 
 def failed(rows: list[Row]) -> bool:
-    """Whether nothing was handed in, or something is where nobody will grade it."""
-    return not rows or any(row.told == NOT_PLACED for row in rows)
+    """Whether nothing was handed in, or something cannot be graded."""
+    return not rows or any(row.told in (NOT_PLACED, NOT_READABLE) for row in rows)
 
 
 def hand_in(person: Person, student: str, root: Path, lesson: str, lessons: Lessons) -> list[Row]:
@@ -120,6 +120,8 @@ def hand_in(person: Person, student: str, root: Path, lesson: str, lessons: Less
             rows.append(Row(student, each.file.name, KEPT_ASIDE, each.file.time, remark))
     time = max((each.file.time for each in chosen.values() if each.file.time), default=None)
     told, remark = place(root, student, lesson, new, time)
+    if told != KEPT_ASIDE and not all(each.readable for each in chosen.values()):
+        told = NOT_READABLE
     remarks = [remark, *(each.remark for each in chosen.values()), *dict.fromkeys(person.remarks)]
     rows.append(Row(student, ", ".join(sorted(new)), told, time, "; ".join(filter(None, remarks))))
     return rows + refused

@@ -53,6 +53,7 @@ class Ahead:
 
     def __init__(self, executor: Callable[[], Executor], most: int, force: bool, tell: Callable[[int, int], None]):
         self.executor, self.most, self.force, self.tell = executor, most, force, tell
+        self.workers: Executor | None = None
         self.begun: deque[tuple[dict[str, str], Job, Future]] = deque()
         self.ready: dict[tuple[str, str], Ready] = {}
         self.unchanged = self.done = self.all = 0
@@ -103,8 +104,15 @@ class Ahead:
             self.workers = self.executor()
             return self.workers.submit(done, job)
 
+    def close(self) -> None:
+        """Let the workers end; none was needed where nothing has changed."""
+        if self.workers:
+            self.workers.shutdown()
+
     def stop(self) -> None:
         """End the workers, whatever they are doing."""
+        if not self.workers:
+            return
         processes = list((getattr(self.workers, "_processes", None) or {}).values())
         self.workers.shutdown(wait=False, cancel_futures=True)
         for process in processes:

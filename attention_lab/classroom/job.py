@@ -3,7 +3,7 @@
 import functools
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nbformat import NotebookNode, from_dict
@@ -18,7 +18,7 @@ from .outputs import Output
 from .process import observer
 
 POINTS = re.compile(r"""points\(["']([\w-]+)["']\)\s*""")
-FOLLOWS = "Right for your own earlier answer as it is: the points are given.\n"
+FOLLOWS = "its points are given (follow-through)"
 BESIDE_ITS_CODE = "Checked in the kernel, beside the code that it checks.\n"
 
 
@@ -99,9 +99,12 @@ def outcome(inspection: Inspection, asked: Asked, follow_through: bool) -> tuple
         return [error_output("NameError", str(error))], 0
     except NoVerdict as error:
         return [error_output("CheckFailed", f"{asked.id}: {error}")], 0
+    if given := follow_through and report.follows_through:
+        told = report.misconception
+        report = replace(report, misconception=replace(told, name=f"{told.name}: {FOLLOWS}"))
     shown = [] if report.stub else [displayed(formats(report), {DATA: data(report)})]
-    if follow_through and report.follows_through:
-        return [*shown, stream(FOLLOWS)], report.points
+    if given:
+        return shown, report.points
     if error := failure(report):
         shown.append(error_output(type(error).__name__, str(error)))
     return shown, report.points if report.passed else 0

@@ -21,12 +21,14 @@ class Notebook(NamedTuple):
 
     name: without `.ipynb`.
     exact: whether it was handed in under that name.
+    readable: whether its cells can be read.
     """
 
     name: str
     file: File
     content: bytes
     exact: bool
+    readable: bool
     remark: str
 
 
@@ -81,10 +83,11 @@ def recognised(file: File, lesson: str, lessons: Lessons) -> Notebook:
     Raises: Refused for any other.
     """
     content, named, remark = file.read(), lessons.named(file.name), ""
+    readable = True
     try:
         of = lessons.by_cells(content)
     except Unreadable as error:
-        of, remark = None, f"not readable: {error}"
+        of, readable, remark = None, False, str(error)
     if of and of[0] != lesson:
         raise Refused(f"by its cells it is of {of[0]}")
     if not of and (not named or named[0] != lesson):
@@ -93,4 +96,5 @@ def recognised(file: File, lesson: str, lessons: Lessons) -> Notebook:
     if not of:
         of, remark = named, remark or "none of its cells is the lesson's"
     exact = file.name == f"{of[1]}.ipynb"
-    return Notebook(of[1], file, content, exact, "; ".join(filter(None, ("" if exact else f"was {file.name}", remark))))
+    remarks = filter(None, ("" if exact else f"was {file.name}", remark))
+    return Notebook(of[1], file, content, exact, readable, "; ".join(remarks))

@@ -54,10 +54,16 @@ def preflight(lesson: str, file: bytes) -> Preflight:
         mine = [item for item in items if item.exercise == id]
         if not mine and id not in places:
             rows.append([id, "not in this notebook", "", ""])
+            for part in parts:
+                for name in (id, *(f"{part.key}-{check}" for check in part.checks)):
+                    release.cells.pop(name, None)
             continue
+        most = sum(item.points for item in mine)
+        if mine and not most:
+            state, what_to_do = "does not count", []
         to_do += what_to_do
         earned = sum(item.points for item in mine if is_passed(item, passed))
-        rows.append([id, state, f"{earned:g}", f"{sum(item.points for item in mine):g}"])
+        rows.append([id, state, f"{earned:g}", f"{most:g}"])
     if lesson in TEXTS:
         id, most = TEXTS[lesson]
         state, what_to_do = of_text(id, cells[places[id]] if id in places else None)

@@ -10,9 +10,14 @@ CONFIG = "nbgrader_config.py"
 
 
 def meant(known: list[str], asked: str) -> list[str]:
-    """The lessons that a name, the beginning of one or a number means: "02-squeeze-excitation", "02" or "2"."""
+    """The lessons that a name, the beginning of one, with its number or without, or a number means: "02-squ", "squ" or "2"."""
     begins = asked.zfill(2) if asked.isdecimal() else asked
-    return [name for name in known if name == asked] or [name for name in known if name.startswith(begins)]
+    numbered = {name: name[3:] for name in known if name[:2].isdecimal()}
+    return (
+        [name for name in known if asked in (name, numbered.get(name))]
+        or [name for name in known if name.startswith(begins)]
+        or [name for name, rest in numbered.items() if rest.startswith(asked)]
+    )
 
 
 def lesson_folders(folder: Path) -> list[Path]:
@@ -46,3 +51,9 @@ def first_page(lessons: Path, lesson: str, here: Path) -> Path | None:
     inside = [file for file in notebooks if here.is_relative_to(file.parent)]
     start = lessons / "index.ipynb"
     return next(iter(inside or ([start] if start.exists() else notebooks)), None)
+
+
+def instead(notebook: Path) -> str:
+    """What there is where a lesson's notebook is not."""
+    there = ", ".join(sorted(file.name for file in notebook.parent.glob("*.ipynb")))
+    return f"there is {there}: rename the one that is yours" if there else "it has not been handed out to you yet"

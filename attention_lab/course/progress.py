@@ -7,6 +7,7 @@ from ..grading.exercises import LESSONS
 from ..grading.items import CHECK, Item, items_in
 from ..grading.reading import Unreadable, cells_of, source_of
 from ..table import Table
+from .places import instead
 
 
 def progress(notebooks: Path) -> Table:
@@ -22,12 +23,15 @@ def progress(notebooks: Path) -> Table:
         notebook = notebooks / lesson / f"{lesson[3:]}.ipynb"
         try:
             cells = cells_of(notebook.read_bytes())
+        except FileNotFoundError:
+            cells = []
+            caption.append(f"Left out: there is no {notebook.relative_to(notebooks)}; {instead(notebook)}.")
         except (OSError, Unreadable) as error:
             cells = []
             caption.append(f"Left out: {notebook.relative_to(notebooks)}: {getattr(error, 'strerror', None) or error}.")
         items = items_in(lesson, cells)
         passed = passed_tests(cells)
-        tests = [item for item in items if not item.read]
+        tests = [item for item in items if item.points and not item.read]
         open_ids = dict.fromkeys(item.exercise for item in tests if not is_passed(item, passed))
         if open_ids and not next_one:
             next_one = f"{next(iter(open_ids))}, in {lesson}"

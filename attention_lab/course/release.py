@@ -24,6 +24,7 @@ from traitlets.config import PyFileConfigLoader
 
 from .execute import content, execute, outputs_hold, ran_the_code_of, up_to_date, with_outputs_of
 from .source import ReleaseError, not_asked, read_lesson, read_start_page
+from .untouched import mark
 
 
 @contextmanager
@@ -51,7 +52,10 @@ def learner_files(root: Path, lesson: str, notebooks: dict[Path, NotebookNode]) 
 
 def start_page(root: Path) -> tuple[Path, str]:
     """The page that learners open first, and the text it should have: ``solutions/index.py`` as a notebook, not run."""
-    return root / "notebooks" / "index.ipynb", nbformat.writes(read_start_page(root)) + "\n"
+    notebook = read_start_page(root)
+    for cell in notebook.cells:
+        mark(cell)
+    return root / "notebooks" / "index.ipynb", nbformat.writes(notebook) + "\n"
 
 
 def release_start_page(root: Path) -> None:

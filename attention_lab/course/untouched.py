@@ -6,10 +6,11 @@ nbgrader does the same, as `checksum`, for the cells that it knows.
 from hashlib import sha256
 from typing import Any
 
-from nbformat import NotebookNode
+from nbformat import NotebookNode, from_dict
 from nbgrader.preprocessors import NbGraderPreprocessor
+from nbgrader.utils import compute_checksum
 
-from ..grading.reading import metadata_of
+from ..grading.reading import metadata_of, source_of
 
 KEY = "attention_lab"
 
@@ -19,8 +20,12 @@ class Digests(NbGraderPreprocessor):
 
     def preprocess_cell(self, cell: NotebookNode, resources: Any, index: int) -> tuple[NotebookNode, Any]:
         if "nbgrader" not in cell.metadata:
-            cell.metadata[KEY] = {"released": digest(cell.source)}
+            mark(cell)
         return cell, resources
+
+
+def mark(cell: NotebookNode) -> None:
+    cell.metadata[KEY] = {"released": digest(cell.source)}
 
 
 def digest(source: str) -> str:
@@ -36,3 +41,11 @@ def released_as(cell: dict[str, Any]) -> str:
         if isinstance(known, str):
             return known
     return ""
+
+
+def is_as_released(cell: dict[str, Any]) -> bool:
+    """Whether a cell that nbgrader knows is as it was released, by the cell itself."""
+    try:
+        return compute_checksum(from_dict(cell | {"source": source_of(cell)})) == released_as(cell)
+    except (AttributeError, KeyError, TypeError):  # metadata that are not nbgrader's
+        return False

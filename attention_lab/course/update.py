@@ -2,6 +2,7 @@
 
     answers                             stay
     cells that the learner has added    stay, below the lesson's cell that they followed
+    what is no longer asked             goes; an answer that was written stays, with a line above that says so
     the lesson's cells, changed here    stay as they are; below the new one, if the release has changed them too
     everything else                     is the release's
 
@@ -9,6 +10,7 @@ The file of before is kept: notebooks/earlier/NN-name/name-1.ipynb.
 """
 
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,17 +20,18 @@ from nbformat import NotebookNode
 from nbgrader.utils import compute_checksum, is_solution
 
 from ..classroom.archive import opened
+from ..grading.items import CHECK, grading_of
 from ..grading.reading import Unreadable, cells_of, source_of
 from ..grading.repair import Release, restore
 from .check import defined
 from .release import learner_files, worked_in
 from .source import ReleaseError, grade_id, read_lesson
-from .submit import write
-from .untouched import digest, released_as
+from .submit import EARLIER, keep, write
+from .untouched import digest, is_as_released, released_as
 
-FOLDER = "earlier"
-NOT_RELEASED = {FOLDER, "hand-in", "mine", "solutions", "submitted", "autograded", "feedback"}
+NOT_RELEASED = {EARLIER, "hand-in", "mine", "solutions", "submitted", "autograded", "feedback"}
 START_PAGE = "index.ipynb"
+NO_LONGER_ASKED = "*No longer asked: `{}`. What you wrote is below; it gives no points.*"
 
 
 def of_course(root: Path, lesson: str) -> dict[str, bytes]:
@@ -79,12 +82,18 @@ def update(notebooks: Path, files: dict[str, bytes]) -> Iterator[str]:
     for name, content in files.items():
         file = notebooks / name
         if not file.exists():
+            if others := other_notebooks(file, {Path(name).name for name in files}):
+                yield (
+                    f"{name}: left out, since there is {', '.join(others)}: rename the one that is yours to {file.name}, "
+                    "or move it to another folder, and call this again"
+                )
+                continue
             file.parent.mkdir(parents=True, exist_ok=True)
             write(file, content)
             yield f"{name}: new"
             continue
         before, notes = file.read_bytes(), []
-        if is_notebook(name):
+        if is_notebook(name) and not (name == START_PAGE and has_no_digests(before)):
             try:
                 notebook, notes = updated(nbformat.reads(content, as_version=4), before)
                 content = before if same(before, notebook) else (nbformat.writes(notebook) + "\n").encode()
@@ -98,12 +107,30 @@ def update(notebooks: Path, files: dict[str, bytes]) -> Iterator[str]:
         yield "\n".join([f"{name}: updated; as it was: {kept}", *(f"- {note}" for note in notes)])
 
 
+def other_notebooks(file: Path, released: set[str]) -> list[str]:
+    """The notebooks in a lesson's folder that the release does not have: one may be the lesson's, under another name."""
+    if not is_lesson(file.parts):
+        return []
+    return sorted(other.name for other in file.parent.glob("*.ipynb") if other.name not in released)
+
+
+def has_no_digests(notebook: bytes) -> bool:
+    """Whether a notebook was released before ordinary cells had digests: what was written there cannot be told apart."""
+    try:
+        return not any(map(released_as, cells_of(notebook)))
+    except Unreadable:
+        return False
+
+
 def updated(released: NotebookNode, before: bytes) -> tuple[NotebookNode, list[str]]:
     """A release with what a learner wrote in an earlier one, and what there is to say of it.
 
     Raises: Unreadable.
     """
-    mended, notes = restore(Release.of_notebook(released), before, outputs=True)
+    release = Release.of_notebook(released)
+    before, no_longer_asked = without_dropped(release, before)
+    mended, notes = restore(release, before, outputs=True)
+    notes += no_longer_asked
     marks = {source_of(cell): released_as(cell) for cell in cells_of(before)}
     was = [marks.get(cell.source, "") for cell in mended.cells]
     texts = {cell.source for cell in released.cells}
@@ -143,6 +170,31 @@ def updated(released: NotebookNode, before: bytes) -> tuple[NotebookNode, list[s
     with_ids_of_their_own(own, {cell.id for cell in released.cells})
     released.cells = cells
     return released, notes
+
+
+def without_dropped(release: Release, before: bytes) -> tuple[bytes, list[str]]:
+    """A notebook without the graded cells that a release no longer has, and what of them stays, in a line each.
+
+    An answer that was written stays, below a line of text, and so does what was added to a check. Both are ordinary cells.
+
+    Raises: Unreadable.
+    """
+    cells, notes = [], []
+    for cell in cells_of(before):
+        name, source = grading_of(cell).get("grade_id"), source_of(cell)
+        if not isinstance(name, str) or name in release.cells:
+            cells.append(cell)
+            continue
+        if is_as_released(cell):
+            continue
+        if grading_of(cell).get("solution") is True:
+            cells.append({"cell_type": "markdown", "source": NO_LONGER_ASKED.format(name)})
+            notes.append(f"`{name}` is no longer asked: your answer stays, and gives no points.")
+        else:
+            source = "\n".join(line for line in source.split("\n") if not CHECK.match(line)).strip("\n")
+        if source.strip():
+            cells.append(cell | {"id": None, "metadata": {}, "source": source})
+    return json.dumps({"cells": cells, "nbformat": 4, "nbformat_minor": 5}).encode(), notes
 
 
 def as_released(cell: NotebookNode) -> str:
@@ -191,14 +243,3 @@ def same(before: bytes, notebook: NotebookNode) -> bool:
         return [(cell.id, cell.cell_type, cell.source, released_as(cell), grade_id(cell)) for cell in cells]
 
     return told(there.cells) == told(notebook.cells)
-
-
-def keep(notebooks: Path, file: Path, content: bytes) -> Path:
-    """Write what a file was to a place of its own, and tell where."""
-    folder = notebooks / FOLDER / file.parent.relative_to(notebooks)
-    folder.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while (kept := folder / f"{file.stem}-{number}{file.suffix}").exists():
-        number += 1
-    write(kept, content)
-    return kept

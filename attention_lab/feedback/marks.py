@@ -7,9 +7,13 @@ from textwrap import shorten
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution, is_task
 
+from ..grading.judge import FOLLOW_THROUGH
 from ..grading.report import DATA
 
 HEADING = re.compile(r"^#{1,6}\s+(.+)$", re.MULTILINE)
+
+UNREAD = re.compile(r"\((?:<[^>]*>|[\w.-]+\.py), (line \d+)\)$")
+"""How Python says where it could not read a cell: the file's name is one that IPython has made up."""
 
 SAYS_ALL = ("CheckFailed", "NotImplementedError")
 """Errors of the course's checks, whose message needs no name before it."""
@@ -25,6 +29,8 @@ class Mark:
 
     @property
     def state(self) -> str:
+        if not (self.of or self.points):
+            return "uncounted"
         return "waiting" if self.waiting else "passed" if self.points >= self.of else "failed"
 
 
@@ -68,12 +74,18 @@ class Part:
         return self.mark is not None and self.mark.state == "failed"
 
     @property
+    def followed(self) -> bool:
+        """Whether it is right for a wrong earlier answer; then its points may be given."""
+        return self.told is not None and self.told.id == FOLLOW_THROUGH
+
+    @property
     def error(self) -> Told:
         """What the cell ended with, in one line; without a name where it ended well."""
         errors = (output for output in self.cell.get("outputs", []) if output.output_type == "error")
         for error in errors:
             name = "" if error.evalue and error.ename in SAYS_ALL else error.ename
-            return Told(shorten(": ".join(filter(None, (name, error.evalue))), 240), error=error.ename)
+            said = UNREAD.sub(r"(\1)", error.evalue)
+            return Told(shorten(": ".join(filter(None, (name, said))), 240), error=error.ename)
         return Told()
 
 
@@ -164,7 +176,7 @@ def mistakes(exercises: list[Exercise]) -> list[Mistake]:
     found: dict[tuple[str, str], Mistake] = {}
     for exercise in exercises:
         answer, *tests = [part for part in exercise.parts if isinstance(part, Part)]
-        for test in (part for part in (answer, *tests) if part.role == "test" and part.failed):
+        for test in (part for part in (answer, *tests) if part.role == "test" and (part.failed or part.followed)):
             if test.told and test.told.name:
                 mistake = Mistake(exercise.id, test.anchor, test.told)
             elif answer.error.name:

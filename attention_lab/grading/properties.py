@@ -1,5 +1,6 @@
 """The properties an answer can be checked for, each named in the learner's words."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -279,7 +280,8 @@ def wrong_slope(got: Observation, expected: Observation) -> Failure | None:
         true = (theirs.autograd or 0.0,) if right else mine.measured
         if not any(abs(slope - one) <= tolerance * max(1.0, abs(one)) for one in true):
             measured = f"{true[0]:.4g}" if true else "one that can be measured"
-            return Failure(f"a slope of {slope:.4g}", measured, DETACHED if right or not slope else None)
+            cut = right or (not slope and all(map(math.isfinite, true)))
+            return Failure(f"a slope of {slope:.4g}", measured, DETACHED if cut else None)
     return None
 
 

@@ -226,6 +226,10 @@ def sometimes(right: list[Pair], wrong: list[Pair]) -> Misconception | None:
         values = [{pair.sizes.get(name) for pair in pairs} for pairs in (right, wrong)]
         if not values[0] & values[1]:
             deciding.append((name, *(" or ".join(f"{v:g}" for v in sorted(filter(None, each))) for each in values)))
+    if "H" in right[0].sizes and all(pair.sizes["H"] == pair.sizes["W"] == 1 for pair in right):
+        return told(
+            "it is right for maps of one position only", "What do you make of the others when there are several?"
+        )
     squares = [{pair.sizes.get("H") == pair.sizes.get("W") for pair in pairs} for pairs in (right, wrong)]
     if squares == [{True}, {False}] and "H" in right[0].sizes:
         return told("it is right for square maps only", "Which line takes one side for the other?")

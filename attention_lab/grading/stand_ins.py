@@ -173,13 +173,16 @@ def loud(*layers: tuple) -> nn.Sequential:
 
 
 def trained(*layers: tuple) -> nn.Sequential:
-    """A stack none of whose numbers is as in a fresh one, those of normalisations and their statistics neither."""
+    """A stack none of whose numbers is as in a fresh one, those of normalisations and their statistics neither.
+
+    They are uniform: normal ones differ in the last bit between processors, and an observer's may count as another.
+    """
     made = stack(*layers)
     with torch.no_grad():
         for number in (n for n in made.state_dict().values() if n.is_floating_point()):
-            number.copy_(
-                (number + torch.randn(number.shape)).abs() + 0.1 if number.ndim < 2 else torch.randn(number.shape)
-            )
+            drawn = torch.rand(number.shape)
+            bound = 3 / max(1, number[0].numel()) ** 0.5
+            number.copy_((2 * drawn - 1) * bound if number.ndim > 1 else 1.5 * drawn + 0.25)
     return made
 
 

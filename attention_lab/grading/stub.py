@@ -1,9 +1,10 @@
-"""Errors of a notebook that are told in one line: a stub, which is not written yet, and a lesson of another version."""
+"""Errors of a notebook that are told in one line: a stub, a lesson of another version, a name whose cell could not be read."""
 
 import traceback
 from typing import Any
 
 from .. import __version__
+from .unread import MISSING, missing
 
 STUB = "{} is still a stub: write it in place of `raise NotImplementedError()`, then run this again."
 
@@ -25,10 +26,12 @@ def keep_short(shell: Any) -> None:
     def in_one_line(shell: Any, kind: type, error: BaseException, trace: Any, tb_offset: int | None = None) -> None:
         if isinstance(error, NotImplementedError):
             lines = [f"NotImplementedError: {error if str(error) else STUB.format(stub_name(error))}"]
-        elif (error.name or "").partition(".")[0] == "attention_lab":
+        elif isinstance(error, NameError) and error.name in missing and error.name not in shell.user_ns:
+            lines = [f"{kind.__name__}: {MISSING.format(name=error.name, error=missing[error.name])}"]
+        elif isinstance(error, ImportError) and (error.name or "").partition(".")[0] == "attention_lab":
             lines = [f"{kind.__name__}: {error}. If the lesson asks for it, {OTHER}"]
         else:
             lines = shell.InteractiveTB.structured_traceback(kind, error, trace, tb_offset=tb_offset)
         shell._showtraceback(kind, error, lines)
 
-    shell.set_custom_exc((NotImplementedError, ImportError), in_one_line)
+    shell.set_custom_exc((NotImplementedError, ImportError, NameError), in_one_line)

@@ -1,4 +1,4 @@
-"""A cell that Python could not read defines nothing: what it was to define is still what it was before."""
+"""A cell that Python could not read defines nothing: what it was to define is still what it was before, or is missing."""
 
 import re
 from typing import Any
@@ -8,6 +8,10 @@ NOTE = (
     "The cell of your {name} ended with {error}, so it defined nothing. This check judges the {name} of before: mend the "
     "cell and run it again."
 )
+MISSING = "name {name!r} is not defined: its cell ended with {error}. Mend that cell, run it, then run this again."
+
+missing: dict[str, str] = {}
+"""By name, the error of a cell that could not be read, where nothing of that name was there before."""
 
 of_before: dict[str, tuple[Any, str]] = {}
 """By name, what a cell that could not be read has left as it was, and its error."""
@@ -19,9 +23,14 @@ def watch(shell: Any) -> None:
     def remember(result: Any) -> None:
         if isinstance(result.error_before_exec, SyntaxError):
             for name in DEFINES.findall(result.info.raw_cell):
+                error = result.error_before_exec
+                told = (
+                    f"{'an' if type(error) is IndentationError else 'a'} {type(error).__name__} in line {error.lineno}"
+                )
                 if name in shell.user_ns:
-                    error = result.error_before_exec
-                    of_before[name] = shell.user_ns[name], f"a {type(error).__name__} in line {error.lineno}"
+                    of_before[name] = shell.user_ns[name], told
+                else:
+                    missing[name] = told
 
     shell.events.register("post_run_cell", remember)
 

@@ -34,7 +34,7 @@ class Witness:
 
     def measured(self, questions: list[Question]) -> list[Observation]:
         """The same for some of the questions with its slopes measured."""
-        return observe_all(self.answer, questions, self.records, Look.MEASURED)
+        return observe_all(self.answer, questions, self.records, Look.MEASURED, fillings=1)
 
     @cached_property
     def source(self) -> Source | None:

@@ -55,6 +55,8 @@ class Tally:
     @property
     def sentence(self) -> str:
         """Difficulty and discrimination in a teacher's words."""
+        if not self.of:
+            return "Does not count: it has 0 points."
         if not self.is_read:
             return "Nothing can be said before more of it is read."
         hard = "Easy" if self.share >= 0.85 else "Hard" if self.share < 0.5 else "Neither easy nor hard"

@@ -723,7 +723,7 @@ Table(
 # - **Randomisation**: no. There is no network here that could forget.
 # - **Deletion**: no, not of DINOv2. We have no logits.
 # - **Pointing game**: yes, if we say where the object is. For five photographs we drew a box by hand (the cat fills its
-#   photograph: no box would be missed).
+#   photograph: every map would hit it).
 
 # %% tags=["demo"]
 BOXES = {  # rows and columns of the 32 x 32 patches, from ... to
@@ -935,6 +935,13 @@ Table(
 # </details>
 
 # %% [markdown] exercise="which-map"
+# | points | for |
+# | --- | --- |
+# | 1 | **Answer:** names a map that is trusted, or none, and the ten seeds do not contradict it. Not enough: "it depends". |
+# | 1 | **Control:** one number at least that could have refuted it: blind blob, another image's map, or a network that has forgotten. Half a point without the number. |
+# | 1 | **Limits:** what the map cannot tell, one at least: the class, the layers above, used and not only attended to. |
+# | 1 | **Change of mind:** a measurement whose result could turn the answer round. Not enough: "more data". |
+#
 # I would not take a rollout for the reason of a diagnosis. In the ten seeds it beats the blind blob in both tests (deletion: 0.014 ±
 # 0.003 lower), and the rollout of another image by more (0.063 ± 0.004). So it shows something about *this* image that the network
 # needs. It also follows the blocks: when both have forgotten, the mean correlation with the map before is 0.07, and at the end it

@@ -8,6 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import nbformat
+from called import nbgrader
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
@@ -88,8 +89,12 @@ class Class:
         nbformat.write(notebook, folder / "checked.ipynb")
         return folder
 
+    def call(self, *command: str) -> str:
+        """What a command of nbgrader says, called in this process."""
+        return nbgrader(*command, cwd=self.root).stderr
+
     def run(self, *command: str, path: str = "") -> str:
-        """What a real nbgrader command says; path: where programs are looked for."""
+        """What it says as a process of its own; path: where programs are looked for."""
         path = path or os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
         done = subprocess.run(
             ["nbgrader", *command], cwd=self.root, env=os.environ | {"PATH": path}, capture_output=True, text=True
@@ -97,9 +102,9 @@ class Class:
         return done.stderr
 
     def grade(self) -> None:
-        self.run("generate_assignment", CHECKED, "--force")
+        self.call("generate_assignment", CHECKED, "--force")
         self.said = self.run("autograde", CHECKED, *unconfined())
-        self.run("generate_feedback", CHECKED)
+        self.call("generate_feedback", CHECKED)
 
     def scores(self) -> dict[str, float | None]:
         """Every student's score; None where there is no grade."""

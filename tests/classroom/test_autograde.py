@@ -99,7 +99,7 @@ def test_the_scores_of_a_notebook_are_committed_together(graded, monkeypatch):
 def test_where_submissions_cannot_be_confined_nothing_is_graded_until_it_is_allowed(tmp_path, monkeypatch):
     made = Class(tmp_path)
     made.hands_in("ada", [], RIGHT)
-    made.run("generate_assignment", "02-checked", "--force")
+    made.call("generate_assignment", "02-checked", "--force")
     commands = tmp_path / "commands"
     commands.mkdir()
     (commands / "nbgrader").symlink_to(f"{sysconfig.get_path('scripts')}/nbgrader")

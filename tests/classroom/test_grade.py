@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from called import called
 from classes import CHECKED, Class
 from nbgrader.api import Gradebook
 
@@ -33,7 +34,7 @@ def prepared(tmp_path_factory) -> Class:
     made = Class(tmp_path_factory.mktemp("prepared"))
     for name, (answer, _) in CLASS.items():
         made.hands_in(name, [], answer)
-    made.run("generate_assignment", CHECKED, "--force")
+    made.call("generate_assignment", CHECKED, "--force")
     return made
 
 
@@ -45,7 +46,7 @@ def made(prepared, tmp_path) -> Class:
 
 def grade(made: Class, *options: str) -> str:
     """What `attention-lab grade` says."""
-    done = subprocess.run([*COMMAND, *options], cwd=made.root, capture_output=True, text=True)
+    done = called("grade", CHECKED, *UNCONFINED, *options, cwd=made.root)
     return done.stdout + done.stderr
 
 
@@ -68,15 +69,15 @@ def test_what_has_not_changed_is_left_alone_and_what_has_is_graded_again(made):
     shutil.rmtree(made.root / "submitted" / "bob")
     made.hands_in("bob", [], RIGHT)
     said = grade(made)
-    assert "1 notebooks graded" in said and "4 unchanged" in said
+    assert "1 notebook graded" in said and "4 unchanged" in said
     assert made.scores() == DESERVED | {"bob": 3}
-    assert "1 notebooks graded" in grade(made, "--force", "--student", "ada")
+    assert "1 notebook graded" in grade(made, "--force", "--student", "ada")
 
 
 def test_what_has_not_changed_is_graded_again_by_force_and_unconfined_on_trust(graded, tmp_path):
     made = graded.copy(tmp_path)
     said = grade(made, "--student", "ada", "--force", "--no-sandbox")
-    assert "1 notebooks graded" in said and "0 unchanged" in said
+    assert "1 notebook graded" in said and "0 unchanged" in said
     assert made.scores() == DESERVED
 
 
@@ -113,7 +114,7 @@ def test_one_that_cannot_be_read_is_told_and_the_others_are_graded(made):
 def test_a_renamed_notebook_is_told_in_one_line_with_what_to_do(made):
     folder = made.hands_in("gus", [], RIGHT)
     (folder / "checked.ipynb").rename(folder / "checked (1) Gus.ipynb")
-    done = subprocess.run([*COMMAND, "--student", "gus"], cwd=made.root, capture_output=True, text=True)
+    done = called("grade", CHECKED, *UNCONFINED, "--student", "gus", cwd=made.root)
     said = done.stdout + done.stderr
     assert done.returncode == 1
     assert "gus: no checked.ipynb; there is: checked (1) Gus.ipynb (rename it, or let `attention-lab collect`" in said
@@ -125,8 +126,7 @@ def test_a_misspelt_lesson_and_an_unknown_student_are_told(made):
         (["02-chekced"], "there is no lesson 02-chekced; the lessons are 02-checked."),
         ([CHECKED, "--student", "eve"], f"there is no {CHECKED} of eve; there is that of ada, bob, cyd, dan, eva."),
     ):
-        command = [*COMMAND[: -1 - len(UNCONFINED)], *words, *UNCONFINED]
-        done = subprocess.run(command, cwd=made.root, capture_output=True, text=True)
+        done = called("grade", *words, *UNCONFINED, cwd=made.root)
         assert (done.returncode, done.stdout, done.stderr) == (2, "", f"Error: {told}\n")
 
 
@@ -223,7 +223,7 @@ def test_a_gradebook_in_postgresql(made):
     with postgres() as address:
         config = made.root / "nbgrader_config.py"
         config.write_text(f"{config.read_text()}\nc.CourseDirectory.db_url = {address!r}\n")
-        made.run("generate_assignment", CHECKED, "--force")
+        made.call("generate_assignment", CHECKED, "--force")
         assert "5 notebooks graded" in grade(made)
         with Gradebook(address) as gradebook:
             assert {name: gradebook.find_submission(CHECKED, name).score for name in CLASS} == DESERVED
@@ -263,8 +263,8 @@ def test_for_an_honest_class_gradebook_and_feedback_are_as_stock_nbgrader_makes_
             assert ours.metadata.get("nbgrader") == theirs.metadata.get("nbgrader")
             assert kinds(ours) == kinds(theirs), ours.source
     for made in (graded, stock):
-        made.run("generate_feedback", CHECKED)
-        made.run("export")
+        made.call("generate_feedback", CHECKED)
+        made.call("export")
     pages = [made.root / "feedback" / "bob" / CHECKED / "checked.html" for made in (graded, stock)]
     assert all("the maximum of each channel" in page.read_text() for page in pages)
     assert exported(graded) == exported(stock)

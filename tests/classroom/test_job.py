@@ -90,8 +90,9 @@ def test_what_is_right_for_ones_own_wrong_earlier_answer_says_so_and_may_have_it
     check = graded('check("squeeze-excitation-values", SqueezeExcitation)', "squeeze-excitation-values")
     asked = job(RIGHT.replace("mean", statistic), SE, check, 'points("02-squeeze-excitation")')
     *_, verdict, points = shown(replace(asked, follow_through=given))
-    assert verdict[0].metadata.attention_lab.misconception == "follow-through"
-    assert (verdict[1].output_type == "error") != given
+    told = verdict[0].metadata.attention_lab
+    assert told.misconception == "follow-through" and ("its points are given (follow-through)" in told.name) == given
+    assert (verdict[-1].output_type == "error") != given
     earned = next(line for line in points[0].data["text/plain"].splitlines() if line.startswith("squeeze-excitation"))
     assert earned.split()[1:] == (["4", "4"] if given else ["0", "4"])
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from uploading import ADA, LESSON, NAME, a_course, placed, take
 
+from attention_lab.classroom.collect import failed
+
 
 @pytest.fixture
 def course(tmp_path) -> Path:
@@ -28,7 +30,8 @@ def test_a_renamed_notebook_is_known_by_its_cells(course, name):
 def test_one_that_cannot_be_read_is_known_by_its_name_and_told(course, content):
     (row,) = take(course, {"ada/squeeze-excitation (2).ipynb": content})
     assert placed(course) == {f"ada/{LESSON}/{NAME}": content}
-    assert "not readable" in row.remark or "none of its cells" in row.remark
+    assert row.told == "not readable" or "none of its cells" in row.remark
+    assert failed([row]) == (row.told == "not readable")
 
 
 def test_without_nbgraders_metadata_ids_and_texts_still_tell_the_lesson(course):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -121,7 +122,18 @@ def kit(tmp_path: Path, monkeypatch) -> Path:
     return tmp_path / "notebooks"
 
 
-@pytest.mark.parametrize("asked", ["2", "02", "02-squeeze-excitation"])
+def test_in_a_lessons_folder_it_is_that_lesson_and_elsewhere_one_is_asked_for(kit, monkeypatch):
+    for command in ["check"], ["submit", "--name", "Ada"]:
+        monkeypatch.chdir(kit)
+        done = CliRunner().invoke(main, command)
+        assert (done.exit_code, done.output.splitlines()) == (
+            2, ["Error: which lesson? Give its name or number, or go into its folder."],
+        )  # fmt: skip
+        monkeypatch.chdir(kit / LESSON)
+        assert f"{NOTEBOOK}.ipynb" in CliRunner().invoke(main, command).output
+
+
+@pytest.mark.parametrize("asked", ["2", "02", "02-squeeze-excitation", "squeeze"])
 def test_the_command_takes_a_number_says_all_and_fails_if_something_is_to_do(kit, asked):
     done = CliRunner().invoke(main, ["check", asked])
     assert done.exit_code == 1 and "Yet to do:\n- squeeze: one place still says" in done.output
@@ -143,6 +155,16 @@ def test_a_notebook_that_is_not_there_or_cannot_be_read_is_told_in_one_line_with
         spoil()
         done = CliRunner().invoke(main, [*command, "2"])
         assert done.exit_code == 2 and told in done.output and len(done.output.splitlines()) == 1
+    several = CliRunner().invoke(main, [*command, "attention"])
+    assert several.output == "Error: attention may be 01-attention-as-weighting or 08-attention-in-networks.\n"
     unknown = CliRunner().invoke(main, [*command, "99"])
     assert unknown.exit_code == 2 and unknown.output.startswith("Error: there is no lesson 99; the lessons are 01-")
     assert not (kit / "hand-in").exists()
+
+
+def test_an_exercise_that_has_no_points_is_not_to_do(monkeypatch):
+    [exercise] = [exercise for exercise in LESSONS[LESSON] if exercise.id == "squeeze"]
+    for name, check in list(exercise.checks.items()):
+        monkeypatch.setitem(exercise.checks, name, replace(check, points=0))
+    found = look(answered() | {"squeeze": {cell["id"]: cell for cell in released()["cells"]}["squeeze"]})
+    assert states(found)["squeeze"] == "does not count" and found.to_do == []

@@ -56,7 +56,7 @@ def test_the_command_tells_what_it_kept_and_how_it_was_called(lesson, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["99"], "no one lesson 99"),
+        (["99"], "no lesson 99"),
         (["01", "--seeds", "many"], "such as 10-19, not many"),
     ],
 )

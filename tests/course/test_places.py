@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from attention_lab.course.places import course_of, first_page, learners_folder, lesson_folders
+from attention_lab.course.places import course_of, first_page, learners_folder, lesson_folders, meant
 
 LESSONS = "01-doubling", "02-halving"
 
@@ -50,10 +50,16 @@ def test_elsewhere_there_is_no_lesson(tmp_path):
     assert lesson_folders(tmp_path) == []
 
 
-@pytest.mark.parametrize("lesson", ["02", "02-halving"])
+@pytest.mark.parametrize("lesson", ["02", "02-halving", "halving", "halv"])
 def test_a_lesson_is_opened_by_its_number_or_name(kit, lesson):
     notebooks = kit / "notebooks"
     assert first_page(notebooks, lesson, kit) == notebooks / "02-halving" / "halving.ipynb"
+
+
+def test_of_a_name_without_its_number_the_beginning_will_do_and_what_means_several_lessons_is_told_so():
+    known = ["01-attention-as-weighting", "03-cbam", "04-bam", "08-attention-in-networks", "hand-in"]
+    assert meant(known, "bam") == ["04-bam"] and meant(known, "cb") == ["03-cbam"]
+    assert len(meant(known, "attention")) == 2 and meant(known, "d-in") == []
 
 
 @pytest.mark.parametrize("lesson", ["99", "../", "/", "*"])

@@ -147,7 +147,8 @@ def test_points_that_only_an_instructor_can_give_are_shown_as_such(notebooks):
     assert given == {
         "01-attention-as-weighting": "3 for a text",
         "08-attention-in-networks": "5 for a text",
-        "together": "8 for a text",
+        "09-is-it-true": "4 for a text",
+        "together": "12 for a text",
     }
 
 
@@ -163,8 +164,8 @@ def of_a_list(notebook: Path) -> None:
     notebook.write_text("[]")
 
 
-def missing(notebook: Path) -> None:
-    notebook.unlink()
+def renamed(notebook: Path) -> None:
+    notebook.rename(notebook.with_name("mine.ipynb"))
 
 
 def a_folder(notebook: Path) -> None:
@@ -178,7 +179,7 @@ def a_folder(notebook: Path) -> None:
         (empty, "the file is empty"),
         (cut_off, "not all of one"),
         (of_a_list, "no list of cells"),
-        (missing, "No such file"),
+        (renamed, "there is mine.ipynb: rename the one that is yours"),
         (a_folder, "Is a directory"),
     ],
 )
@@ -188,7 +189,7 @@ def test_a_lesson_that_cannot_be_read_is_named_in_a_line_and_the_others_count(no
     others = points(notebooks)
     assert others[LESSON] == (0, 18) and others["03-cbam"][0] > 0 and others["together"][1] == sum(REACHABLE.values())
     [remark] = remarks(notebooks)
-    assert f"{LESSON}/squeeze-excitation.ipynb: " in remark and reason in remark and len(remark) < 160
+    assert f"{LESSON}/squeeze-excitation.ipynb" in remark and reason in remark and len(remark) < 160
 
 
 def test_the_command_says_the_same_as_the_start_page(notebooks, notebook):

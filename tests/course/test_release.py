@@ -2,13 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 import sysconfig
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import nbformat
 import pytest
+from called import called
 from edit import change
 from telling import secrets
 
@@ -192,15 +192,11 @@ def test_nbgrader_itself_makes_the_same_notebook(nbgrader, handout):
     assert handout.read_bytes() == before
 
 
-def test_the_command_rebuilds_what_is_stale_and_nothing_else(course, source, reference):
-    def command(*arguments: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", "attention_lab", "release", *arguments],
-            cwd=source.parent,
-            env=os.environ | {"PATH": os.defpath},
-            capture_output=True,
-            text=True,
-        )
+def test_the_command_rebuilds_what_is_stale_and_nothing_else(course, source, reference, monkeypatch):
+    monkeypatch.setenv("PATH", os.defpath)
+
+    def command(*arguments: str) -> CompletedProcess:
+        return called("release", *arguments, cwd=source.parent)
 
     assert command().stdout == f"{LESSON}: up to date\n"
     checked = command("--check")

@@ -30,7 +30,7 @@ def test_a_folder_of_such_files_is_collected_each_under_its_learners_id(notebook
     uploads = tmp_path / "uploads"
     uploads.mkdir()
     for who in (name, "Bob Ross"):
-        shutil.copy(submit(notebook, who), uploads)
+        shutil.copy(submit(notebook, who)[0], uploads)
     rows = collect(uploads, course, LESSON)
     assert [row.told for row in rows] == ["placed", "placed"]
     ids = {"Anna Müller": "anna-mueller"}
@@ -43,12 +43,18 @@ def test_the_command_asks_for_the_name_and_says_what_lacks_and_where_the_file_is
     done = CliRunner().invoke(main, ["submit", "2"], input="Ada Lovelace\n")
     file = notebook.parents[1] / "hand-in" / f"ada-lovelace_{NOTEBOOK}.ipynb"
     assert done.exit_code == 0 and f"Hand in this file: {file}\n" in done.output and "Yet to do" in done.output
+    handed_in = file.read_bytes()
     assert "exchange" not in done.output
     changed = nbformat.read(notebook, as_version=4)
-    changed.cells.pop()
+    changed.cells = [cell for cell in changed.cells if cell.id != "squeeze-shape"]
     nbformat.write(changed, notebook)
-    assert CliRunner().invoke(main, ["submit", "2", "--name", "Ada Lovelace"]).exit_code == 0
+    done = CliRunner().invoke(main, ["submit", "2", "--name", "Ada Lovelace"])
+    assert done.exit_code == 0 and "- `squeeze-shape` was missing and has been put back." in done.output
     assert file.read_bytes() == notebook.read_bytes() and len(list(file.parent.iterdir())) == 1
+    kept = notebook.parents[1] / "earlier" / "hand-in" / f"ada-lovelace_{NOTEBOOK}-1.ipynb"
+    assert kept.read_bytes() == handed_in and f"The one of before, which was another, is kept: {kept}\n" in done.output
+    assert "kept" not in CliRunner().invoke(main, ["submit", "2", "--name", "Ada Lovelace"]).output
+    assert len(list(kept.parent.iterdir())) == 1
 
 
 def test_without_a_name_nothing_is_written(notebook, monkeypatch):

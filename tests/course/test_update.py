@@ -14,11 +14,13 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader.utils import compute_checksum
 
 from attention_lab.cli import main
+from attention_lab.course.check import preflight
 from attention_lab.course.handout import kit
 from attention_lab.course.progress import passed_tests
 from attention_lab.course.release import release
-from attention_lab.course.untouched import digest
+from attention_lab.course.untouched import digest, released_as
 from attention_lab.course.update import updated
+from attention_lab.grading.items import items_in
 
 ROOT = Path(__file__).parents[2]
 LESSON, NAME = "02-squeeze-excitation", "02-squeeze-excitation/squeeze-excitation.ipynb"
@@ -233,3 +235,59 @@ def test_what_is_no_release_is_refused_in_one_line_and_nothing_is_changed(learne
         done = run(*arguments)
         assert done.exit_code == 2 and told in done.output and len(done.output.splitlines()) == 1
     assert {file: file.read_bytes() for file in learner.rglob("*") if file.is_file()} == before
+
+
+def test_beside_a_notebook_of_another_name_no_stub_is_put(learner, tmp_path):
+    file = learner / "notebooks" / "01-doubling" / "doubling.ipynb"
+    mine = file.rename(file.with_name("my lesson.ipynb"))
+    before = mine.read_bytes()
+    told = run("--from", tmp_path / "new.zip").output
+    assert "doubling.ipynb: left out, since there is my lesson.ipynb: rename the one that is yours to doubling" in told
+    assert mine.read_bytes() == before and not file.exists()
+    mine.rename(file)
+    assert "doubling.ipynb: updated" in run("--from", tmp_path / "new.zip").output
+
+
+@pytest.mark.parametrize("digests", [True, False])
+def test_a_start_page_that_nobody_has_written_in_becomes_the_new_one(learner, tmp_path, digests):
+    page = learner / "notebooks" / "index.ipynb"
+    notebook = nbformat.read(page, as_version=4)
+    assert all(map(released_as, notebook.cells))
+    for each in notebook.cells:
+        each.source = f"old: {each.source}"
+        each.metadata = {"attention_lab": {"released": digest(each.source)}} if digests else {}
+    nbformat.write(notebook, page)
+    before = page.read_bytes()
+    kept = learner / "notebooks" / "earlier" / "index-1.ipynb"
+    assert f"index.ipynb: updated; as it was: {kept}\n" in run("--from", tmp_path / "new.zip").output
+    assert kept.read_bytes() == before
+    assert page.read_bytes() == (unzipped(tmp_path) / "notebooks" / "index.ipynb").read_bytes()
+
+
+def without(notebook: NotebookNode, exercise: str) -> None:
+    notebook.cells = [each for each in notebook.cells if not each.id.startswith(exercise)]
+
+
+def asked(notebook: NotebookNode) -> set[str]:
+    return {item.exercise for item in items_in(LESSON, notebook.cells)}
+
+
+def test_what_is_no_longer_asked_goes_and_counts_nowhere(old, new):
+    without(new, "debug-se")
+    got, notes = brought(new, old)
+    assert (sources(got), notes) == (sources(new), []) and "debug-se" in asked(old) and "debug-se" not in asked(got)
+
+
+def test_an_answer_to_what_is_no_longer_asked_stays_labelled_and_what_was_added_to_a_check_too(old, new):
+    without(new, "debug-se")
+    cell(old, "debug-se").source = "mended = 1"
+    check = next(each for each in old.cells if each.id.startswith("debug-se-"))
+    check.source += "\n# why?"
+    got, notes = brought(new, old)
+    assert notes == ["`debug-se` is no longer asked: your answer stays, and gives no points."]
+    at = sources(got).index("mended = 1")
+    assert got.cells[at - 1].source.startswith("*No longer asked: `debug-se`.") and "# why?" in sources(got)
+    assert "debug-se" not in asked(got) and not [text for text in sources(got) if text.startswith('check("debug-se')]
+    found = preflight(LESSON, json.dumps(got).encode())
+    assert found.to_do == preflight(LESSON, json.dumps(new).encode()).to_do and found.put_right == []
+    assert brought(new, got)[0] == got

@@ -1,11 +1,9 @@
 """The instructor's guide by nbgrader's exchange: released, fetched, handed in, collected, graded and given back."""
 
 import csv
-import os
-import subprocess
-import sysconfig
 from pathlib import Path
 
+import called
 import nbformat
 import pytest
 
@@ -23,14 +21,14 @@ def exchange(tmp_path) -> str:
     return f"--Exchange.root={folder}"
 
 
-def test_a_lesson_goes_out_by_the_exchange_and_comes_back_graded(course, tmp_path, exchange):
+def test_a_lesson_goes_out_by_the_exchange_and_comes_back_graded(course, tmp_path, exchange, monkeypatch):
     learner = tmp_path / "learner"
     learner.mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "jupyter"))
 
     def nbgrader(folder: Path, *arguments: str) -> None:
-        command = [Path(sysconfig.get_path("scripts")) / "nbgrader", *arguments]
-        home = {"HOME": str(tmp_path), "JUPYTER_CONFIG_DIR": str(tmp_path / "jupyter")}
-        done = subprocess.run(command, cwd=folder, env=os.environ | home, capture_output=True, text=True)
+        done = called.nbgrader(*arguments, cwd=folder)
         assert done.returncode == 0, done.stdout + done.stderr
 
     nbgrader(course, "generate_assignment", LESSON, "--force")

@@ -1,15 +1,13 @@
 """`nbgrader generate_feedback` writes the page: of a check of the course, of an instructor's own test, of a free text."""
 
-import os
 import shutil
-import subprocess
-import sysconfig
 from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
+from called import nbgrader
 from graded import role, words
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook
@@ -39,11 +37,7 @@ def lesson() -> nbformat.NotebookNode:
 
 
 def run(course: Path, *command: str) -> str:
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    done = subprocess.run(
-        ["nbgrader", *command], cwd=course, env=os.environ | {"PATH": path}, capture_output=True, text=True
-    )
-    return done.stderr
+    return nbgrader(*command, cwd=course).stderr
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """What a graded notebook says: exercises with their points, who has yet to read what, and each mistake once."""
 
+import pytest
 from graded import answer, checked, error, read_by_a_person, told
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
@@ -90,8 +91,23 @@ def test_who_has_all_points_of_a_test_has_made_no_mistake_there():
     assert said(answer("a"), checked("a-1", 1, 1, maximum), read_by_a_person("text", 1, 3)) == []
 
 
+def test_why_what_follows_through_has_its_points_is_told():
+    follows = told("squeeze fails; what you wrote here is right: its points are given", id="follow-through")
+    (mistake,) = mistakes(exercises(answer("a"), checked("a-1", 1, 1, follows)))
+    assert mistake.told.name.endswith("its points are given")
+
+
 def test_data_of_another_kind_are_told_as_text():
     assert said(checked("a", 0, 1, told(["a"]))) == [("a", "test-a", "['a']")]
     other = told()
     other.metadata.attention_lab = "a"
     assert said(checked("a", 0, 1, other, error("E", "b"))) == [("a", "test-a", "E: b")]
+
+
+@pytest.mark.parametrize("file", ["<ipython-input-5-68e332a8a570>", "3141592653.py", "<unknown>"])
+def test_a_cell_that_could_not_be_read_is_told_without_the_file_that_ipython_makes_up(file):
+    cells = [
+        answer("a", outputs=(error("SyntaxError", f"'(' was never closed ({file}, line 2)"),)),
+        checked("a-1", 0, 1),
+    ]
+    assert said(*cells) == [("a", "answer-a", "SyntaxError: '(' was never closed (line 2)")]

@@ -43,6 +43,14 @@ def test_points_that_are_no_whole_numbers_are_rounded():
     assert rows(read(checked("a", 1.0, 12345)))[1] == "✗ a 1 / 12345"
 
 
+def test_what_has_no_points_does_not_count_whether_it_is_right_or_wrong():
+    for outputs in ((), (MAXIMUM, error("CheckFailed", "a-values: got 3"))):
+        page = read(answer("a"), checked("a-values", 0, 0, *outputs), checked("b", 1, 1))
+        assert rows(page)[1:] == ["– a does not count", "✓ b 1 / 1", "Total 1 / 1"]
+        assert words(page.find(id="test-a-values").summary) == "– values does not count"
+        assert not page.select(".mistakes")
+
+
 def test_each_mistake_is_told_on_top_with_a_link_to_its_place():
     page = read(*CLASSIC)
     (mistake,) = page.select(".mistakes > li")

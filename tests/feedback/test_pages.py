@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from called import called
+from nbgrader.api import Gradebook
 from test_exporter import LESSON, ROOT, lesson, run
 
 from attention_lab.classroom.sandbox import unconfined
@@ -52,3 +53,26 @@ def test_one_student_and_nobody(course):
     assert feedback(course, "--student", "ada").returncode == 0 and pages(course) == {"ada"}
     nobody = feedback(course, "--student", "zoe")
     assert nobody.returncode != 0 and "nothing of 02-lesson is graded for zoe" in nobody.stderr
+
+
+def test_a_page_is_made_again_once_its_notebook_or_the_gradebook_has_changed_and_else_left_alone(course):
+    def made() -> dict[str, int]:
+        return {file.parts[-3]: file.stat().st_mtime_ns for file in course.glob(f"feedback/*/{LESSON}/lesson.html")}
+
+    assert "3 students' pages are in" in (told := feedback(course).stdout) and "3 made, 0 unchanged" in told
+    first = made()
+    assert "0 made, 3 unchanged" in feedback(course).stdout and made() == first
+
+    (course / "autograded" / "ben" / LESSON / "lesson.ipynb").touch()
+    assert "1 made, 2 unchanged" in feedback(course).stdout
+    second = made()
+    assert {name for name in first if second[name] != first[name]} == {"ben"}
+
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        graded = gradebook.find_submission_notebook("lesson", LESSON, "ada")
+        graded.comments[0].manual_comment = "Well argued."
+        gradebook.db.commit()
+    told = feedback(course, "--student", "ada").stdout
+    assert "1 student's pages are in" in told and "1 made, 0 unchanged" in told
+    page = course / "feedback" / "ada" / LESSON / "lesson.html"
+    assert "Well argued." in page.read_text(encoding="utf-8")

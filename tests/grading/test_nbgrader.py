@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from called import nbgrader
 from nbconvert.exporters import NotebookExporter
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde
@@ -379,6 +380,11 @@ def run(course: Path, *command: str) -> str:
     return done.stderr
 
 
+def call(course: Path, *command: str) -> str:
+    """The same, called in this process."""
+    return nbgrader(*command, cwd=course).stderr
+
+
 def hand_in(course: Path, lesson: str, name: str, student: Student) -> None:
     notebook = lesson[3:] + ".ipynb"
     solved = nbformat.read(course / "solutions" / lesson / notebook, as_version=4)
@@ -408,9 +414,9 @@ def classes(released_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Si
     for lesson, students in CLASSES.items():
         for name, (student, _) in students.items():
             hand_in(course, lesson, name, student)
-        run(course, "generate_assignment", lesson, "--force")
+        call(course, "generate_assignment", lesson, "--force")
         said[lesson] = run(course, "autograde", lesson, *unconfined())
-        run(course, "generate_feedback", lesson)
+        call(course, "generate_feedback", lesson)
     return SimpleNamespace(course=course, said=said)
 
 
@@ -470,7 +476,7 @@ def test_the_commands_may_be_called_again(classes):
     """A timestamp that tells no time is met again: where the results of a first run are compared with it."""
     for command in ("autograde", "generate_feedback"):
         options = unconfined() if command == "autograde" else []
-        run(classes.course, command, DOUBLING, "--student", "has_a_timestamp_in_words", *options)
+        call(classes.course, command, DOUBLING, "--student", "has_a_timestamp_in_words", *options)
     feedback = classes.course / "feedback" / "has_a_timestamp_in_words" / DOUBLING / "doubling.html"
     assert autograded(classes.course, DOUBLING, "has_a_timestamp_in_words").exists() and feedback.exists()
 
@@ -481,7 +487,7 @@ def test_outputs_that_were_handed_in_are_graded_where_nothing_is_executed(classe
     failed = {"output_type": "error", "ename": "AssertionError", "evalue": "", "traceback": []}
     next(cell for cell in saved["cells"] if cell["id"] == "double-values")["outputs"] = [failed]
     notebook.write_text(json.dumps(saved))
-    run(classes.course, "autograde", DOUBLING, "--student", "ada", "--force", "--no-execute", *unconfined())
+    call(classes.course, "autograde", DOUBLING, "--student", "ada", "--force", "--no-execute", *unconfined())
     with Gradebook(f"sqlite:///{classes.course / 'gradebook.db'}") as gradebook:
         assert gradebook.find_submission(DOUBLING, "ada").score == 0
 

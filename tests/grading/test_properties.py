@@ -1,5 +1,6 @@
 """What each property says of an answer that does not have it."""
 
+import math
 from collections import Counter
 
 import pytest
@@ -8,7 +9,7 @@ from torch import nn
 
 from attention_lab.grading import properties
 from attention_lab.grading.closeness import same
-from attention_lab.grading.exercise import Misconception
+from attention_lab.grading.exercise import Failure, Misconception
 from attention_lab.grading.matching import AT_ONCE, Way
 from attention_lab.grading.observe import Observation, Problem, Question, Slope, observe
 from attention_lab.grading.properties import (
@@ -138,6 +139,12 @@ def test_a_right_output_has_the_slopes_of_the_right_answer_whatever_is_measured(
     assert slopes_told([Slope(3.0, NOISE)], [Slope(3.0, (3.0, 3.0))], right=True) == [None, None]
     assert slopes_told([Slope(1.0, (3.0, 3.0))], [Slope(3.0, (3.0, 3.0))], right=True) == [DETACHED, None]
     assert slopes_told([Slope(None, (3.0, 3.0))], [Slope(3.0, (3.0, 3.0))], right=True) == [DETACHED, FLAT]
+
+
+def test_a_wrong_output_without_a_slope_is_cut_off_only_where_a_slope_can_be_measured():
+    assert slopes_told([Slope(0.0, (3.0, 3.0))], [Slope(3.0, ())], right=False) == [DETACHED, FLAT]
+    failure, _ = slopes_told([Slope(0.0, (math.nan, math.nan))], [Slope(3.0, ())], right=False)
+    assert isinstance(failure, Failure)
 
 
 @pytest.mark.parametrize(("coarsest", "near", "far"), [(torch.float64, 1.0005, 1.01), (torch.float32, 1.02, 1.2)])
@@ -386,7 +393,9 @@ def test_one_of_several_results_of_a_method_is_recorded_by_its_place():
 def test_the_largest_tensor_on_the_way_is_known_a_view_is_none():
     question = Question("q", (), (torch.ones(5, 2), torch.ones(7, 2)), 0, batch=False)
     assert observe(lambda a, b: (a @ b.mT).sum(1), question, ("output",)).largest == 35
-    assert observe(lambda a, b: a.expand(100, 5, 2)[0].sum(1) + b.sum(), question, ("output",)).largest == 14  # b itself, no view
+    assert (
+        observe(lambda a, b: a.expand(100, 5, 2)[0].sum(1) + b.sum(), question, ("output",)).largest == 14
+    )  # b itself, no view
 
 
 @pytest.mark.parametrize(("start", "holds"), [(0.0, True), (1.0, False)])

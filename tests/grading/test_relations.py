@@ -98,6 +98,10 @@ def test_square_maps_are_told_from_others():
         return Pair(wrong, right(x), f"x {shape}", "", (x,))
 
     assert relation([square_only((2, 3, 5, 5)), square_only((2, 3, 5, 7))]).name == "it is right for square maps only"
+    several = [square_only((2, 3, 1, 1)), square_only((2, 3, 5, 5)), square_only((2, 3, 5, 7))]
+    assert relation(several).name == "it is right for square maps only"
+    one_position = [square_only((2, 3, 1, 1)), square_only((2, 3, 5, 7))]
+    assert relation(one_position).name == "it is right for maps of one position only"
 
 
 def test_values_that_have_nothing_to_do_with_the_right_ones_have_no_relation():

@@ -1,11 +1,17 @@
 """Modules that a question names: built the same each time, in the precision that is asked for, in the mode that it says."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from attention_lab.grading.stand_ins import BUILDERS, Part, StandIn, built
 
+ROOT = Path(__file__).parents[2]
 STACK = (("Conv2d", 3, 4, 3, {"padding": 1}), ("Sequential", ("BatchNorm2d", 4), ("ReLU",)), ("Conv2d", 4, 3, 1))
 ARGUMENTS = {
     "convolution": (3,),
@@ -56,6 +62,17 @@ def test_in_a_trained_stack_no_number_is_as_in_a_fresh_one():
     real = [name for name, numbers in made.items() if numbers.is_floating_point()]
     assert "1.0.running_var" in real and (made["1.0.running_var"] > 0).all()
     assert not any((made[name] == fresh[name]).any() for name in real)
+
+
+def test_a_trained_stack_is_the_same_to_the_last_bit_whatever_the_processor_can_do():
+    code = (
+        "from tests.grading.test_stand_ins import STACK, StandIn; "
+        "print(*(t.sum().item() for t in StandIn('trained', STACK, 3).build().double().state_dict().values()))"
+    )
+    environment = os.environ | {"ATEN_CPU_CAPABILITY": "default"}
+    plain = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+    here = [t.sum().item() for t in StandIn("trained", STACK, 3).build().double().state_dict().values()]
+    assert [float(number) for number in plain.stdout.split()] == here, plain.stderr
 
 
 def test_a_stack_holds_the_layers_that_are_named():

@@ -15,6 +15,7 @@ CHECK = 'check("squeeze-values", squeeze)'
 def run(capsys, monkeypatch):
     """What a cell prints."""
     monkeypatch.setattr(unread, "of_before", {})
+    unread.missing.clear()
     shell = InteractiveShell.instance(colors="nocolor")
     load_ipython_extension(shell)
     monkeypatch.setattr("attention_lab.grading.notebook.in_jupyter", lambda: False)
@@ -51,3 +52,16 @@ def test_an_error_in_another_cell_or_while_running_says_nothing(run):
     run("print(1")
     run(RIGHT + "\n1 / 0")
     assert "of before" not in run(CHECK)
+
+
+def test_in_a_new_kernel_what_is_not_defined_is_told_with_the_cell_that_was_to_define_it(run):
+    assert "its cell ended" not in run(CHECK)
+    run(BROKEN)
+    told = run(CHECK)
+    assert (
+        "NameError: name 'squeeze' is not defined: its cell ended with a SyntaxError in line 2. Mend that cell" in told
+    )
+    assert len(told.splitlines()) == 1
+    assert "its cell ended" not in run("other")
+    run(RIGHT)
+    assert "its cell ended" not in run(CHECK)

@@ -48,7 +48,7 @@ def test_a_misconception_has_its_question_and_who_holds_it():
 
 def test_what_is_lost_through_an_earlier_answer_is_told_only_where_something_is():
     follows = told("squeeze fails; what you wrote is right for it", "Which check?", id="follow-through")
-    shown = section([learner("ada", *solved("b", 0, 1, follows))], "Lost through an earlier answer")
+    shown = section([learner("ada", *solved("b", 0, 1, follows))], "Wrong through an earlier answer")
     assert "Right for their own wrong earlier answer: 1" in words(shown) and "ada" in words(shown)
     assert "Lost through" not in page("02-lesson", CLASS)
 

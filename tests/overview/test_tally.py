@@ -43,6 +43,10 @@ def test_an_exercise_says_how_hard_it_is(points, word):
     assert class_of([(points, 1)]).sentence.startswith(word)
 
 
+def test_an_exercise_without_points_does_not_count():
+    assert tallies([learner("ada", *solved("a", 0, 0))])[0].sentence == "Does not count: it has 0 points."
+
+
 def test_what_nobody_has_read_is_no_zero():
     text = read_by_a_person("text", 0, 3)
     graded = [learner("ada", *solved("a", 1, 1), text, waiting=("text",)), learner("ben", *solved("a", 1, 1), text)]

@@ -535,7 +535,7 @@ POINTING_GAME = Exercise(
     hints=(
         "The game asks for one position of each image only. Which one, and is it inside?",
         r"""
-        $p_n = \arg\max$ over the $H W$ positions of map $n$; hit $= [\,\mathrm{mask}_n(p_n) \ge \tfrac12\,]$; the answer is
+        $p_n = \mathrm{argmax}$ over the $H W$ positions of map $n$; hit $= [\,\mathrm{mask}_n(p_n) \ge \tfrac12\,]$; the answer is
         the mean over the $N$ images. Flatten both `(N, H, W)` to `(N, H W)` first.
         """,
         """
