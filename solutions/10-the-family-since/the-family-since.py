@@ -379,10 +379,10 @@ def heard(row, column, masked):
     return (x.grad[0].abs().sum(2) > 0).float()[None]
 
 
-asked = {"middle": (7, 9), "right rim": (7, 15), "last corner": (15, 15)}
+asked = {"middle": (7, 9), "right rim": (7, 15), "corner": (15, 15)}
 seen = {f"{name}, {'mask' if m else 'no mask'}": heard(*place, m) for name, place in asked.items() for m in (False, True)}
 for name, map in seen.items():
-    print(f"{name:29} hears {int(map.sum()):>2} positions, {int(map[0, :2].sum() + map[0, 2:, :2].sum())} of them beyond the rim")
+    print(f"{name:18} hears {int(map.sum()):>2} positions, {int(map[0, :2].sum() + map[0, 2:, :2].sum())} of them beyond the rim")
 figures.gallery(torch.stack(list(seen.values())), list(seen))
 
 # %% [markdown]

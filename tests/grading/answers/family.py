@@ -320,6 +320,32 @@ class OneAfterTheOther(nn.Module):
         return a * b * x
 
 
+@right("coordinate-attention")
+class WithSeparateSteps(nn.Module):
+    """Pooling layers, einsum for the product, a normalisation over a map of one column."""
+
+    def __init__(self, channels, reduction=32):
+        super().__init__()
+        self.width = channels // reduction if channels // reduction > 8 else 8
+        self.reduce = nn.Conv2d(channels, self.width, 1)
+        self.norm = nn.BatchNorm2d(self.width)
+        self.expand = nn.ModuleDict({"w": nn.Conv2d(self.width, channels, 1), "h": nn.Conv2d(self.width, channels, 1)})
+
+    def weights(self, x):
+        height, width = x.shape[-2:]
+        rows = F.adaptive_avg_pool2d(x, (height, 1))
+        columns = F.adaptive_avg_pool2d(x, (1, width)).mT
+        hidden = self.norm(self.reduce(torch.cat([rows, columns], dim=-2)))
+        hidden = hidden * F.relu6(hidden + 3) / 6
+        rows = self.expand["h"](hidden[:, :, :height])
+        columns = self.expand["w"](hidden[:, :, height:].mT)
+        return rows.sigmoid(), columns.sigmoid()
+
+    def forward(self, x):
+        rows, columns = self.weights(x)
+        return torch.einsum("nchw,nchi,nciw->nchw", x, rows, columns)
+
+
 class Coordinates(nn.Module):
     def __init__(self, channels, reduction=32):
         super().__init__()
@@ -573,6 +599,11 @@ def swapped_sides(windows, size, height, width):
     return swin_back(windows, size, width, height)
 
 
+@wrong("windows-reverse", None)
+def images_forgotten(windows, size, height, width):
+    return swin_back(windows, size, height, width)[0]
+
+
 # shifted-mask
 
 
@@ -812,6 +843,20 @@ def bare_exponentials(q, k, v, block):
     return output / total
 
 
+@wrong("online-softmax", "divided-by-the-last-total", passes="shape large gradients")
+def divided_in_every_block(q, k, v, block):
+    m = torch.full_like(q[..., :1], -math.inf)
+    total, output = torch.zeros_like(m), 0
+    for keys, values in zip(k.split(block, -2), v.split(block, -2)):
+        s = q @ keys.mT / math.sqrt(q.shape[-1])
+        new = torch.maximum(m, s.amax(-1, keepdim=True))
+        shrink, e = (m - new).exp(), (s - new).exp()
+        total = shrink * total + e.sum(-1, keepdim=True)
+        output = (shrink * output + e @ values) / total
+        m = new
+    return output
+
+
 @wrong("online-softmax", "blocks-averaged", passes="shape gradients")
 def mean_of_blocks(q, k, v, block):
     outputs = []
@@ -933,6 +978,34 @@ class XAndYApart(nn.Module):
         grid = torch.stack([(2 * column + 1) / width - 1, (2 * row + 1) / height - 1], -1)
         maps = [F.grid_sample(x, one, align_corners=False) for one in grid.unbind(1)]
         return (torch.stack(maps, 1) * self.weights(x)[:, :, None]).sum(1)
+
+
+@right("deformable")
+class WithAffineGrid(nn.Module):
+    """The two convolutions in one; grid and sampling by torch, all points in one tall image."""
+
+    def __init__(self, channels, points=9):
+        super().__init__()
+        self.points = points
+        self.both = nn.Conv2d(channels, 3 * points, 1)
+        start = torch.cat([neighbourhood(points).flatten(), torch.zeros(points)])
+        self.both.weight.data.fill_(0)
+        self.both.bias.data.copy_(start)
+
+    def offsets(self, x):
+        return self.both(x)[:, : 2 * self.points].unflatten(1, (self.points, 2)).movedim(2, -1)
+
+    def weights(self, x):
+        return self.both(x)[:, 2 * self.points :].softmax(dim=1)
+
+    def forward(self, x):
+        height, width = x.shape[2:]
+        identity = torch.eye(2, 3, dtype=x.dtype).repeat(len(x), 1, 1)
+        grid = F.affine_grid(identity, list(x.shape), align_corners=False).unsqueeze(1)
+        grid = grid + self.offsets(x) * x.new_tensor([2 / width, 2 / height])
+        seen = F.grid_sample(x, grid.reshape(len(x), -1, width, 2), align_corners=False)
+        seen = seen.reshape(*x.shape[:2], self.points, height, width)
+        return torch.einsum("ncphw,nphw->nchw", seen, self.weights(x))
 
 
 class Points(PointByPoint):
