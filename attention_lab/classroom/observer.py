@@ -28,7 +28,7 @@ WHOLE = (
     *(".data", ".figures", ".recording", ".table", ".threads", ".training", ".mechanisms.arguments"),
     *(f".classroom.{name}" for name in ("cells", "isolation", "outputs", "seccomp", "wire")),
     *(f".grading.{name}" for name in ("changes", "earlier", "kernel", "limits", "matching", "models", "observe")),
-    *(f".grading.{name}" for name in ("parameters", "stand_ins", "stub", "witness")),
+    *(f".grading.{name}" for name in ("parameters", "stand_ins", "stub", "unread", "witness")),
 )
 """What is here as it is; the rest of the package is here by name only."""
 SLOW_TO_IMPORT = "torch", "torch._dynamo", "numpy", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "ipywidgets"

@@ -17,10 +17,10 @@ class ECA(nn.Module):
     """Channel gate: squeeze the map to one number per channel, let neighbours talk, scale them.
 
         s = sigmoid(conv_k(squeeze(x)))              (equation 9)
-        k = |log2(C) / gamma + b / gamma|_odd        (equation 12)
+        k = odd(log2(C) / gamma + b / gamma)        (equation 12)
         output = s x
 
-    What is weighted: channels. Normaliser: sigmoid, so channels do not compete. |t|_odd is the odd number next to t, the
+    What is weighted: channels. Normaliser: sigmoid, so channels do not compete. odd(t) is the odd number next to t, the
     larger of the two where t is even, as in the authors' code. Beyond the first and the last channel stand zeros.
 
     Args:

@@ -834,7 +834,7 @@ ONLINE_SOFTMAX = Exercise(
     forms=(Blocks(),),
     forbidden=("scaled_dot_product_attention", "multi_head_attention_forward"),
     probes={
-        "blocks that fit": Probe(lambda g: (*sequence(g, 2, 3, queries=5, keys=12), 4)),
+        "blocks that fit": Probe(lambda g: (*sequence(g, 2, 3, queries=5, keys=12, e=6), 4)),
         "a smaller last block": Probe(lambda g: (*sequence(g, 2, queries=6, keys=11, d=8, e=5), 3)),
         "one large block": Probe(lambda g: (*sequence(g, queries=4, keys=7), 20)),
         "rising": Probe(lambda g: (*rising(g), 4)),
