@@ -148,7 +148,7 @@ class ECA(nn.Module):
     def forward(self, x):
         """(N, C, H, W) -> (N, C, H, W): x, every channel times its gate."""
         ### BEGIN SOLUTION
-        return self.weights(x) * x
+        return x * self.weights(x)
         ### END SOLUTION
 
 
