@@ -126,9 +126,8 @@ class Commands(click.Group):
                 raise
             raise CourseError(f"cannot write {error.filename or ''}: {error.strerror}.") from error
         except Exception as error:
-            if (
-                type(error).__name__ != "OperationalError"
-            ):  # of a database, whose package is not loaded for every command
+            # of a database, whose package is not loaded for every command
+            if type(error).__name__ != "OperationalError":
                 raise
             raise CourseError(f"the gradebook cannot be opened or written: {error.orig}.") from error
 

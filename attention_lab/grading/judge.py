@@ -165,7 +165,8 @@ class Case:
                 matched, expected[number] = expected[number].matched, self.whole(best, question)
                 expected[number].matched = matched
         for question, got, right in zip(self.questions, self.seen, expected):
-            if got.slopes and not close_in(got.values, right.values, "output", got.coarsest):
+            measured = any(slope.measured for slope in got.slopes)  # for another check, or beside other right answers
+            if got.slopes and not measured and not close_in(got.values, right.values, "output", got.coarsest):
                 got.slopes = self.witness.measured([question])[0].slopes or got.slopes
         for problem in (problem for right in expected for problem in right.problems.values()):
             raise RuntimeError(

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from attention_lab.grading.exercise import Check, Exercise, Probe, instead, mistake, normal, steps
+from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Case, Report, ask, judge, judge_all
 from attention_lab.grading.matching import EQUAL
 from attention_lab.grading.properties import (
@@ -191,6 +192,21 @@ def test_a_wrong_answer_is_looked_at_once_more_only_where_the_layout_may_be_all_
 
     assert closer_looks(Score) == closer_looks(Other) == 0
     assert closer_looks(OneVector) == len(EXERCISE.probes)
+
+
+def test_the_slopes_of_a_wrong_answer_are_measured_once_for_all_its_checks_and_those_of_a_right_one_never():
+    class Counting(Witness):
+        def measured(self, questions):
+            asked.extend(question.name for question in questions)
+            return super().measured(questions)
+
+    asked: list[str] = []
+    exercise = EXERCISES["squeeze"]
+    for answer, measured in ((lambda x: x.mean((2, 3)), []), (lambda x: x.amax((2, 3)), ["wide", "tall"])):
+        witness = Counting(answer, ask(exercise), exercise.records)
+        for check in exercise.checks:
+            judge(exercise, check, witness)
+        assert asked == measured  # a map of one pixel has one value: there the maximum is right
 
 
 def plain(right, *misconceptions, records: tuple[str, ...] = ("output",), **more) -> Exercise:
