@@ -493,7 +493,7 @@ class Watched(TorchFunctionMode):
 
     def __torch_function__(self, function: Callable, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         self.names.add(getattr(function, "__name__", ""))
-        self.names.update(type(mode).__name__ for mode in _get_current_dispatch_mode_stack())
+        self.names.update(type(mode).__name__.lstrip("_") for mode in _get_current_dispatch_mode_stack())
         result = function(*args, **(kwargs or {}))
         if is_real(result) and torch.finfo(result.dtype).eps > torch.finfo(self.coarsest).eps:
             self.coarsest = result.dtype

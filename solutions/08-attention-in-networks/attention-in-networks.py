@@ -190,7 +190,8 @@ check("count-parameters-trainable", count_parameters)
 # `count_macs(model, x)`: the multiply-adds of all `nn.Conv2d` and `nn.Linear` in one pass over the whole batch `x`. A
 # layer that is called twice counts twice.
 #
-# You need to see the output of each layer while the model runs. That is what a **hook** is for:
+# Torch's own `FlopCounterMode` counts such things too; here you write the counter. You need to see the output of each
+# layer while the model runs. That is what a **hook** is for:
 #
 # ```python
 # def hook(layer, inputs, output):      # called after the layer's forward

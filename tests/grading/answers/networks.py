@@ -131,7 +131,7 @@ def formula_by_formula(model, x):
     return sum(counts)
 
 
-@right("count-macs")
+@wrong("count-macs", "borrowed")
 def from_the_flop_counter(model, x):
     from torch.utils.flop_counter import FlopCounterMode
 
