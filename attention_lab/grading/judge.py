@@ -410,7 +410,7 @@ class Case:
         return all(self.agrees(self.of(trusted, *ways, fillings=fillings), on) for fillings in (1, FILLINGS))
 
     def looks_alike(self, trusted: Callable, on: set[str]) -> bool:
-        """Whether nothing tells a trusted module from this one on these probes while all its numbers are alike.
+        """Whether nothing tells a trusted answer from this one on these probes while all numbers of a module are alike.
 
         Where the numbers are kept plays no part then, so that this can be asked first.
         """
@@ -419,7 +419,7 @@ class Case:
             or (
                 got.parameters == other.parameters
                 and symptoms(got) == symptoms(other)
-                and all(close_in(got.alike, other.alike, record, got.coarsest) for record in other.alike)
+                and all(close_in(got.first, other.first, record, got.coarsest) for record in other.first)
             )
             for question, got, other in zip(self.questions, self.seen, self.of(trusted, fillings=0))
         )

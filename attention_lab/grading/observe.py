@@ -152,6 +152,11 @@ class Observation:
     training: Tensor | None = None
 
     @property
+    def first(self) -> Values:
+        """What is compared first: of a function, which has no numbers to be alike, its values."""
+        return self.alike or self.values
+
+    @property
     def in_norms(self) -> int:
         """How many numbers belong to normalisations, their statistics among them."""
         return sum(number for (role, norm, _), number in self.kinds.items() if norm or role)
@@ -251,12 +256,11 @@ def observe_in(
             seen.call = told_call(answer, inputs)
             if question.of_model:
                 answer = telling(answer, built(question.inputs, dtype)[0])
-            runs = {
-                record: lambda inputs, i=i: item(answer(*inputs), i, records, question.words)
-                for i, record in enumerate(records)
-            }
-            seen.values = values_of(runs, inputs, question, seen)
-            observe_calls(runs["output"], inputs, question, seen, look)
+            seen.values = values_of_one_call(answer, records, inputs, question, seen)
+            output = records.index("output")
+            observe_calls(
+                lambda given: item(answer(*given), output, records, question.words), inputs, question, seen, look
+            )
     return seen
 
 
@@ -352,6 +356,25 @@ def values_of(runs: dict[str, Run], inputs: tuple, question: Question, seen: Obs
             given = copies(inputs)
             values[record] = run(given).detach()
             seen.changed_input |= any(map(differs, given, inputs))
+    return values
+
+
+def values_of_one_call(
+    answer: Callable, records: tuple[str, ...], inputs: tuple, question: Question, seen: Observation
+) -> Values:
+    """All records of a function, which returns them together."""
+    values, given, failed = {}, copies(inputs), None
+    with torch.set_grad_enabled(question.differentiates):
+        try:
+            result = answer(*given)
+            seen.changed_input |= any(map(differs, given, inputs))
+        except (Exception, SystemExit) as error:
+            failed = error
+        for index, record in enumerate(records):
+            with caught(seen, record):
+                if failed:
+                    raise failed
+                values[record] = item(result, index, records, question.words).detach()
     return values
 
 

@@ -24,7 +24,7 @@ class StandIn:
 
     def build(self) -> Any:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+            torch.default_generator.manual_seed(self.seed)
             return BUILDERS[self.name](*self.arguments)
 
 
