@@ -38,7 +38,7 @@ HEADS = 6
 IMAGES = ((3, 96, 96), (64, 56, 56))
 DIRECTIONS = ("forward", "forward+backward")
 PEERS = ("tutorial", "torch", "floor", "itself")
-TURNS = 5  # of each in a round
+TURNS = 5  # of each in a round, of which the best counts
 TURN = 0.003  # seconds; a shorter call is repeated to fill its turn
 
 
@@ -70,19 +70,20 @@ class Case:
     inputs: tuple[Tensor, ...]
     peers: dict[str, Callable[..., Tensor]]
 
-    def ratios(self, direction: str, rounds: int) -> dict[str, Ratio]:
+    def ratios(self, direction: str, rounds: int, turns: int = TURNS) -> dict[str, Ratio]:
         """Ours over each of its peers and over itself.
 
         Args:
             direction: ``"forward"``, evaluation without gradients, or ``"forward+backward"``, a step of training up to
                 the gradients of the inputs and of all parameters.
             rounds: number of ratios to take the median of; at least 2.
+            turns: of each in a round, of which the best counts.
         """
         calls = {
             name: _call(function, self.inputs, direction)
             for name, function in {"ours": self.ours, **self.peers, "itself": self.ours}.items()
         }
-        seconds = _by_turns(calls, rounds)
+        seconds = _by_turns(calls, rounds, turns)
         ours = seconds.pop("ours")
         return {
             name: Ratio(*statistics.quantiles([mine / other for mine, other in zip(ours, others)], method="inclusive"))
@@ -134,16 +135,16 @@ def lines(quick: bool = False) -> Iterator[str]:
     """The table, line by line as it is measured (about 3 minutes on an idle machine).
 
     Args:
-        quick: two images and two rounds, to see that it runs; such ratios mean little.
+        quick: two images and two rounds of one turn, to see that it runs; such ratios mean little.
     """
-    batch, rounds = (2, 2) if quick else (8, 11)
+    batch, rounds, turns = (2, 2, 1) if quick else (8, 11, TURNS)
     with one_thread():
         yield "Seconds of ours over seconds of another: median (and quartiles) of the rounds"
         yield _line("mechanism", "output", "direction", *(f"/ {peer}" for peer in PEERS))
         for case in cases(batch):
             shape = "x".join(map(str, case.ours(*case.inputs).shape))
             for direction in DIRECTIONS:
-                ratios = case.ratios(direction, rounds)
+                ratios = case.ratios(direction, rounds, turns)
                 yield _line(case.name, shape, direction, *(_cell(ratios, peer) for peer in PEERS))
     yield "!  slower, by more than the rounds scatter, than another way to compute the same"
     yield "scaled_dot_product_attention returns all the weights as well; torch never holds them all in memory."
@@ -183,7 +184,7 @@ def _call(function: Callable[..., Tensor], inputs: tuple[Tensor, ...], direction
     return lambda: torch.autograd.grad(function(*inputs), learned, signal)
 
 
-def _by_turns(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+def _by_turns(calls: dict[str, Callable[[], object]], rounds: int, turns: int) -> dict[str, list[float]]:
     """Seconds of each call in its best turn of each round, in another order every turn."""
     repeats = {}
     for name, call in calls.items():
@@ -191,10 +192,10 @@ def _by_turns(calls: dict[str, Callable[[], object]], rounds: int) -> dict[str, 
         repeats[name] = max(1, round(TURN / timeit(call, number=1)))
     seconds = {name: [math.inf] * rounds for name in calls}
     order = random.Random(0)
-    for turn in range(rounds * TURNS):
+    for turn in range(rounds * turns):
         for name in order.sample(list(calls), len(calls)):
             took = timeit(calls[name], number=repeats[name]) / repeats[name]
-            seconds[name][turn // TURNS] = min(seconds[name][turn // TURNS], took)
+            seconds[name][turn // turns] = min(seconds[name][turn // turns], took)
     return seconds
 
 

@@ -669,7 +669,7 @@ def demo() -> None:
 
 
 @main.command()
-@click.option("--quick", is_flag=True, help="Two images and two rounds: to see that it runs.")
+@click.option("--quick", is_flag=True, help="Two images, two rounds of one turn: to see that it runs.")
 def bench(quick: bool) -> None:
     """Time every mechanism against other ways to compute the same."""
     from . import bench as timing

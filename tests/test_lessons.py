@@ -174,7 +174,7 @@ def test_an_untouched_notebook_fails_in_its_stubs_only(lesson, monkeypatch):
     for path in (ROOT / "notebooks" / lesson).glob("*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
         client = NotebookClient(
-            notebook, timeout=300, allow_errors=True, resources={"metadata": {"path": str(path.parent)}}
+            notebook, timeout=60, allow_errors=True, resources={"metadata": {"path": str(path.parent)}}
         )
         client.execute()
         errors = {cell.id: [o for o in cell.get("outputs", []) if o.output_type == "error"] for cell in notebook.cells}

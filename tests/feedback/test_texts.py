@@ -67,7 +67,7 @@ def test_a_text_that_cannot_be_read_is_shown_as_it_stands(monkeypatch):
 def test_a_text_that_takes_too_long_to_draw_is_shown_as_it_stands(monkeypatch):
     monkeypatch.setattr("attention_lab.feedback.texts.SECONDS", 0.2)
     start = time.process_time()
-    assert markdown("> " * 20_000).startswith('<pre class="text">')
+    assert markdown("> " * 200_000).startswith('<pre class="text">')
     assert shown(text_html="<div>" * 100_000, text_plain="many boxes") == '<pre class="text">many boxes</pre>'
     assert time.process_time() - start < 30 * 0.2
 
@@ -77,7 +77,7 @@ def test_a_page_of_such_texts_has_an_end(monkeypatch):
     token = left.set(0.3)
     try:
         for _ in range(3):
-            markdown("> " * 20_000)
+            markdown("> " * 200_000)
         assert left.get() <= 0 and markdown("*a*") == '<pre class="text">*a*</pre>'
     finally:
         left.reset(token)
