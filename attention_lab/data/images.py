@@ -98,6 +98,7 @@ def dinov2_attention(name: str) -> Float[Tensor, "12 6 32 32"]:
     photograph's central square: ``photo(name, 448)`` is what one patch per 14 x 14 pixels looks at. The weights of
     a head sum to less than 1; the rest is what the class token gives to itself. They are stored with 8 bits, so each is
     right to half a percent of the largest one of its head.
+    For chelsea the square was cut half a pixel of the photograph further left than ``photo`` cuts it.
 
     M. Oquab et al., "DINOv2: Learning Robust Visual Features without Supervision", TMLR 2024.
 

@@ -1,4 +1,4 @@
-"""DINOv2 from a file of weights: here a small file of the same names and random numbers."""
+"""DINOv2 of any weights: here few and random ones under the same names; test_dinov2_file.py has the trained ones."""
 
 import pytest
 import torch
@@ -15,32 +15,35 @@ DIM, HEADS, DEPTH, SIDE, PATCH = 128, 2, 2, 4, 14
 @pytest.fixture(scope="module")
 def state() -> dict[str, Tensor]:
     shapes = {
-        "cls_token": (1, 1, DIM),
-        "pos_embed": (1, 1 + SIDE**2, DIM),
-        "mask_token": (1, DIM),
-        "patch_embed.proj.weight": (DIM, 3, PATCH, PATCH),
-        "patch_embed.proj.bias": (DIM,),
-        "norm.weight": (DIM,),
-        "norm.bias": (DIM,),
+        "embeddings.cls_token": (1, 1, DIM),
+        "embeddings.position_embeddings": (1, 1 + SIDE**2, DIM),
+        "embeddings.patch_embeddings.projection.weight": (DIM, 3, PATCH, PATCH),
+        "embeddings.patch_embeddings.projection.bias": (DIM,),
+        "layernorm.weight": (DIM,),
+        "layernorm.bias": (DIM,),
     }
     for i in range(DEPTH):
         shapes |= {
-            f"blocks.{i}.{name}": shape
+            f"encoder.layer.{i}.{name}": shape
             for name, shape in {
                 "norm1.weight": (DIM,),
                 "norm1.bias": (DIM,),
-                "attn.qkv.weight": (3 * DIM, DIM),
-                "attn.qkv.bias": (3 * DIM,),
-                "attn.proj.weight": (DIM, DIM),
-                "attn.proj.bias": (DIM,),
-                "ls1.gamma": (DIM,),
+                "attention.attention.query.weight": (DIM, DIM),
+                "attention.attention.query.bias": (DIM,),
+                "attention.attention.key.weight": (DIM, DIM),
+                "attention.attention.key.bias": (DIM,),
+                "attention.attention.value.weight": (DIM, DIM),
+                "attention.attention.value.bias": (DIM,),
+                "attention.output.dense.weight": (DIM, DIM),
+                "attention.output.dense.bias": (DIM,),
+                "layer_scale1.lambda1": (DIM,),
                 "norm2.weight": (DIM,),
                 "norm2.bias": (DIM,),
                 "mlp.fc1.weight": (4 * DIM, DIM),
                 "mlp.fc1.bias": (4 * DIM,),
                 "mlp.fc2.weight": (DIM, 4 * DIM),
                 "mlp.fc2.bias": (DIM,),
-                "ls2.gamma": (DIM,),
+                "layer_scale2.lambda1": (DIM,),
             }.items()
         }
     generator = torch.Generator().manual_seed(0)
@@ -75,8 +78,10 @@ class FourLayers(nn.Module):
 def written_out(state: dict[str, Tensor], x: Tensor) -> Tensor:
     """The network in PyTorch's own functions."""
     x = (x - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(DEVIATION).view(3, 1, 1)
-    patches = F.conv2d(x, state["patch_embed.proj.weight"], state["patch_embed.proj.bias"], stride=PATCH)
-    x = torch.cat((state["cls_token"].expand(2, -1, -1), patches.flatten(2).mT), 1) + state["pos_embed"]
+    kernel, bias = (state[f"embeddings.patch_embeddings.projection.{name}"] for name in ("weight", "bias"))
+    patches = F.conv2d(x, kernel, bias, stride=PATCH).flatten(2).mT
+    x = torch.cat((state["embeddings.cls_token"].expand(2, -1, -1), patches), 1)
+    x = x + state["embeddings.position_embeddings"]
 
     def norm(x, name):
         return F.layer_norm(x, (DIM,), state[f"{name}.weight"], state[f"{name}.bias"], 1e-6)
@@ -85,18 +90,21 @@ def written_out(state: dict[str, Tensor], x: Tensor) -> Tensor:
         return F.linear(x, state[f"{name}.weight"], state[f"{name}.bias"])
 
     for i in range(DEPTH):
-        block = f"blocks.{i}."
-        qkv = linear(norm(x, f"{block}norm1"), f"{block}attn.qkv")
-        q, k, v = qkv.unflatten(2, (3, HEADS, -1)).permute(2, 0, 3, 1, 4)
+        block = f"encoder.layer.{i}."
+        asked = norm(x, f"{block}norm1")
+        q, k, v = (
+            linear(asked, f"{block}attention.attention.{name}").unflatten(2, (HEADS, -1)).transpose(1, 2)
+            for name in ("query", "key", "value")
+        )
         heads = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        x = x + state[f"{block}ls1.gamma"] * linear(heads, f"{block}attn.proj")
+        x = x + state[f"{block}layer_scale1.lambda1"] * linear(heads, f"{block}attention.output.dense")
         hidden = F.gelu(linear(norm(x, f"{block}norm2"), f"{block}mlp.fc1"))
-        x = x + state[f"{block}ls2.gamma"] * linear(hidden, f"{block}mlp.fc2")
-    return norm(x, "norm")
+        x = x + state[f"{block}layer_scale2.lambda1"] * linear(hidden, f"{block}mlp.fc2")
+    return norm(x, "layernorm")
 
 
 @pytest.mark.parametrize("attention", [MultiHeadSelfAttention, FourLayers])
-def test_the_features_are_those_of_the_network_that_the_file_belongs_to(attention, state, images):
+def test_the_features_are_those_of_the_network_that_the_weights_belong_to(attention, state, images):
     with torch.no_grad():
         assert_close(DINOv2(state, attention)(images), written_out(state, images), rtol=1e-3, atol=1e-3)
 
