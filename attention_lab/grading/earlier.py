@@ -76,6 +76,8 @@ IN_PLACE_OF: dict[str, Any] = {
     "SpatialAttention": PositionsScaled,
     "ChannelGate": ChannelScores,
     "SpatialGate": PositionScores,
+    "TutorialChannelGate": ChannelScores,
+    "TutorialSpatialGate": PositionScores,
     "scaled_dot_product_attention": attention_of_sines,
     "MultiHeadSelfAttention": TokensMixed,
 }

@@ -774,6 +774,10 @@ class NeedsARatio(nn.Module):
 DEBUG_BAM = Exercise(
     id="debug-bam",
     part="bam",
+    uses={
+        "TutorialChannelGate": Use(DEBUG_CHANNEL, lambda gate: steps(channel_gate=gate)),
+        "TutorialSpatialGate": Use(DEBUG_SPATIAL, lambda gate: steps(spatial_gate=gate)),
+    },
     equation=GATE,
     forms=(ChannelFirst, SpatialFirst),
     free_biases=True,
