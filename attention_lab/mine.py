@@ -80,8 +80,13 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__") or (own := ours(name)) is None:
         raise AttributeError(f"module {__name__} has no {name}")
     kept = folder()
-    file = kept and kept / f"{name}.py"
-    if file is None or not file.exists():
+    if kept is None:
+        print(
+            f"{name}: the package's own. Yours would be kept beside the start page, index.ipynb, but none is above this folder."
+        )
+        return own
+    file = kept / f"{name}.py"
+    if not file.exists():
         print(f"{name}: the package's own. Yours is used as soon as it has passed all its checks.")
         return own
     try:

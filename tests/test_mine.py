@@ -63,9 +63,11 @@ def test_what_the_cell_defines_itself_is_not_imported(course):
     assert "import squeeze" not in mine.keep("se_residual", SQUEEZE + RESIDUAL).read_text()
 
 
-def test_outside_the_course_nothing_is_kept(tmp_path, monkeypatch):
+def test_outside_the_course_nothing_is_kept_and_nothing_else_is_said(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert mine.keep("squeeze", SQUEEZE) is None and mine.folder() is None
+    assert mine.squeeze is mechanisms.squeeze
+    assert "none is above this folder" in capsys.readouterr().out
 
 
 def test_only_what_lessons_ask_for_is_kept(course):
