@@ -348,9 +348,8 @@ def class_not_built(node: ast.AST, around: Around) -> Iterator[ast.AST]:
 
 def not_passed_on(node: ast.AST, around: Around) -> Iterator[ast.AST]:
     """A fixed number where an argument of the function is meant, or a call that leaves an argument out."""
-    if isinstance(node, ast.Constant) and type(node.value) is int and node.value > 1:
-        for name in around.arguments:
-            yield ast.Name(name, ast.Load())
+    if (value := integer(node)) is not None:
+        yield from (ast.Name(name, ast.Load()) for name in around.arguments if value > 1 or name in ("dim", "axis"))
     if isinstance(node, ast.Call) and name_of(node).startswith("Conv") and len(node.args) == 5:
         named = (ast.keyword(name, value) for name, value in zip(("padding", "dilation"), node.args[3:]))
         yield changed(node, args=node.args[:3], keywords=[*node.keywords, *named])
@@ -363,6 +362,14 @@ def not_passed_on(node: ast.AST, around: Around) -> Iterator[ast.AST]:
                 yield changed(node, keywords=[*node.keywords, ast.keyword(name, ast.Name(name, ast.Load()))])
             if not kind and name not in given and name_of(node) in around.names:
                 yield changed(node, args=[*node.args, ast.Name(name, ast.Load())])
+
+
+def fixed_size(node: ast.AST, around: Around) -> Iterator[ast.AST]:
+    """A fixed number where a size of the first argument is meant, the number of its positions, or the root of a size."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float) and node.value > 1 and around.arguments:
+        first = around.arguments[0]
+        yield from (loaded(f"{first}.shape[{i}]") for i in (-1, 1, 2, 0))
+        yield from (loaded(f"({first}.shape[-1] * {first}.shape[-2])"), loaded(f"{first}.shape[-1] ** 0.5"))
 
 
 def without_argument(node: ast.AST, around: Around) -> Iterator[ast.AST]:
@@ -768,6 +775,11 @@ KINDS = {
         without_argument,
         "an argument should act on this value too",
         "Which lines use the argument? Compare what the equation does with it.",
+    ),
+    "number-for-size": Kind(
+        fixed_size,
+        "a fixed number stands where a size of the input is meant",
+        "Of which input is this number the size? What would it be for another one?",
     ),
     "number": Kind(
         other_number,

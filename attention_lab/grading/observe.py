@@ -588,8 +588,8 @@ def layers_with_parameters(module: nn.Module) -> list[tuple[str, int]]:
 
 
 def in_short(layer: nn.Module) -> str:
-    """A layer's class and sizes: Linear(32, 8), Conv2d(8, 8, kernel_size=(3, 3)), BatchNorm1d(8)."""
-    sizes = re.sub(r", (eps|stride|bias)=.*", "", layer.extra_repr())
+    """A layer's class and sizes: Linear(32, 8), Conv2d(8, 8, kernel_size=(3, 3), groups=8), BatchNorm1d(8)."""
+    sizes = re.sub(r", (eps|stride|bias)=.*?(, groups=\d+|$).*", r"\2", layer.extra_repr())
     return f"{type(layer).__name__}({re.sub(r'(in|out)_features=', '', sizes)})"
 
 

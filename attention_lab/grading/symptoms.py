@@ -240,20 +240,27 @@ def of_made_in_calls(line: int, code: str) -> Misconception:
 
 
 def of_layers(got: Observation, expected: Observation) -> Misconception | None:
-    """Which layer is missing or too many, where there are not as many numbers as there should be."""
+    """Which layers are missing, too many, or of another size, where there are not as many numbers as there should be."""
     apart = got.parameters - expected.parameters
     ours, theirs = (Counter(number for _, number in seen.layers) for seen in (got, expected))
     extra, missing = list((ours - theirs).elements()), list((theirs - ours).elements())
+    if not apart or sum(extra) - sum(missing) != apart or len({*extra}) > 1 or len({*missing}) > 1:
+        return None
     name = question = ""
-    if not extra and [-apart] == missing:
-        name = f"{-apart:,} numbers are missing, as many as {layers_of(-apart, expected)} has"
+    if not extra:
+        times = f"{len(missing)} times " if len(missing) > 1 else ""
+        name = f"{-apart:,} numbers are missing, {times}as many as {layers_of(missing[0], expected)} has"
         question = "Which step of the equation has no layer of its own in your code, or shares one with another step?"
-    elif not missing and [apart] == extra:
-        name = f"{apart:,} numbers are too many, as many as your {layers_of(apart, got)} has"
+    elif not missing:
+        times = f"{len(extra)} times " if len(extra) > 1 else ""
+        name = f"{apart:,} numbers are too many, {times}as many as your {layers_of(extra[0], got)} has"
         question = "Which step of the equation is this layer?"
-    elif len(extra) == len(missing) == 1 and apart:
-        name = f"your {layers_of(*extra, got)} has {extra[0]:,} numbers, where a layer of {missing[0]:,} is expected"
-        question = "What should it take, and what give? Write both widths."
+    elif len(extra) == len(missing):
+        layers = (
+            f"a layer of {missing[0]:,} is" if len(missing) == 1 else f"{len(missing)} layers of {missing[0]:,} are"
+        )
+        name = f"your {layers_of(extra[0], got)} has {extra[0]:,} numbers, where {layers} expected"
+        question = "What should it take, and what give? Write both widths, and the size of its kernel if it has one."
     return Misconception("layers", name, question) if name else None
 
 

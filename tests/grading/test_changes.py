@@ -40,6 +40,15 @@ def without_unsqueeze(features, scores):
     return (features * scores.softmax(-1)).sum(-1)
 
 
+def over_the_last_axis(scores, dim=-1, temperature=1.0):
+    e = ((scores - scores.amax(dim, keepdim=True)) / temperature).exp()
+    return e / e.sum(-1, keepdim=True)
+
+
+def of_seven_by_seven(x):
+    return x.sum((2, 3)) / 49
+
+
 def another_normaliser(x, logits):
     return x * torch.tanh(logits)
 
@@ -176,6 +185,8 @@ def wrong_stride(image, grid):
     [
         ("select", summed_over_channels, "axis", "(features * weights.unsqueeze(1)).sum(1)"),
         ("select", without_unsqueeze, "kept-axis", "scores"),
+        ("temperature-softmax", over_the_last_axis, "not-passed", "-1"),
+        ("squeeze", of_seven_by_seven, "number-for-size", "49"),
         ("recalibrate", another_normaliser, "function", "torch.tanh(logits)"),
         ("recalibrate", printed, "return", "x * torch.sigmoid(logits)"),
         ("recalibrate", a_class_for_a_layer, "not-built", "nn.Sigmoid(logits)"),
@@ -300,6 +311,9 @@ def changed(code: str, kind: str) -> str:
         ("x * (y + dim)", "missing", "x * __import__('torch').sigmoid(y + dim)"),
         ("x[0]", "variable", "x[-1]"),
         ("x * 3", "number", "x * 2"),
+        ("x.sum(-1)", "not-passed", "x.sum(dim)"),
+        ("x.sum((2, 3)) / 49", "number-for-size", "x.sum((2, 3)) / (x.shape[-1] * x.shape[-2])"),
+        ("x / 8.0", "number-for-size", "x / x.shape[-1] ** 0.5"),
     ],
 )
 def test_what_is_meant_is_among_what_is_tried(given, kind, meant):

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 
 from attention_lab.grading.matching import AT_ONCE, Way
-from attention_lab.grading.observe import Look, Observation, Question, observe, observe_all
+from attention_lab.grading.observe import Look, Observation, Question, in_short, observe, observe_all
 
 WAY = Way(("output",), AT_ONCE)
 X = torch.randn(2, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -302,6 +302,8 @@ def test_a_crash_in_a_function_of_torch_has_no_line_of_the_learners():
 def test_numbers_are_taken_as_tensors_of_their_kind_and_layers_told_in_short():
     assert [seen(lambda x, n=n: n).values["output"].dtype for n in (3, 3.5)] == [torch.int64, torch.float32]
     assert seen(Scaled).layers == [("Linear(3, 3)", 12)]
+    depthwise = nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False)
+    assert in_short(depthwise) == "Conv2d(4, 4, kernel_size=(3, 3), groups=4)"
 
 
 def test_a_class_without_forward_is_no_stub():

@@ -113,10 +113,24 @@ RIGHT = observed(("Linear(32, 8)", 264), ("BatchNorm1d(8)", 16), ("Linear(8, 32)
             observed(("BatchNorm1d(32)", 64), ("Linear(32, 8)", 264), ("Linear(8, 32)", 288)),
             "your BatchNorm1d(32) has 64 numbers, where a layer of 16 is expected",
         ),
+        (
+            observed(*RIGHT.layers, ("BatchNorm1d(32)", 64), ("BatchNorm1d(32)", 64)),
+            "128 numbers are too many, 2 times as many as your BatchNorm1d(32) has",
+        ),
     ],
 )
 def test_a_layer_that_is_missing_too_many_or_of_another_size_is_named(got, name):
     assert of_layers(got, RIGHT).name == name
+
+
+def test_several_layers_of_one_size_are_named_together():
+    right = observed(("Conv2d(8, 4)", 36), *[("Conv2d(4, 4, kernel_size=(3, 3))", 148), ("BatchNorm2d(4)", 8)] * 2)
+    large = observed(("Conv2d(8, 4)", 36), *[("Conv2d(4, 4, kernel_size=(7, 7))", 788), ("BatchNorm2d(4)", 8)] * 2)
+    bare = observed(("Conv2d(8, 4)", 36), *[("Conv2d(4, 4, kernel_size=(3, 3))", 148)] * 2)
+    assert of_layers(large, right).name == (
+        "your Conv2d(4, 4, kernel_size=(7, 7)) has 788 numbers, where 2 layers of 148 are expected"
+    )
+    assert of_layers(bare, right).name == "16 numbers are missing, 2 times as many as BatchNorm2d(4) has"
 
 
 def test_as_many_numbers_in_other_layers_are_no_mistake():

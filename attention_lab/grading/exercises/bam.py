@@ -2,6 +2,7 @@
 
 from math import prod
 
+import torch
 from torch import Tensor, nn
 
 from ...mechanisms import BAM, ChannelGate, SpatialGate, receptive_field
@@ -379,15 +380,30 @@ BAM_EXERCISE = Exercise(
         gates.SIGMOID_TWICE,
         mistake(
             "sigmoid-each",
-            "each branch has a sigmoid of its own, and the two are added: the gate reaches 2",
+            "each branch has a sigmoid of its own, and then the two gates are added or averaged",
             "Which comes first in equation 2: the sum or the sigmoid?",
             steps(weights=lambda self, x: self.combined(*map(self.gate, self.branches(x)))),
+            steps(weights=lambda self, x: self.combined(*map(self.gate, self.branches(x))) / 2),
         ),
         mistake(
             "sigmoids-multiplied",
             "each branch has a sigmoid of its own, and the two are multiplied, as in CBAM",
             "Which comes first in equation 2: the sum or the sigmoid?",
             steps(weights=lambda self, x: prod(map(self.gate, self.branches(x)))),
+        ),
+        mistake(
+            "larger-score",
+            "only the larger of the two scores counts",
+            "What should a strong no of one branch do to a weak yes of the other?",
+            steps(combined=lambda self, channel, spatial: torch.maximum(channel, spatial)),
+        ),
+        mistake(
+            "softmax-not-sigmoid",
+            "a softmax replaces the sigmoid: channels, or positions, compete for a sum of 1",
+            "May two places be open at the same time?",
+            steps(gate=lambda self, scores: scores.softmax(1)),
+            steps(gate=lambda self, scores: scores.flatten(2).softmax(2).view_as(scores)),
+            steps(gate=lambda self, scores: scores.flatten(1).softmax(1).view_as(scores)),
         ),
         mistake(
             "channel-only",

@@ -581,6 +581,31 @@ class ASigmoidEach(TwoGates):
         return torch.sigmoid(self.channel(x)) + torch.sigmoid(self.spatial(x))
 
 
+@wrong("bam", "sigmoid-each", passes="shapes parameters")
+class MeanOfTwoGates(TwoGates):
+    def weights(self, x):
+        return torch.stack([self.channel(x).sigmoid().expand_as(x), self.spatial(x).sigmoid().expand_as(x)]).mean(0)
+
+
+@wrong("bam", "larger-score", passes="shapes parameters")
+class WhoShoutsLouder(TwoGates):
+    def weights(self, x):
+        return torch.sigmoid(torch.max(self.channel(x), self.spatial(x)))
+
+
+@wrong("bam", "softmax-not-sigmoid", passes="shapes parameters")
+class ChannelsCompete(TwoGates):
+    def weights(self, x):
+        return (self.channel(x) + self.spatial(x)).softmax(dim=1)
+
+
+@wrong("bam", "softmax-not-sigmoid", passes="shapes parameters")
+class PositionsCompete(TwoGates):
+    def weights(self, x):
+        scores = self.channel(x) + self.spatial(x)
+        return scores.flatten(2).softmax(-1).reshape(scores.shape)
+
+
 @wrong("bam", "sigmoids-multiplied", passes="shapes parameters")
 class LikeCBAM(TwoGates):
     def weights(self, x):
