@@ -582,9 +582,10 @@ def called_once(module: nn.Module, inputs: tuple) -> tuple[list[nn.Module], Tens
 
 
 def layers_with_parameters(module: nn.Module) -> list[tuple[str, int]]:
-    """What each layer is, as it prints itself in short, and how many numbers it trains itself."""
-    own = ((layer, sum(p.numel() for p in layer.parameters(recurse=False))) for layer in module.modules())
-    return [(in_short(layer), number) for layer, number in own if number]
+    """What each layer is, as it prints itself in short, and how many numbers it trains itself; the module's own parameters."""
+    held = [(f"a parameter of shape {tuple(p.shape)}", p.numel()) for p in module.parameters(recurse=False)]
+    layers = ((layer, sum(p.numel() for p in layer.parameters(recurse=False))) for layer in module.modules())
+    return held + [(in_short(layer), number) for layer, number in layers if number and layer is not module]
 
 
 def in_short(layer: nn.Module) -> str:

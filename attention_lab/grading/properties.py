@@ -172,7 +172,7 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "", tol
             told = (bool(values.flatten()[wrong]) for values in (theirs, ours))
             return Failure(f"{record}[{place}] = {next(told)}{of_plain(got, question)}", f"{next(told)}")
         if ours.is_floating_point() and not theirs.is_floating_point():
-            return Failure(f"{theirs.dtype}".removeprefix("torch.") + " numbers", "the dtype of x")
+            return Failure(f"{theirs.dtype}".removeprefix("torch.") + " numbers", "the dtype of the input")
         if not theirs.isfinite().all():
             return Failure("nan or inf", "finite numbers")
         if question.words and record == "output":
@@ -279,7 +279,7 @@ def wrong_slope(got: Observation, expected: Observation) -> Failure | None:
             continue  # rounded to float32, differences say nothing of a slope
         true = (theirs.autograd or 0.0,) if right else mine.measured
         if not any(abs(slope - one) <= tolerance * max(1.0, abs(one)) for one in true):
-            measured = f"{true[0]:.4g}" if true else "one that can be measured"
+            measured = f"{true[0]:.4g}" if true and math.isfinite(true[0]) else "one that can be measured"
             cut = right or (not slope and all(map(math.isfinite, true)))
             return Failure(f"a slope of {slope:.4g}", measured, DETACHED if cut else None)
     return None

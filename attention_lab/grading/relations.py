@@ -78,7 +78,8 @@ def relation(pairs: list[Pair]) -> Misconception | None:
     right = [pair for pair in pairs if close(pair.got, pair.expected)]
     if not wrong or any(pair.expected.ndim and not pair.expected.is_floating_point() for pair in pairs):
         return None  # of several whole numbers, such as a shape, each means something else
-    told = next(filter(None, (find(wrong) for find in (factor, shifted, function, with_argument, order, places))), None)
+    kinds = factor, shifted, function, with_argument, order, not_finite, places
+    told = next(filter(None, (find(wrong) for find in kinds)), None)
     return told or sometimes(right, wrong)
 
 
@@ -126,7 +127,7 @@ def shifted(wrong: list[Pair]) -> Misconception | None:
     apart = [(pair.got.double() - pair.expected.double()).flatten() for pair in wrong]
     several = len(wrong) > 1 or wrong[0].got.numel() > 1
     first = float(apart[0][0])
-    if not several or not all(close(each, torch.full_like(each, first)) for each in apart):
+    if not several or not math.isfinite(first) or not all(close(each, torch.full_like(each, first)) for each in apart):
         return None
     return told(
         f"every value is {abs(first):.4g} too {'large' if first > 0 else 'small'}",
@@ -188,6 +189,17 @@ def order(wrong: list[Pair]) -> Misconception | None:
                 moved = " and ".join(str(axis) for axis, source in enumerate(permuted) if axis != source)
                 return told(f"the numbers are right, but the axes {moved} are exchanged", question)
     return told("the right numbers stand in the wrong places", question)
+
+
+def not_finite(wrong: list[Pair]) -> Misconception | None:
+    """Values are nan or infinite where numbers are right."""
+    for words, holds in (("nan", Tensor.isnan), ("infinite", Tensor.isinf)):
+        if any(pair.expected.isfinite().all() and holds(pair.got).any() for pair in wrong):
+            return told(
+                f"there are values that are {words}",
+                "Follow the largest and the smallest number: which step divides by 0, takes inf from inf, or multiplies it with 0?",
+            )
+    return None
 
 
 def places(wrong: list[Pair]) -> Misconception | None:

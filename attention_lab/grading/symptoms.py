@@ -8,7 +8,10 @@ from .changes import KINDS, Change
 from .exercise import Misconception
 from .observe import Observation, Problem
 
-LINE_UP = "Write down the shapes of both, one under the other, last axis under last axis. Where is a 1 missing?"
+LINE_UP = (
+    "Write down the shapes of both, one under the other, last axis under last axis. Is a 1 missing, or an axis out of place? Or "
+    "has a step made one of them longer or shorter?"
+)
 LAYERS = "Which layer makes this tensor, and which one takes it? Write the shape behind every line."
 
 
@@ -249,11 +252,11 @@ def of_layers(got: Observation, expected: Observation) -> Misconception | None:
     name = question = ""
     if not extra:
         times = f"{len(missing)} times " if len(missing) > 1 else ""
-        name = f"{-apart:,} numbers are missing, {times}as many as {layers_of(missing[0], expected)} has"
+        name = f"{numbers(-apart)} missing, {times}as many as {layers_of(missing[0], expected)} has"
         question = "Which step of the equation has no layer of its own in your code, or shares one with another step?"
     elif not missing:
         times = f"{len(extra)} times " if len(extra) > 1 else ""
-        name = f"{apart:,} numbers are too many, {times}as many as your {layers_of(extra[0], got)} has"
+        name = f"{numbers(apart)} too many, {times}as many as your {layers_of(extra[0], got)} has"
         question = "Which step of the equation is this layer?"
     elif len(extra) == len(missing):
         layers = (
@@ -262,6 +265,10 @@ def of_layers(got: Observation, expected: Observation) -> Misconception | None:
         name = f"your {layers_of(extra[0], got)} has {extra[0]:,} numbers, where {layers} expected"
         question = "What should it take, and what give? Write both widths, and the size of its kernel if it has one."
     return Misconception("layers", name, question) if name else None
+
+
+def numbers(count: int) -> str:
+    return "1 number is" if count == 1 else f"{count:,} numbers are"
 
 
 def layers_of(number: int, seen: Observation) -> str:

@@ -23,6 +23,7 @@ from attention_lab.grading.changes import (
 from attention_lab.grading.exercises import EXERCISES
 from attention_lab.grading.judge import Report, ask, judge
 from attention_lab.grading.witness import Witness
+from attention_lab.mechanisms import window_partition
 
 
 def first_failure(exercise: str, answer: object) -> Report:
@@ -224,6 +225,20 @@ def test_no_change_makes_a_right_answer_out_of_another_idea(monkeypatch):
 
     report = first_failure("recalibrate", nonsense)
     assert report.misconception is None or report.misconception.id not in KINDS
+
+
+def test_no_function_is_said_to_be_missing_where_truth_values_are_asked_for(monkeypatch):
+    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_CHANGES", 60)
+    monkeypatch.setattr("attention_lab.grading.judge.Case.misconception", lambda self, on: None)
+
+    def shifted_mask(height, width, size, shift):
+        row, column = torch.arange(height) >= height - shift, torch.arange(width) >= width - shift
+        piece = row[:, None].long() + column[None].long()
+        of_window = window_partition(piece[None, :, :, None], size)
+        return of_window == of_window.mT
+
+    report = first_failure("shifted-mask", shifted_mask)
+    assert report.misconception is None or report.misconception.id != "missing"
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

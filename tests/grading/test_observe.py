@@ -32,6 +32,12 @@ class Scaled(nn.Module):
         return x * self.weights(x)
 
 
+class WithAFactor(Scaled):
+    def __init__(self):
+        super().__init__()
+        self.factor = nn.Parameter(torch.ones(3, 1))
+
+
 def test_the_same_question_gives_the_same_values_and_the_random_state_stays():
     state = torch.random.get_rng_state()
     first, second = seen(Scaled, records=("output", "weights")), seen(Scaled, records=("output", "weights"))
@@ -302,6 +308,7 @@ def test_a_crash_in_a_function_of_torch_has_no_line_of_the_learners():
 def test_numbers_are_taken_as_tensors_of_their_kind_and_layers_told_in_short():
     assert [seen(lambda x, n=n: n).values["output"].dtype for n in (3, 3.5)] == [torch.int64, torch.float32]
     assert seen(Scaled).layers == [("Linear(3, 3)", 12)]
+    assert seen(WithAFactor).layers == [("a parameter of shape (3, 1)", 3), ("Linear(3, 3)", 12)]
     depthwise = nn.Conv2d(4, 4, 3, padding=1, groups=4, bias=False)
     assert in_short(depthwise) == "Conv2d(4, 4, kernel_size=(3, 3), groups=4)"
 

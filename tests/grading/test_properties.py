@@ -216,7 +216,7 @@ def test_another_shape_is_told_with_that_of_the_input_and_a_batch_of_one_that_lo
 
 def test_values_of_another_kind_and_those_that_are_no_numbers_are_told():
     x = torch.zeros(2)
-    assert told(values(), gives([1, 2]), gives([1.0, 2.5]), x) == ("int64 numbers", "the dtype of x", None)
+    assert told(values(), gives([1, 2]), gives([1.0, 2.5]), x) == ("int64 numbers", "the dtype of the input", None)
     assert told(values(), gives([1.0, torch.nan]), gives([1.0, 2.0]), x) == ("nan or inf", "finite numbers", None)
     assert told(values(), gives(2.0), gives(3.0), x) == ("2", "3", None)
     assert told(values(), gives(2.0), gives(3), x)[:2] == ("2", "3")

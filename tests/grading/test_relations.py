@@ -47,6 +47,8 @@ def right(x):
         (lambda x: right(x).transpose(1, 2), "the numbers are right, but the axes 1 and 2 are exchanged"),
         (lambda x: right(x).flip(3), "axis 3 runs backwards"),
         (lambda x: right(x).roll(1, 1), "the right numbers stand in the wrong places"),
+        (lambda x: right(x) * math.nan, "there are values that are nan"),
+        (lambda x: right(x) + torch.where(x > 0, math.inf, 1.0), "there are values that are infinite"),
         (lambda x: torch.cat([right(x)[:1], x[1:]]), "the first image is right, the others are not"),
         (lambda x: torch.cat([x[:, :1], right(x)[:, 1:]], 1), "the first channel is wrong, the others are right"),
         (lambda x: torch.cat([right(x)[..., :-1], x[..., -1:]], 3), "the last column is wrong, the others are right"),

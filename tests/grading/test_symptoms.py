@@ -133,6 +133,12 @@ def test_several_layers_of_one_size_are_named_together():
     assert of_layers(bare, right).name == "16 numbers are missing, 2 times as many as BatchNorm2d(4) has"
 
 
+def test_one_number_is_told_as_one():
+    assert of_layers(observed(), observed(("a parameter of shape (1,)", 1))).name == (
+        "1 number is missing, as many as a parameter of shape (1,) has"
+    )
+
+
 def test_as_many_numbers_in_other_layers_are_no_mistake():
     assert of_layers(observed(("Linear(32, 8)", 280), ("Linear(8, 32)", 288)), RIGHT) is None
     assert of_layers(RIGHT, RIGHT) is None
