@@ -53,6 +53,8 @@ class Judged(Execute):
 
     ahead: ClassVar[Any] = None
     """Where other processes judge, what has their results (`grade.Ahead`)."""
+    seed: ClassVar[int] = 0
+    """What the questions of all submissions are drawn from that one command grades; nobody has seen them before."""
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any], km: Any = None) -> tuple[NotebookNode, dict]:
         asked, converter = resources["nbgrader"], self.parent.parent
@@ -63,9 +65,9 @@ class Judged(Execute):
         return nb, resources
 
     def job(self, nb: NotebookNode, files: dict[str, bytes], seed: int | None = None) -> Job:
-        """What is to be done for a notebook and the files beside it, with a fresh seed if none is given."""
+        """What is to be done for a notebook and the files beside it, with this command's seed if none is given."""
         limits = Limits(self.timeout, self.seconds_a_check, self.seconds)
-        seed = secrets.randbits(63) if seed is None else seed
+        seed = self.seed if seed is None else seed
         confined, follows = not self.no_sandbox, self.follow_through
         return Job(json.dumps(nb), files, self.skip_cells_with_tag, limits, confined, seed, follows)
 
@@ -89,7 +91,7 @@ class Confined(Submission):
 
     def __init__(self, **settings: Any):
         super().__init__(**settings)
-        judged = Judged(parent=self)
+        judged, Judged.seed = Judged(parent=self), secrets.randbits(63)
         if judged.enabled and not judged.no_sandbox and (lack := missing()):
             raise SystemExit(f"{lack}\n{OTHERWISE}")
         self.leave_out(converter := self.parent)

@@ -7,6 +7,7 @@ gradebook, so what it writes is what it writes alone.
 import gc
 import json
 import multiprocessing
+import secrets
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -238,7 +239,7 @@ def again(root: Path, lesson: str, student: str, fresh: bool, sandbox: bool = Tr
         raise FileNotFoundError(f"{lesson} of {student} has not been graded")
     for notebook in notebooks:
         before = nbformat.read(notebook, as_version=4)
-        seed = None if fresh else before.metadata[RECORD]["seed"]
+        seed = secrets.randbits(63) if fresh else before.metadata[RECORD]["seed"]
         now = from_dict(json.loads(done(judged.job(before, files(converter, lesson, student), seed))))
         for was, cell in zip(before.cells, now.cells, strict=True):
             if is_grade(cell) and not is_solution(cell) and cell.cell_type == "code":

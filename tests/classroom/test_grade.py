@@ -85,7 +85,14 @@ def test_a_graded_notebook_says_from_what_and_by_what_it_was_graded(graded):
     kept = graded.autograded("ada").metadata["attention_lab"]
     assert kept["seed"] > 0 and len(kept["submission"]) == 64
     assert kept["versions"].keys() == {"attention-lab", "nbgrader", "python", "torch"}
-    assert kept["seed"] != graded.autograded("dan").metadata["attention_lab"]["seed"]
+
+
+def test_all_are_asked_the_same_and_at_the_next_time_something_else(graded, tmp_path):
+    made = graded.copy(tmp_path)
+    seeds = {name: made.autograded(name).metadata["attention_lab"]["seed"] for name in ("ada", "dan")}
+    assert seeds["ada"] == seeds["dan"]
+    grade(made, "--student", "ada", "--force")
+    assert made.autograded("ada").metadata["attention_lab"]["seed"] != seeds["ada"]
 
 
 @pytest.mark.parametrize("how", ["--repeat", "--fresh"])
