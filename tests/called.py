@@ -3,11 +3,13 @@
 import contextlib
 import io
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 
 from click.testing import CliRunner
+from lab import COMMAND
 from nbgrader.apps import NbGraderApp
 
 from attention_lab.cli import main
@@ -31,6 +33,11 @@ def called(*arguments: str, cwd: Path) -> CompletedProcess[str]:
         forget_nbgraders()
         done = CliRunner().invoke(main, arguments, prog_name="attention-lab", catch_exceptions=False)
     return CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
+
+
+def apart(*arguments: str, cwd: Path) -> CompletedProcess[str]:
+    """The same of a command in a process of its own, as a terminal starts it."""
+    return subprocess.run([*COMMAND, *arguments], cwd=cwd, capture_output=True, text=True)
 
 
 def nbgrader(*arguments: str, cwd: Path) -> CompletedProcess[str]:

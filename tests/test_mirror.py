@@ -7,7 +7,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "attention_lab"
 ELSEWHERE = {
-    "__main__.py": "test_cli.py",
+    "__main__.py": "cli/test_main.py",
     "baselines.py": "test_bench.py",
     "course/execute.py": "course/test_release.py",
     "course/profile/everyone/nbgrader_config.py": "course/test_handout.py",

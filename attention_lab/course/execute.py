@@ -25,7 +25,7 @@ from .source import NOTEBOOK_METADATA, ReleaseError
 SECONDS_PER_CELL = 3600  # a recording run trains many seeds
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PACKAGE = Path(__file__).parents[1]
-COMMANDS = {"cli.py", "__main__.py", "bench.py", "baselines.py"}
+COMMANDS = {"cli", "__main__.py", "bench.py", "baselines.py"}
 SHOWN_IN_NO_LESSON = {"grading", "classroom", "feedback", "overview", "course"} | COMMANDS
 
 

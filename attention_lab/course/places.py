@@ -7,6 +7,8 @@ anywhere/            NN-name/name.ipynb, as the exchange fetched it
 from pathlib import Path
 
 CONFIG = "nbgrader_config.py"
+PROFILE = Path(__file__).parent / "profile"
+"""Settings of JupyterLab and nbgrader: what everyone has, and what learners have."""
 
 
 def meant(known: list[str], asked: str) -> list[str]:

@@ -14,8 +14,8 @@ import yaml
 from lab import Lab
 from traitlets.config import Config, PyFileConfigLoader
 
-from attention_lab.cli import PROFILE
 from attention_lab.course.handout import FOLDER
+from attention_lab.course.places import PROFILE
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "hub.md").read_text(encoding="utf-8")
