@@ -6,9 +6,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbclient import NotebookClient
 from nbgrader.utils import is_grade, is_solution
 
+from attention_lab.course.execute import Client
 from attention_lab.course.source import lessons, not_asked, read_lesson, read_start_page
 from attention_lab.grading import notebook
 from attention_lab.grading.exercises import EXERCISES
@@ -173,10 +173,7 @@ def test_an_untouched_notebook_fails_in_its_stubs_only(lesson, monkeypatch):
     monkeypatch.setenv("ATTENTION_LAB_FAST", "1")
     for path in (ROOT / "notebooks" / lesson).glob("*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
-        client = NotebookClient(
-            notebook, timeout=60, allow_errors=True, resources={"metadata": {"path": str(path.parent)}}
-        )
-        client.execute()
+        Client(notebook, 300, allow_errors=True, resources={"metadata": {"path": str(path.parent)}}).execute()
         errors = {cell.id: [o for o in cell.get("outputs", []) if o.output_type == "error"] for cell in notebook.cells}
         checks = [cell.id for cell in notebook.cells if is_grade(cell) and not is_solution(cell)]
         assert all(errors[check] for check in checks), "a check passes on a stub"

@@ -8,9 +8,11 @@ change. What a check says of the solution is not part of it: grading may change 
 import hashlib
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
@@ -23,10 +25,28 @@ from nbgrader.utils import determine_grade, is_grade
 from .source import NOTEBOOK_METADATA, ReleaseError
 
 SECONDS_PER_CELL = 3600  # a recording run trains many seeds
+LOOK_AGAIN = 30  # seconds
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PACKAGE = Path(__file__).parents[1]
 COMMANDS = {"cli", "__main__.py", "bench.py", "baselines.py"}
 SHOWN_IN_NO_LESSON = {"grading", "classroom", "feedback", "overview", "course"} | COMMANDS
+
+
+class Client(NotebookClient):
+    """Looks for a cell's reply again every LOOK_AGAIN seconds: now and then one is there, and nothing wakes who waits for it.
+
+    seconds_per_cell: how long a cell may take.
+    """
+
+    def __init__(self, notebook: NotebookNode, seconds_per_cell: int, **settings: Any):
+        super().__init__(notebook, timeout=LOOK_AGAIN, **settings)
+        self.seconds_per_cell, self.waited = seconds_per_cell, Counter()
+
+    async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> dict[str, Any] | None:
+        self.waited[id(cell)] += timeout
+        if self.waited[id(cell)] < self.seconds_per_cell:
+            return None
+        return await super()._async_handle_timeout(self.seconds_per_cell, cell)
 
 
 def execute(
@@ -41,11 +61,11 @@ def execute(
 
     Raises ReleaseError if a cell fails, or if the solution does not get full points from its own test cells.
     """
-    client = NotebookClient(
+    client = Client(
         notebook,
+        SECONDS_PER_CELL,
         km=AsyncKernelManager(kernel_spec_manager=KernelSpecManager(kernel_dirs=[])),  # the running Python's kernel
         resources={"metadata": {"path": str(source.parent)}},
-        timeout=SECONDS_PER_CELL,
         record_timing=False,
         coalesce_streams=True,
         on_cell_complete=lambda cell, cell_index: done(cell_index + 1, len(notebook.cells)),

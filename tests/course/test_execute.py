@@ -35,6 +35,19 @@ def test_the_lesson_runs_in_its_own_folder(course, source, reference):
     assert printed(reference) == {"double-values_1": str(source.parent)}
 
 
+@pytest.mark.parametrize("limit", [60, 3])
+def test_a_cell_is_waited_for_as_long_as_it_may_take_and_no_longer(course, source, reference, limit, monkeypatch):
+    monkeypatch.setattr(execute, "LOOK_AGAIN", 1)
+    monkeypatch.setattr(execute, "SECONDS_PER_CELL", limit)
+    change(source, 'print("demonstrated")', 'import time; time.sleep(4); print("demonstrated")')
+    if limit == 60:
+        release(course, LESSON)
+        assert printed(reference) == {"double-values_1": "demonstrated"}
+    else:
+        with pytest.raises(ReleaseError, match="timed out .* after 3 seconds"):
+            release(course, LESSON)
+
+
 def test_no_kernel_outlives_a_release(course, source, reference):
     change(source, 'print("demonstrated")', "print(os.getpid())")
     release(course, LESSON)
