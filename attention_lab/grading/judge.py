@@ -156,7 +156,8 @@ class Case:
         for way in self.ways:
             if max(ranked.values())[0] == self.likeness_of_right:
                 break
-            promising = [version for version in versions if self.may_match(version) and self.agrees_first(version, way)]
+            hopeful = [version for version in versions if self.may_gain(version, max(ranked, key=ranked.get))]
+            promising = [version for version in hopeful if self.may_match(version) and self.agrees_first(version, way)]
             ranked |= {version: self.likeness(version, way) for version in promising}
         best = max(ranked, key=ranked.get)
         expected = list(self.of(best))
@@ -241,6 +242,15 @@ class Case:
     @property
     def likeness_of_right(self) -> int:
         return len(self.questions) * len(self.exercise.records)
+
+    def may_gain(self, trusted: Callable, best: Callable) -> bool:
+        """Whether something that differs from the best so far is, with all numbers alike, as this trusted answer has it."""
+        return any(
+            not same(got, self.one_of(best, question), record)
+            and close_in(got.alike, other.alike, record, got.coarsest)
+            for question, got, other in zip(self.questions, self.seen, self.of(trusted, fillings=0))
+            for record in self.exercise.records
+        )
 
     def may_match(self, trusted: Callable) -> bool:
         """Whether perhaps only the layout of the parameters differs from a trusted answer's.

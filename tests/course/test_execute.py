@@ -44,7 +44,7 @@ def test_a_cell_is_waited_for_as_long_as_it_may_take_and_no_longer(course, sourc
         release(course, LESSON)
         assert printed(reference) == {"double-values_1": "demonstrated"}
     else:
-        with pytest.raises(ReleaseError, match="timed out .* after 3 seconds"):
+        with pytest.raises(ReleaseError, match=r"timed out .* after 3 seconds"):
             release(course, LESSON)
 
 
