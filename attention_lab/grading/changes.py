@@ -502,6 +502,7 @@ def too_much(node: ast.AST, around: Around) -> Iterator[ast.AST | Elsewhere]:
         "reshape",
         "flip",
         "transpose",
+        "round",
     }:
         yield node.func.value if is_method(node) else node.args[0] if node.args else node
     if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Attribute):

@@ -148,6 +148,8 @@ def function(wrong: list[Pair]) -> Misconception | None:
 
 def with_argument(wrong: list[Pair]) -> Misconception | None:
     """An argument is returned, or stands in one more sum or product, or in one fewer."""
+    if not any(pair.got.any() for pair in wrong):
+        return None
     for i, name in enumerate(wrong[0].names):
         if any(i >= len(pair.inputs) or not pair.inputs[i].is_floating_point() for pair in wrong):
             continue
@@ -215,7 +217,8 @@ def places(wrong: list[Pair]) -> Misconception | None:
         whole = [fails.all(dim=dims) if dims else fails for fails, dims in zip(failing, others)]
         if any(each.all() for each in bad) or not all(torch.equal(a, b) for a, b in zip(bad, whole)):
             continue
-        name = PLACES[axis] if wrong[0].got.ndim == 4 else f"place along axis {axis}"
+        of_maps = wrong[0].got.ndim == 4 and wrong[0].inputs and wrong[0].inputs[0].ndim == 4
+        name = PLACES[axis] if of_maps else f"place along axis {axis}"
         if all(each.nonzero()[:, 0].tolist() == [0] for each in bad):
             return told(f"the first {name} is wrong, the others are right", "What is special about the first one?")
         if all((~each).nonzero()[:, 0].tolist() == [0] for each in bad):
@@ -235,8 +238,8 @@ def sometimes(right: list[Pair], wrong: list[Pair]) -> Misconception | None:
         return None
     deciding = []
     for name in right[0].sizes:
-        values = [{pair.sizes.get(name) for pair in pairs} for pairs in (right, wrong)]
-        if not values[0] & values[1]:
+        values = [{pair.sizes[name] for pair in pairs if name in pair.sizes} for pairs in (right, wrong)]
+        if all(values) and (max(values[0]) < min(values[1]) or max(values[1]) < min(values[0])):
             deciding.append((name, *(" or ".join(f"{v:g}" for v in sorted(filter(None, each))) for each in values)))
     if "H" in right[0].sizes and all(pair.sizes["H"] == pair.sizes["W"] == 1 for pair in right):
         return told(

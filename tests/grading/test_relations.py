@@ -93,6 +93,20 @@ def test_what_tells_right_questions_from_wrong_ones_is_told():
     assert relation(told).name == "it is right for reduction = 4, and wrong for reduction = 8"
 
 
+def test_sizes_that_lie_among_each_other_decide_nothing():
+    def of_width(width, wrong=False):
+        x = numbers(2, 3, 5, width)
+        return Pair(numbers(*x.shape, seed=7) if wrong else right(x), right(x), f"x {tuple(x.shape)}", "", (x,))
+
+    assert relation([of_width(4), of_width(6, wrong=True), of_width(9)]) is None
+    told = relation([of_width(4, wrong=True), of_width(6), of_width(9)])
+    assert told.name == "it is right for W = 6 or 9, and wrong for W = 4"
+
+
+def test_of_zeros_nothing_is_said_to_be_missing():
+    assert relation(pairs(torch.zeros_like, lambda x: x)) is None
+
+
 def test_square_maps_are_told_from_others():
     def square_only(shape):
         x = numbers(*shape)
