@@ -322,8 +322,9 @@ for name, count in {"your counts": se, "pooling and products too": whole}.items(
 #   BatchNorm.
 # - At the end: ReLU(shortcut + attention(branch)).
 #
-# `stride` stands in the first 1×1 (as in the papers' tables) or in the 3×3 (as in torchvision): both are right. (In the
-# last 1×1 it would give the same as in the 3×3, but three of four numbers of the 3×3 would be computed for nothing.)
+# `stride` stands in the first 1×1 (as in the papers' tables) or in the 3×3 (as in torchvision): both are right. (Not in
+# the last 1×1: three of four numbers of the 3×3 would be computed for nothing, and the normalisations would count them in
+# training.)
 #
 # <!-- hints: attention-bottleneck -->
 

@@ -1,5 +1,6 @@
 """Lesson 08, attention in networks: count-parameters, count-macs, attention-bottleneck, verdict, grad-cam."""
 
+import itertools
 import math
 import statistics
 from collections.abc import Callable, Iterable
@@ -8,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from ...networks import count_parameters
-from ..exercise import Check, Coding, Exercise, Probe, instead, mistake, normal, steps
+from ..exercise import Check, Coding, Exercise, Probe, mistake, normal, steps
 from ..properties import (
     between,
     gradients,
@@ -63,9 +63,33 @@ def with_a_parameter_of_its_own(g: Generator) -> StandIn:
     return StandIn("scaled", (size(g), ("Linear", 4, size(g))))
 
 
+class CountParameters:
+    """The right answer in steps: which parameters there are, which of them count, and how much each of them."""
+
+    def parameters(self, model: nn.Module) -> Iterable[Tensor]:
+        return model.parameters()
+
+    def trained(self, parameter: Tensor) -> bool:
+        return parameter.requires_grad
+
+    def size(self, parameter: Tensor) -> int:
+        return parameter.numel()
+
+    def __call__(self, model: nn.Module) -> int:
+        return sum(self.size(parameter) for parameter in self.parameters(model) if self.trained(parameter))
+
+
+def own_of(layers: Iterable[nn.Module]) -> Iterable[Tensor]:
+    return (p for layer in layers for p in layer.parameters(recurse=False))
+
+
+def called(model: nn.Module, *endings: str) -> Iterable[Tensor]:
+    return (p for name, p in model.named_parameters() if name.endswith(endings))
+
+
 COUNT_PARAMETERS = Exercise(
     id="count-parameters",
-    forms=(count_parameters,),
+    forms=(CountParameters(),),
     equation=TRAINED,
     probes={
         "network": Probe(lambda g: (network(g),)),
@@ -91,69 +115,98 @@ COUNT_PARAMETERS = Exercise(
             "twice-for-shared",
             "a parameter that is used in several places is counted several times",
             "How many copies of a shared weight does the optimiser change?",
-            instead(
-                lambda model: sum(
-                    p.numel() for _, p in model.named_parameters(remove_duplicate=False) if p.requires_grad
-                )
-            ),
-            instead(
-                lambda model: sum(
-                    p.numel() for layer in model.modules() for p in layer.parameters(recurse=False) if p.requires_grad
-                )
-            ),
+            steps(parameters=lambda self, model: (p for _, p in model.named_parameters(remove_duplicate=False))),
+            steps(parameters=lambda self, model: own_of(model.modules())),
+        ),
+        mistake(
+            "counted-again",
+            "a parameter is counted once for every module that it is inside of",
+            "Which modules does modules() list, and which parameters has each of them with all that is inside?",
+            steps(parameters=lambda self, model: (p for layer in model.modules() for p in layer.parameters())),
         ),
         mistake(
             "frozen-counted",
             "frozen parameters are counted too",
             "Which parameters does an optimiser change?",
-            instead(lambda model: sum(p.numel() for p in model.parameters())),
+            steps(trained=lambda self, parameter: True),
+        ),
+        mistake(
+            "frozen-only",
+            "what is trained is left out, and what is frozen is counted",
+            "What does requires_grad say of a parameter that is trained?",
+            steps(trained=lambda self, parameter: not parameter.requires_grad),
+        ),
+        mistake(
+            "with-a-gradient-now",
+            "only parameters with a gradient are counted; before the first backward() none has one",
+            "What is the difference between p.grad and p.requires_grad?",
+            steps(trained=lambda self, parameter: parameter.grad is not None),
         ),
         mistake(
             "buffers-counted",
             "buffers are counted too: running means and variances are not trained",
             "Does the optimiser see everything in the state_dict?",
-            instead(lambda model: sum(t.numel() for t in model.state_dict().values())),
+            steps(
+                parameters=lambda self, model: model.state_dict().values(),
+                trained=lambda self, parameter: True,
+            ),
         ),
         mistake(
             "tensors-counted",
             "the tensors are counted, not the numbers in them",
             "How many numbers has a matrix of 3 x 4?",
-            instead(lambda model: sum(1 for p in model.parameters() if p.requires_grad)),
-            instead(lambda model: sum(1 for p in model.parameters())),
+            steps(size=lambda self, parameter: 1),
         ),
         mistake(
             "rows-counted",
             "only the first axis of each parameter is counted",
             "What does len() of a matrix give?",
-            instead(lambda model: sum(len(p) for p in model.parameters() if p.requires_grad)),
+            steps(size=lambda self, parameter: len(parameter)),
+        ),
+        mistake(
+            "first-only",
+            "the loop ends too early: after the first parameter, or at the first one that is frozen",
+            "Which line ends the loop, and when?",
+            steps(parameters=lambda self, model: itertools.islice(model.parameters(), 1)),
+            steps(parameters=lambda self, model: itertools.takewhile(self.trained, model.parameters())),
         ),
         mistake(
             "by-name",
             "only what is called weight or bias is counted",
             "What is the class token of a vision transformer called?",
-            instead(
-                lambda model: sum(
-                    p.numel()
-                    for name, p in model.named_parameters()
-                    if p.requires_grad and name.endswith(("weight", "bias"))
-                )
-            ),
+            steps(parameters=lambda self, model: called(model, "weight", "bias")),
         ),
         mistake(
             "biases-left-out",
             "biases are left out",
             "Which names do the parameters of a linear layer have?",
-            instead(
-                lambda model: sum(
-                    p.numel() for name, p in model.named_parameters() if p.requires_grad and "bias" not in name
+            steps(parameters=lambda self, model: (p for name, p in model.named_parameters() if "bias" not in name)),
+        ),
+        mistake(
+            "some-kinds-only",
+            "only the parameters of some kinds of layer are counted, such as convolutions and linear layers",
+            "Which other layers are trained?",
+            *(
+                steps(
+                    parameters=lambda self, model, kinds=kinds: own_of(
+                        m for m in model.modules() if isinstance(m, kinds)
+                    )
                 )
+                for kinds in ((nn.Conv2d, nn.Linear), nn.Linear, nn.Conv2d)
             ),
         ),
         mistake(
+            "one-of-each-shape",
+            "of several parameters with the same shape only one is counted",
+            "By what do you tell two parameters apart?",
+            steps(parameters=lambda self, model: {p.shape: p for p in model.parameters()}.values()),
+        ),
+        mistake(
             "top-layers-only",
-            "only the parameters of the model itself are counted, not those of its submodules",
+            "the parameters of layers inside of layers are not counted",
             "Which layers are inside the layers?",
-            instead(lambda model: sum(p.numel() for p in model.parameters(recurse=False) if p.requires_grad)),
+            steps(parameters=lambda self, model: model.parameters(recurse=False)),
+            steps(parameters=lambda self, model: own_of(model.children())),
         ),
     ),
     hints=(
@@ -332,6 +385,12 @@ COUNT_MACS = Exercise(
             steps(convolution=lambda self, layer, x, y: y.numel() * layer.weight.numel()),
         ),
         mistake(
+            "outputs-for-inputs",
+            "a number that a linear layer puts out is taken to need as many multiply-adds as the layer has outputs",
+            "Which numbers are multiplied for one output: those that go in, or those that come out?",
+            steps(linear=lambda self, layer, x, y: y.numel() * layer.out_features),
+        ),
+        mistake(
             "square-kernels",
             "the kernel is taken to be as wide as it is high",
             "What is kernel_size of a convolution with a kernel of 1 x 3?",
@@ -413,24 +472,31 @@ class Unit(nn.Module):
 
     def __init__(self, in_channels: int, width: int, stride: int = 1, attention: Callable | None = None):
         super().__init__()
-        self.channels = self.expansion * width
+        self.channels = self.expanded(in_channels, width)
         first, second = self.strides(stride)
-        biased = "branch" in self.biased
+        biased, hidden = "branch" in self.biased, self.hidden(width)
         self.branch = nn.Sequential(
-            nn.Conv2d(in_channels, width, 1, first, bias=biased),
-            nn.BatchNorm2d(width),
-            self.inner(),
-            nn.Conv2d(width, width, 3, second, self.padding, bias=biased),
-            nn.BatchNorm2d(width),
-            self.inner(),
-            nn.Conv2d(width, self.channels, 1, bias=biased),
+            nn.Conv2d(in_channels, hidden, 1, first, bias=biased),
+            *self.behind(hidden),
+            nn.Conv2d(hidden, hidden, 3, second, self.padding, bias=biased),
+            *self.behind(hidden),
+            nn.Conv2d(hidden, self.channels, 1, bias=biased),
             nn.BatchNorm2d(self.channels),
         )
         self.gate = self.attend(attention, width) if attention else nn.Identity()
         self.shortcut = nn.Identity() if self.fits(in_channels, stride) else self.bridge(in_channels, stride)
 
+    def expanded(self, in_channels: int, width: int) -> int:
+        return self.expansion * width
+
+    def hidden(self, width: int) -> int:
+        return width
+
     def strides(self, stride: int) -> tuple[int, int]:
         return stride, 1
+
+    def behind(self, width: int) -> tuple[nn.Module, nn.Module]:
+        return nn.BatchNorm2d(width), self.inner()
 
     def inner(self) -> nn.Module:
         return nn.ReLU()
@@ -460,6 +526,10 @@ class UnitWithStrideIn3x3(Unit):
 def either_first(**other) -> tuple[Coding, Coding]:
     """A mistake with the shortcut first and with the branch first, as errors and the order of like layers show which."""
     return steps(**other), steps(add=lambda self, x: self.gate(self.branch(x)) + self.shortcut(x), **other)
+
+
+def pooled_where_channels_fit(self: Unit, in_channels: int, stride: int) -> nn.Module:
+    return nn.MaxPool2d(1, stride) if in_channels == self.channels else Unit.bridge(self, in_channels, stride)
 
 
 EXPANSION = "1x1 to width, 3x3, 1x1 to 4 width (He et al. 2016, figure 5)"
@@ -536,6 +606,19 @@ ATTENTION_BOTTLENECK = Exercise(
             equation=f"attention(4 width): {EXPANSION}",
         ),
         mistake(
+            "gate-twice",
+            "the branch is weighted twice: the attention gives back the weighted branch already",
+            "What does attention(branch) give: the weights, or the branch times its weights?",
+            steps(add=lambda self, x: self.shortcut(x) + self.branch(x) * self.gate(self.branch(x))),
+            steps(add=lambda self, x: self.shortcut(x) + self.gate(self.gate(self.branch(x)))),
+        ),
+        mistake(
+            "skip-multiplied",
+            "the skip connection is multiplied with the branch, not added to it",
+            "If the branch is 0, what should come out?",
+            steps(add=lambda self, x: self.shortcut(x) * self.gate(self.branch(x))),
+        ),
+        mistake(
             "gate-unused",
             "the attention is built and never called",
             "Which line of forward calls it?",
@@ -556,6 +639,13 @@ ATTENTION_BOTTLENECK = Exercise(
             steps(forward=lambda self, x: self.shortcut(x) + self.gate(self.branch(x)).relu()),
         ),
         mistake(
+            "relu-on-the-skip",
+            "the skip connection goes through a ReLU of its own: what is negative in x is lost",
+            "What should reach the addition where the branch is 0?",
+            steps(add=lambda self, x: self.shortcut(x).relu() + self.gate(self.branch(x))),
+            steps(add=lambda self, x: self.gate(self.branch(x)) + self.shortcut(x).relu()),
+        ),
+        mistake(
             "no-skip",
             "the skip connection is missing",
             "Where is x added?",
@@ -567,6 +657,21 @@ ATTENTION_BOTTLENECK = Exercise(
             "the ReLUs between the convolutions are missing",
             "What are three linear maps in a row?",
             steps(inner=lambda self: nn.Identity()),
+            equation="each convolution but the last is followed by BN and ReLU (He et al. 2016, figure 5)",
+        ),
+        mistake(
+            "one-inner-relu",
+            "only one of the two ReLUs inside the branch is there",
+            "What follows each convolution but the last?",
+            steps(add=lambda self, x: self.shortcut(x) + self.gate(self.branch[6:](self.branch[:5](x)))),
+            steps(add=lambda self, x: self.shortcut(x) + self.gate(self.branch[3:](self.branch[:2](x)))),
+            equation="each convolution but the last is followed by BN and ReLU (He et al. 2016, figure 5)",
+        ),
+        mistake(
+            "norm-after-relu",
+            "inside the branch the ReLU stands before the normalisation",
+            "In which order do BN and ReLU follow a convolution?",
+            steps(behind=lambda self, width: (self.inner(), nn.BatchNorm2d(width))),
             equation="each convolution but the last is followed by BN and ReLU (He et al. 2016, figure 5)",
         ),
         mistake(
@@ -595,6 +700,22 @@ ATTENTION_BOTTLENECK = Exercise(
             "the shortcut's convolution has no normalisation",
             "What follows every convolution of a ResNet?",
             steps(bridge=lambda self, in_channels, stride: Unit.bridge(self, in_channels, stride)[0]),
+            equation=SHORTCUT,
+        ),
+        mistake(
+            "bridged-by-pooling",
+            "the shortcut makes its map smaller by pooling, not by the stride of its convolution",
+            "Which layers has the shortcut in the equation?",
+            *(
+                coding
+                for pool in (nn.AvgPool2d, nn.MaxPool2d)
+                for coding in either_first(
+                    bridge=lambda self, in_channels, stride, pool=pool: nn.Sequential(
+                        pool(stride), *Unit.bridge(self, in_channels, 1)
+                    )
+                )
+            ),
+            steps(bridge=pooled_where_channels_fit),
             equation=SHORTCUT,
         ),
         mistake(
@@ -639,6 +760,20 @@ ATTENTION_BOTTLENECK = Exercise(
             steps(expansion=1),
             equation=EXPANSION,
         ),
+        mistake(
+            "four-times-the-input",
+            "the branch ends with four times as many channels as x has, not with 4 width",
+            "Which of the two arguments says how wide the unit is?",
+            steps(expanded=lambda self, in_channels, width: self.expansion * in_channels),
+            equation=EXPANSION,
+        ),
+        mistake(
+            "wide-inside",
+            "the 3x3 convolution has 4 width channels too: it is no bottleneck",
+            "Which convolution is expensive, and how many channels should it see?",
+            steps(hidden=lambda self, width: self.expansion * width),
+            equation=EXPANSION,
+        ),
     ),
     hints=(
         """
@@ -672,8 +807,11 @@ RULE = (
 class Verdict:
     """Paired differences, their standard error, and the rule, in steps."""
 
+    def pairs(self, a: list[float], b: list[float]) -> Iterable[tuple[float, float]]:
+        return zip(a, b)
+
     def differences(self, a: list[float], b: list[float]) -> list[float]:
-        return [x - y for x, y in zip(a, b)]
+        return [x - y for x, y in self.pairs(a, b)]
 
     def mean(self, differences: list[float]) -> float:
         return statistics.mean(differences)
@@ -723,6 +861,11 @@ def measured(seeds: int, mean: float, spread: float) -> Callable:
     return inputs
 
 
+def the_same_errors(g: Generator) -> tuple[list[float], list[float]]:
+    errors = normal(g, 4).tolist()
+    return errors, list(errors)
+
+
 VERDICT = Exercise(
     id="verdict",
     forms=(Verdict(),),
@@ -732,8 +875,10 @@ VERDICT = Exercise(
     probes={
         "clearly better": Probe(measured(5, -4.0, 1.5)),
         "clearly worse": Probe(measured(4, 5.0, 0.8)),
-        "hardly better": Probe(measured(6, -2.2, 1.2)),
-        "not quite worse": Probe(measured(6, 1.9, 1.0)),
+        "hardly better": Probe(measured(6, -2.03, 1.2)),
+        "not quite worse": Probe(measured(6, 1.98, 1.0)),
+        "hardly worse": Probe(measured(5, 1.3, 1.0)),
+        "the same errors": Probe(the_same_errors),
         "many seeds, small difference": Probe(measured(25, -3.0, 1.0)),
         "two seeds": Probe(measured(2, -9.0, 0.5)),
         "three seeds": Probe(measured(3, 3.5, 0.7)),
@@ -790,6 +935,44 @@ VERDICT = Exercise(
             steps(decided=lambda self, mean, error, seeds: seeds >= 3 and abs(mean) > error),
         ),
         mistake(
+            "another-multiple",
+            "the mean is compared with another multiple of the standard error than 2",
+            "How many standard errors does the rule ask for?",
+            *(
+                steps(decided=lambda self, mean, error, seeds, times=times: seeds >= 3 and abs(mean) > times * error)
+                for times in (1.96, 2.05, 2.2, 2.5, 3, 1.5)
+            ),
+        ),
+        mistake(
+            "equal-is-enough",
+            "a mean of just two standard errors decides: with the same errors in both lists, 0 is compared with 0",
+            "What should come out where both models have the same errors?",
+            steps(decided=lambda self, mean, error, seeds: seeds >= 3 and abs(mean) >= 2 * error),
+        ),
+        mistake(
+            "variance-not-deviation",
+            "the variance is taken for the standard deviation",
+            "In which unit is the variance of errors in percent?",
+            steps(deviation=lambda self, differences: statistics.variance(differences)),
+        ),
+        mistake(
+            "median-not-mean",
+            "the median is taken for the mean",
+            "Which of the two does the rule name?",
+            steps(mean=lambda self, differences: statistics.median(differences)),
+        ),
+        mistake(
+            "seeds-mixed",
+            "errors of different seeds are subtracted from each other: the luck that a seed gives both is not taken out",
+            "Which of b's errors belongs to the first of a's?",
+            steps(pairs=lambda self, a, b: zip(sorted(a), sorted(b))),
+            steps(pairs=lambda self, a, b: itertools.product(a, b)),
+            steps(
+                pairs=lambda self, a, b: itertools.product(a, b),
+                standard_error=lambda self, a, b: statistics.stdev(self.differences(a, b)) / len(a),
+            ),
+        ),
+        mistake(
             "by-the-mean",
             "the word follows from the mean alone: no difference is ever undecided",
             "How large may the mean be by luck alone? Which number says so?",
@@ -801,6 +984,12 @@ VERDICT = Exercise(
             "two seeds decide: one difference from the other is all that is known of the spread",
             "How many seeds does the rule ask for?",
             steps(decided=lambda self, mean, error, seeds: abs(mean) > 2 * error),
+        ),
+        mistake(
+            "never-better",
+            "the mean is compared with its sign: one below zero is never far enough",
+            "How far from 0 is -5?",
+            steps(decided=lambda self, mean, error, seeds: seeds >= 3 and mean > 2 * error),
         ),
         mistake(
             "never-worse",
@@ -898,6 +1087,7 @@ def classifier(seed: int) -> StandIn:
         ("ReLU",),
         ("AdaptiveAvgPool2d", 1),
         ("Flatten",),
+        ("BatchNorm1d", 8),
         ("Linear", 8, 5),
     )
     return StandIn("loud", layers, seed)
@@ -1105,9 +1295,10 @@ GRAD_CAM = Exercise(
         ),
         mistake(
             "nearest",
-            "the map is resized by repeating pixels",
+            "the map is resized in another mode: by repeating pixels, or by curves that leave the range",
             "Which mode does the statement ask for?",
             steps(resize=lambda self, heat, size: F.interpolate(heat, size)),
+            steps(resize=lambda self, heat, size: F.interpolate(heat, size, mode="bicubic", align_corners=False)),
             equation="F.interpolate(mode='bilinear', align_corners=False)",
         ),
         mistake(
@@ -1116,6 +1307,23 @@ GRAD_CAM = Exercise(
             "Between which numbers must the map lie?",
             steps(normalise=lambda self, heat: heat),
             equation="each image's map is divided by its own maximum",
+        ),
+        mistake(
+            "cut-off",
+            "the map is cut off at 1, or squeezed by a sigmoid, not divided by its maximum",
+            "Which value should the hottest position of each map have?",
+            steps(normalise=lambda self, heat: heat.clamp(0, 1)),
+            steps(normalise=lambda self, heat: heat.sigmoid()),
+            equation="each image's map is divided by its own maximum",
+        ),
+        mistake(
+            "relu-after-resizing",
+            "the ReLU stands behind the resizing: numbers for and against the class are mixed before",
+            "What is between a pixel of -1 and one of 1? And if the ReLU comes first?",
+            steps(
+                rectify=lambda self, heat: heat,
+                resize=lambda self, heat, size: Cam.resize(self, heat, size).relu(),
+            ),
         ),
         mistake(
             "batch-maximum",

@@ -94,6 +94,63 @@ def not_recursive(model):
     return sum(p.numel() for p in model.parameters(recurse=False) if p.requires_grad)
 
 
+@wrong("count-parameters", "counted-again")
+def every_module_with_all_inside(model):
+    total = 0
+    for module in model.modules():
+        total += sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return total
+
+
+@wrong("count-parameters", "frozen-only")
+def those_that_are_fixed(model):
+    return sum(p.numel() for p in model.parameters() if not p.requires_grad)
+
+
+@wrong("count-parameters", "with-a-gradient-now")
+def those_with_a_grad(model):
+    return sum(p.numel() for p in model.parameters() if p.grad is not None)
+
+
+@wrong("count-parameters", "first-only")
+def returned_in_the_loop(model):
+    total = 0
+    for p in model.parameters():
+        if p.requires_grad:
+            total += p.numel()
+        return total
+
+
+@wrong("count-parameters", "first-only", passes="network")
+def broken_off_at_a_frozen_one(model):
+    total = 0
+    for p in model.parameters():
+        if not p.requires_grad:
+            break
+        total += p.numel()
+    return total
+
+
+@wrong("count-parameters", "some-kinds-only")
+def convolutions_and_linear_layers(model):
+    total = 0
+    for layer in model.modules():
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
+            total += sum(p.numel() for p in layer.parameters() if p.requires_grad)
+    return total
+
+
+@wrong("count-parameters", "one-of-each-shape")
+def told_apart_by_shape(model):
+    different = {tuple(p.shape): p.numel() for p in model.parameters() if p.requires_grad}
+    return sum(different.values())
+
+
+@wrong("count-parameters", "top-layers-only")
+def layers_of_the_model(model):
+    return sum(p.numel() for layer in model.children() for p in layer.parameters(recurse=False) if p.requires_grad)
+
+
 @wrong("count-parameters", "no-return")
 def forgot_the_return(model):
     sum(p.numel() for p in model.parameters() if p.requires_grad)
@@ -201,6 +258,14 @@ def hooked(layer_macs, model, x, kinds=(nn.Conv2d, nn.Linear), modules=None):
 def conv_macs(m, out):
     n, c, h, w = out.shape
     return n * c * h * w * m.in_channels // m.groups * m.kernel_size[0] * m.kernel_size[1]
+
+
+@wrong("count-macs", "outputs-for-inputs", passes="convolutions groups calls")
+def rows_of_the_matrix(model, x):
+    def macs(m, inp, out):
+        return out.numel() * (m.out_features if isinstance(m, nn.Linear) else m.weight[0].numel())
+
+    return hooked(macs, model, x)
 
 
 @wrong("count-macs", "groups-ignored", passes="convolutions linear calls")
@@ -571,6 +636,77 @@ class NoInnerReLUs(BottleneckBase):
         return self.bn3(self.conv3(self.bn2(self.conv2(self.bn1(self.conv1(x))))))
 
 
+@wrong("attention-bottleneck", "one-inner-relu", passes="shapes parameters gradients")
+class ReLUOfTheSecondForgotten(BottleneckBase):
+    def branch(self, x):
+        return self.bn3(self.conv3(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))))
+
+
+@wrong("attention-bottleneck", "norm-after-relu", passes="shapes parameters gradients")
+class ReLUThenNorm(BottleneckBase):
+    def branch(self, x):
+        x = self.bn1(F.relu(self.conv1(x)))
+        x = self.bn2(F.relu(self.conv2(x)))
+        return self.bn3(self.conv3(x))
+
+
+@wrong("attention-bottleneck", "relu-on-the-skip", passes="shapes parameters gradients")
+class TheSkipHasAReLU(BottleneckBase):
+    def forward(self, x):
+        return F.relu(self.att(self.branch(x)) + F.relu(self.skip(x)))
+
+
+@wrong("attention-bottleneck", "gate-twice", passes="shapes parameters gradients")
+class WeightsOfWhatIsWeighted(BottleneckBase):
+    def forward(self, x):
+        branch = self.branch(x)
+        return F.relu(self.skip(x) + branch * self.att(branch))
+
+
+@wrong("attention-bottleneck", "skip-multiplied", passes="shapes parameters gradients")
+class TimesTheSkip(BottleneckBase):
+    def forward(self, x):
+        return F.relu(self.skip(x) * self.att(self.branch(x)))
+
+
+@wrong("attention-bottleneck", "bridged-by-pooling", passes="parameters")
+class SkipByAveragePooling(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        if stride != 1:
+            self.skip = nn.Sequential(
+                nn.AvgPool2d(stride), nn.Conv2d(in_channels, 4 * width, 1, bias=False), nn.BatchNorm2d(4 * width)
+            )
+
+
+@wrong("attention-bottleneck", "bridged-by-pooling", passes="shapes gradients")
+class SkipByMaxPooling(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        if stride != 1 and in_channels == 4 * width:
+            self.skip = nn.MaxPool2d(1, stride)
+
+
+@wrong("attention-bottleneck", "four-times-the-input", passes="gradients")
+class FourTimesTheInput(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        out = 4 * in_channels
+        self.conv3, self.bn3 = nn.Conv2d(width, out, 1, bias=False), nn.BatchNorm2d(out)
+        self.att = attention(out) if attention else nn.Identity()
+        self.skip = nn.Sequential(nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+
+
+@wrong("attention-bottleneck", "wide-inside", passes="shapes gradients")
+class WideAllTheWay(BottleneckBase):
+    def __init__(self, in_channels, width, stride=1, attention=None):
+        super().__init__(in_channels, width, stride, attention)
+        out = 4 * width
+        self.conv1, self.bn1 = nn.Conv2d(in_channels, out, 1, stride, bias=False), nn.BatchNorm2d(out)
+        self.conv2, self.bn2 = nn.Conv2d(out, out, 3, padding=1, bias=False), nn.BatchNorm2d(out)
+        self.conv3 = nn.Conv2d(out, out, 1, bias=False)
+
+
 @wrong("attention-bottleneck", "never-bridged")
 class AlwaysX(BottleneckBase):
     def __init__(self, in_channels, width, stride=1, attention=None):
@@ -788,6 +924,72 @@ def of_numpy(errors_a, errors_b):
     mean, error = float(d.mean()), float(d.std() / np.sqrt(len(d)))
     word = "undecided" if len(d) < 3 or abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
     return word, mean, error
+
+
+@wrong("verdict", "another-multiple", passes="numbers")
+def two_and_a_half(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    word = "undecided" if len(d) < 3 or abs(mean) <= 2.5 * error else "better" if mean < 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "another-multiple", passes="numbers")
+def of_the_normal_distribution(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    word = "undecided" if len(d) < 3 or abs(mean) <= 1.96 * error else "better" if mean < 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "variance-not-deviation")
+def variance_over_the_root(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.variance(d) / len(d) ** 0.5
+    word = "undecided" if len(d) < 3 or abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "median-not-mean", passes="word")
+def of_the_middle_seed(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.median(d), statistics.stdev(d) / len(d) ** 0.5
+    word = "undecided" if len(d) < 3 or abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "seeds-mixed")
+def best_against_best(errors_a, errors_b):
+    d = [a - b for a, b in zip(sorted(errors_a), sorted(errors_b))]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    word = "undecided" if len(d) < 3 or abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "seeds-mixed")
+def everybody_against_everybody(errors_a, errors_b):
+    d = [a - b for a in errors_a for b in errors_b]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(errors_a) ** 0.5
+    word = "undecided" if len(errors_a) < 3 or abs(mean) <= 2 * error else "better" if mean < 0 else "worse"
+    return word, mean, error
+
+
+@wrong("verdict", "equal-is-enough", passes="numbers")
+def two_errors_suffice(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    if len(d) < 3 or abs(mean) < 2 * error:
+        return "undecided", mean, error
+    return ("better" if mean < 0 else "worse"), mean, error
+
+
+@wrong("verdict", "never-better", passes="numbers")
+def abs_forgotten(errors_a, errors_b):
+    d = [a - b for a, b in zip(errors_a, errors_b)]
+    mean, error = statistics.mean(d), statistics.stdev(d) / len(d) ** 0.5
+    if len(d) < 3 or mean <= 2 * error:
+        return "undecided", mean, error
+    return ("better" if mean < 0 else "worse"), mean, error
 
 
 @wrong("verdict", "divided-by-n-not-its-root")
@@ -1056,6 +1258,29 @@ def raw_values(model, layer, x, target):
     a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
     cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
     return F.interpolate(cam, size=x.shape[2:], mode="bilinear")[:, 0]
+
+
+@wrong("grad-cam", "cut-off", passes="shape nothing")
+def cut_off_at_one(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+    return F.interpolate(cam, size=x.shape[2:], mode="bilinear")[:, 0].clamp(0, 1)
+
+
+@wrong("grad-cam", "relu-after-resizing", passes="shape nothing")
+def relu_at_the_end(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = (g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True)
+    cam = F.relu(F.interpolate(cam, size=x.shape[2:], mode="bilinear"))[:, 0]
+    return cam / cam.amax((1, 2), keepdim=True).clamp(min=1e-8)
+
+
+@wrong("grad-cam", "nearest", passes="nothing")
+def with_curves(model, layer, x, target):
+    a, g = collected(model, layer, x, lambda y: y[range(len(x)), target])
+    cam = F.relu((g.mean((2, 3), keepdim=True) * a).sum(1, keepdim=True))
+    cam = F.interpolate(cam, size=x.shape[2:], mode="bicubic")[:, 0]
+    return cam / cam.amax((1, 2), keepdim=True).clamp(min=1e-8)
 
 
 @wrong("grad-cam", "batch-maximum", passes="shape nothing")
