@@ -190,8 +190,20 @@ ERRORS = (
     Error(
         "kind-of-thing",
         r"'(\w+)' object is not (callable|subscriptable|iterable)",
-        "a {0} is used as if it were {1}",
+        "an object of type {0} is used as if it were {1}",
         "What kind of thing is it? Print its type.",
+    ),
+    Error(
+        "read-too-early",
+        r"cannot access local variable '(\w+)'",
+        "{0} is read before this function has given it a value",
+        "Does it belong to the function around this one (nonlocal)? Or is it given a value only in one branch of an if?",
+    ),
+    Error(
+        "divided-by-zero",
+        r"division by zero",
+        "a number is divided by 0",
+        "For which input is the divisor 0? Can you compare without dividing?",
     ),
     Error(
         "no-graph",

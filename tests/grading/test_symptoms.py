@@ -26,6 +26,16 @@ def takes_two(x, y):
     pass
 
 
+def counts_in_an_inner_function():
+    total = 0
+
+    def hook():
+        total += 1  # noqa: F823
+
+    hook()
+    return total
+
+
 X = torch.zeros(2, 3)
 REAL = {
     "super": Bare,
@@ -53,6 +63,8 @@ REAL = {
     "numpy": lambda: X.requires_grad_().numpy(),
     "operands": lambda: None + 1,
     "kind-of-thing": lambda: X.shape[0](1),
+    "read-too-early": counts_in_an_inner_function,
+    "divided-by-zero": lambda: 1.0 / (1.0 - 1.0),
     "no-graph": lambda: torch.zeros(1).sum().backward(),
 }
 
