@@ -30,7 +30,7 @@ def counts_in_an_inner_function():
     total = 0
 
     def hook():
-        total += 1  # noqa: F823
+        total += 1  # noqa: F823, F841
 
     hook()
     return total
