@@ -156,6 +156,7 @@ COUNT_PARAMETERS = Exercise(
             "the tensors are counted, not the numbers in them",
             "How many numbers has a matrix of 3 x 4?",
             steps(size=lambda self, parameter: 1),
+            steps(size=lambda self, parameter: 1, trained=lambda self, parameter: True),
         ),
         mistake(
             "rows-counted",
@@ -861,6 +862,14 @@ def measured(seeds: int, mean: float, spread: float) -> Callable:
     return inputs
 
 
+def one_far_off(g: Generator) -> tuple[list[float], list[float]]:
+    """All seeds but one say the same; the spread that this one brings leaves the mean undecided."""
+    b = 30 + normal(g, 25)
+    apart = 1 + 0.05 * normal(g, 25).clamp(-2, 2)
+    apart[3] = -8
+    return (b + apart).tolist(), b.tolist()
+
+
 def the_same_errors(g: Generator) -> tuple[list[float], list[float]]:
     errors = normal(g, 4).tolist()
     return errors, list(errors)
@@ -878,6 +887,8 @@ VERDICT = Exercise(
         "hardly better": Probe(measured(6, -2.03, 1.2)),
         "not quite worse": Probe(measured(6, 1.98, 1.0)),
         "hardly worse": Probe(measured(5, 1.3, 1.0)),
+        "hardly different": Probe(measured(7, -0.5, 1.0)),
+        "one seed far off": Probe(one_far_off),
         "the same errors": Probe(the_same_errors),
         "many seeds, small difference": Probe(measured(25, -3.0, 1.0)),
         "two seeds": Probe(measured(2, -9.0, 0.5)),
@@ -933,6 +944,7 @@ VERDICT = Exercise(
             "one standard error is enough for your verdict",
             "How many standard errors does the rule ask for?",
             steps(decided=lambda self, mean, error, seeds: seeds >= 3 and abs(mean) > error),
+            steps(decided=lambda self, mean, error, seeds: seeds >= 3 and abs(mean) >= error),
         ),
         mistake(
             "another-multiple",

@@ -950,7 +950,7 @@ def variance_over_the_root(errors_a, errors_b):
     return word, mean, error
 
 
-@wrong("verdict", "median-not-mean", passes="word")
+@wrong("verdict", "median-not-mean")
 def of_the_middle_seed(errors_a, errors_b):
     d = [a - b for a, b in zip(errors_a, errors_b)]
     mean, error = statistics.median(d), statistics.stdev(d) / len(d) ** 0.5
