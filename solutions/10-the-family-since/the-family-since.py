@@ -61,6 +61,7 @@ from attention_lab.threads import one_thread
 # the position in row 9, column 6 we ask each mechanism: the gradient of which inputs is not zero? So no formula is
 # needed: we take what comes out at this position, and follow the gradient back.
 
+
 # %% tags=["demo"]
 def reach(module, side=16, row=9, column=6):
     """(1, side, side): 1 where the input can change the output at the position, 0 elsewhere."""
@@ -128,6 +129,7 @@ figures.gallery(maps, list(family))
 #
 # <!-- hints: eca -->
 
+
 # %% exercise="eca"
 class ECA(nn.Module):
     def __init__(self, channels, gamma=2, b=1):
@@ -169,14 +171,19 @@ check("eca-gradients", ECA)
 
 # %% tags=["demo"]
 rows = [
-    [f"{channels:,}", f"{count_parameters(ECA(channels)):,}", f"{count_parameters(mechanisms.SqueezeExcitation(channels)):,}"]
+    [
+        f"{channels:,}",
+        f"{count_parameters(ECA(channels)):,}",
+        f"{count_parameters(mechanisms.SqueezeExcitation(channels)):,}",
+    ]
     for channels in (64, 256, 512, 2048)
 ]
 with torch.device("meta"):
     image = torch.empty(1, 3, 224, 224)
     networks = {name: create(name) for name in ("resnet50", "se_resnet50", "eca_resnet50", "vit_s_16", "swin_t")}
     sizes = [
-        [name, f"{count_parameters(network):,}", f"{count_macs(network, image):,}"] for name, network in networks.items()
+        [name, f"{count_parameters(network):,}", f"{count_macs(network, image):,}"]
+        for name, network in networks.items()
     ]
 display(
     Table("Parameters of one block", ["channels", "ECA (yours)", "SE, r = 16"], rows),
@@ -206,6 +213,7 @@ display(
 # - Rows and columns are joined **before** the first convolution, and cut apart after the activation.
 #
 # <!-- hints: coordinate-attention -->
+
 
 # %% exercise="coordinate-attention"
 class CoordinateAttention(nn.Module):
@@ -250,6 +258,7 @@ check("coordinate-attention-gradients", CoordinateAttention)
 # **Does it know where?** An image is black but for one bright spot. We move the spot. By how much do the gates of SE change,
 # and by how much do yours? (Random weights: nobody has learned anything.)
 
+
 # %% tags=["demo"]
 def spot(row, column):
     image = torch.zeros(1, 16, 12, 12)
@@ -262,7 +271,9 @@ coordinates, se = CoordinateAttention(16).eval(), mechanisms.SqueezeExcitation(1
 with torch.no_grad():
     for name, other in {"to another row": spot(9, 3), "to another column": spot(2, 8)}.items():
         change = (se.weights(other) - se.weights(spot(2, 3))).abs().max()
-        rows, columns = ((a - b).abs().max() for a, b in zip(coordinates.weights(other), coordinates.weights(spot(2, 3))))
+        rows, columns = (
+            (a - b).abs().max() for a, b in zip(coordinates.weights(other), coordinates.weights(spot(2, 3)))
+        )
         print(f"{name:18} SE changes by {change:.3f}, gates of rows by {rows:.3f}, of columns by {columns:.3f}")
 
 # %% [markdown]
@@ -281,6 +292,7 @@ with torch.no_grad():
 # - The windows of the first image come first, row by row. So do the tokens inside a window. `size` divides both sides.
 #
 # <!-- hints: windows -->
+
 
 # %% exercise="windows"
 def window_partition(x, size):
@@ -338,6 +350,7 @@ figures.gallery(torch.cat([yours, by_view]), ["window 1", "2", "3", "4", "reshap
 #
 # <!-- hints: shifted-mask -->
 
+
 # %% exercise="shifted-mask"
 def shifted_mask(height, width, size, shift):
     """The windows of a rolled map -> (windows, L, L), True where a token (row) may attend to a token (column)."""
@@ -363,6 +376,7 @@ check("shifted-mask-values", shifted_mask)
 # **Does anything leak over the rim?** Gradients tell. We take a position in the upper left corner of the rolled map's last
 # window, and ask which inputs it hears: with your mask and without.
 
+
 # %% tags=["demo"]
 def in_windows(x, size, shift, masked=True):
     """Attention inside shifted windows; queries, keys and values are x itself: (N, H, W, C) -> the same."""
@@ -380,9 +394,12 @@ def heard(row, column, masked):
 
 
 asked = {"middle": (7, 9), "right rim": (7, 15), "corner": (15, 15)}
-seen = {f"{name}, {'mask' if m else 'no mask'}": heard(*place, m) for name, place in asked.items() for m in (False, True)}
-for name, map in seen.items():
-    print(f"{name:18} hears {int(map.sum()):>2} positions, {int(map[0, :2].sum() + map[0, 2:, :2].sum())} of them beyond the rim")
+seen = {
+    f"{name}, {'mask' if m else 'no mask'}": heard(*place, m) for name, place in asked.items() for m in (False, True)
+}
+for name, (places,) in seen.items():
+    beyond = int(places[:2].sum() + places[2:, :2].sum())
+    print(f"{name:18} hears {int(places.sum()):>2} positions, {beyond} of them beyond the rim")
 figures.gallery(torch.stack(list(seen.values())), list(seen))
 
 # %% [markdown]
@@ -400,7 +417,9 @@ with torch.no_grad():
     everyone = attention(x.flatten(1, 2)).unflatten(1, (8, 8))
     for size in (8, 4, 2):
         windows = window_reverse(attention(window_partition(x, size)), size, 8, 8)
-        print(f"windows of {size}x{size}: largest difference to global attention {(windows - everyone).abs().max():.1e}")
+        print(
+            f"windows of {size}x{size}: largest difference to global attention {(windows - everyone).abs().max():.1e}"
+        )
 
 # %% [markdown]
 # ---
@@ -429,6 +448,7 @@ with torch.no_grad():
 # - no tensor may be as large as all $L \times S$ scores; no `F.scaled_dot_product_attention`
 #
 # <!-- hints: online-softmax -->
+
 
 # %% exercise="online-softmax"
 def attention_in_blocks(q, k, v, block):
@@ -512,6 +532,7 @@ Table("Two-pass attention and attention in blocks", ["tokens", "largest differen
 #
 # <!-- hints: deformable -->
 
+
 # %% exercise="deformable"
 class DeformableAttention(nn.Module):
     def __init__(self, channels, points=9):
@@ -579,7 +600,9 @@ torch.manual_seed(0)
 module = DeformableAttention(4)
 x = torch.randn(2, 4, 9, 7)
 with torch.no_grad():
-    module.load_state_dict({n: p if n.endswith("weight") or len(p) == 18 else torch.randn(9) for n, p in module.state_dict().items()})
+    module.load_state_dict(
+        {n: p if n.endswith("weight") or len(p) == 18 else torch.randn(9) for n, p in module.state_dict().items()}
+    )
 shares = module.weights(x)[0, :, 0, 0]
 kernel = shares.view(1, 1, 3, 3).expand(4, 1, 3, 3)
 difference = (module(x) - F.conv2d(x, kernel, padding=1, groups=4)).abs().max()
@@ -601,6 +624,7 @@ for (name, _), gradient in zip(module.named_parameters(), pushed):
 # - **convolution**: a 3×3 convolution in its place, with more parameters
 #
 # **Predict before you run.** In which order will they come? What would show that *choosing* helps?
+
 
 # %% tags=["demo"]
 def turned_garments(number, split, seed):
@@ -625,11 +649,28 @@ def frozen(channels):
     return DeformableAttention(channels).requires_grad_(False)
 
 
+def only_biases(channels):
+    """Points and weights are trained, and then the same for every position of every image."""
+    module = mechanisms.DeformableAttention(channels)
+    for layer in (module.offset, module.score):
+        layer.weight.requires_grad_(False)
+    return module
+
+
+def only_weights(channels):
+    """The points stay where they are; each position weighs them itself."""
+    module = mechanisms.DeformableAttention(channels)
+    module.offset.requires_grad_(False)
+    return module
+
+
 deformed = training.compare(
     {
         "deformable": lambda: small_network(DeformableAttention),
+        "weights chosen": lambda: small_network(only_weights),
+        "constants": lambda: small_network(only_biases),
         "fixed": lambda: small_network(frozen),
-        "nothing": lambda: small_network(lambda channels: nn.Identity()),
+        "no module": lambda: small_network(lambda channels: nn.Identity()),
         "convolution": lambda: small_network(lambda channels: nn.Conv2d(channels, channels, 3, padding=1)),
     },
     train=(turned_train.image, turned_train.label),
@@ -655,10 +696,27 @@ def judged(numbers, pairs):
     return Table(f"Your verdict, from {len(ten_seeds.seeds)} recorded seeds", ["", "error in points", "so it is"], rows)
 
 
-pairs = [("deformable", "fixed"), ("deformable", "nothing"), ("fixed", "nothing"), ("deformable", "convolution")]
+def how_uneven(model):
+    """By which part of their mean the weights differ from place to place and image to image."""
+    with torch.no_grad():
+        weights = model[1].weights(model[0](turned_test.image))
+    return (weights.std((0, 2, 3)) / weights.mean((0, 2, 3))).mean()
+
+
+pairs = [
+    ("deformable", "fixed"),
+    ("deformable", "no module"),
+    ("constants", "fixed"),
+    ("deformable", "constants"),
+    ("deformable", "weights chosen"),
+    ("weights chosen", "constants"),
+    ("deformable", "convolution"),
+]
 display(deformed, judged(ten_seeds.numbers, pairs))
-far = [f"{how_far(model):.2f}" for model in deformed.runs["deformable"].models]
-print("by how many pixels the points move with image and place, seed by seed:", ", ".join(far))
+models = deformed.runs["deformable"].models
+far, uneven = ([f"{measure(model):.2f}" for model in models] for measure in (how_far, how_uneven))
+print("by how many pixels a point moves with image and place, seed by seed:", ", ".join(far))
+print("by which part of its mean a point's weight moves, seed by seed:     ", ", ".join(uneven))
 
 # %% [markdown]
 # **Read yourself first.** Is choosing better than a fixed neighbourhood? Is it better than a convolution? Do the points move?
@@ -688,6 +746,7 @@ print("by how many pixels the points move with image and place, seed by seed:", 
 # block itself stays as it was given.
 #
 # <!-- hints: zero-start -->
+
 
 # %% exercise="zero-start"
 class ZeroStart(nn.Module):
@@ -748,6 +807,7 @@ for name, zeroed in {"gamma = 0": False, "gamma = 0 and a block of zeros": True}
 #
 # **Predict before you run:** the error of each right after the change, before any step. And at the end. (A minute or two.)
 
+
 # %% tags=["demo"]
 class Attend(nn.Module):
     """Your self-attention on a map: (N, C, H, W) -> the same."""
@@ -783,7 +843,9 @@ class Added(nn.Module):
 
 
 number = 512 if training.fast() else 6000
-bar_train, bar_test = (data.cue_scenes(n, split, seed=s) for n, split, s in ((number, "train", 1), (number // 4, "test", 2)))
+bar_train, bar_test = (
+    data.cue_scenes(n, split, seed=s) for n, split, s in ((number, "train", 1), (number // 4, "test", 2))
+)
 train, test = ((scenes.image, scenes.label) for scenes in (bar_train, bar_test))
 before = training.compare({"trained": lambda: SmallCNN(width=8)}, train, test, steps=300, lr=1e-2)
 trained = before.runs["trained"]
@@ -813,10 +875,26 @@ for name, module in ways.items():
     build = changed(module)
     at_once[name] = [training.error(build(), *test) for _ in trained.models]
 after = training.compare({name: changed(module) for name, module in ways.items()}, train, test, steps=300, lr=1e-2)
-both = {f"{name}, at once": errors for name, errors in at_once.items()} | after.errors
-ten_seeds = recorded("family-zero-start", after.seeds, both)
+
+
+def gamma(network):
+    """How far the door is open: the one parameter of the module that is a single number."""
+    return next(p.item() for p in network.attentions[2].parameters() if p.numel() == 1)
+
+
+doors = {
+    f"{name}, gamma": [gamma(network) for network in after.runs[name].models] for name in ways if "zero start" in name
+}
+numbers = {f"{name}, at once": errors for name, errors in at_once.items()} | after.errors | doors
+ten_seeds = recorded("family-zero-start", after.seeds, numbers)
 rows = [
-    [name, *(" ".join(f"{error:.1f}" for error in errors) for errors in (trained.errors, at_once[name], after.errors[name]))]
+    [
+        name,
+        *(
+            " ".join(f"{error:.1f}" for error in errors)
+            for errors in (trained.errors, at_once[name], after.errors[name])
+        ),
+    ]
     for name in ways
 ]
 pairs = [
@@ -855,6 +933,7 @@ display(
 # How does the time of each grow with the side $S$ of the map? We measure and fit a power: time $\propto S^p$. A mechanism that
 # looks at every position once has $p = 2$. Global attention has $L = S^2$ tokens, and $L^2$ scores: $p = 4$, once these are what
 # costs. (Your modules, 16 channels, one thread.)
+
 
 # %% tags=["demo"]
 def milliseconds(function, side):
@@ -896,7 +975,11 @@ for name, measured in times.items():
     power = float(((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
     rows.append([name, *(f"{milli:.2f}" for milli in measured), f"{power:.1f}"])
 display(
-    Table("Milliseconds for one map, and the power of the side", ["", *(f"{side} x {side}" for side in sides), "power"], rows),
+    Table(
+        "Milliseconds for one map, and the power of the side",
+        ["", *(f"{side} x {side}" for side in sides), "power"],
+        rows,
+    ),
     figures.curves(sides, times, "side of the map", "milliseconds"),
 )
 

@@ -415,7 +415,7 @@ def test_how_a_fresh_module_starts_is_compared_with_the_right_one(start, holds):
 
     question = Question("q", (), (torch.ones(2, 3),), 0, of_class=True)
     got, expected = (observe(kind, question, ("output",)) for kind in (Door, Closed))
-    failure = starts_as("x", lambda fresh, question: UNUSED).failure(got, expected, question)
+    failure = starts_as("x", lambda got, expected, question: UNUSED).failure(got, expected, question)
     assert (failure is None) is holds
     assert holds or failure.meaning is UNUSED
 
