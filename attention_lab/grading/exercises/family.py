@@ -83,6 +83,11 @@ class Neighbours(gates.Gate):
         return x * self.weights(x)
 
 
+def gate_times_x(self: Neighbours, x: Tensor) -> Tensor:
+    """The product the other way round: where sizes do not fit, torch tells them in another order."""
+    return self.weights(x) * x
+
+
 ECA_EXERCISE = Exercise(
     id="eca",
     equation=ECA,
@@ -113,13 +118,12 @@ ECA_EXERCISE = Exercise(
             "an even t is taken as it is: the kernel has an even number of weights, and no middle",
             "What is t for 128 channels, and which odd k does the statement ask for?",
             *(
-                steps(
-                    odd=lambda self, t: math.floor(t),
-                    convolution=lambda self, k, channels, padding=padding: nn.Conv1d(
-                        1, 1, k, padding="same" if padding is None else k // 2 + padding, bias=False
-                    ),
-                )
-                for padding in (0, None)
+                steps(odd=lambda self, t: math.floor(t), forward=forward)
+                for forward in (Neighbours.forward, gate_times_x)
+            ),
+            steps(
+                odd=lambda self, t: math.floor(t),
+                convolution=lambda self, k, channels: nn.Conv1d(1, 1, k, padding="same", bias=False),
             ),
             equation=KERNEL,
         ),
@@ -128,8 +132,12 @@ ECA_EXERCISE = Exercise(
             "the padding does not fit the kernel: there are more gates than channels, or fewer",
             "A kernel of 5 slides along 128 channels. How many zeros must stand at each end, so that 128 gates come out?",
             *(
-                steps(convolution=lambda self, k, channels, pad=pad: nn.Conv1d(1, 1, k, padding=pad(k), bias=False))
+                steps(
+                    convolution=lambda self, k, channels, pad=pad: nn.Conv1d(1, 1, k, padding=pad(k), bias=False),
+                    forward=forward,
+                )
                 for pad in (lambda k: 0, lambda k: 1, lambda k: k, lambda k: k - 1, lambda k: k // 2 + 1)
+                for forward in (Neighbours.forward, gate_times_x)
             ),
         ),
         mistake(
@@ -1743,6 +1751,13 @@ class Door(nn.Module):
         return self.combine(x, self.opened(), self.block(x))
 
 
+def of_zeros(self: Door, block: nn.Module) -> nn.Module:
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.zero_()
+    return block
+
+
 def of_channels(block: nn.Module) -> int:
     return len(next(block.parameters()))
 
@@ -1895,7 +1910,10 @@ ZERO_START = Exercise(
             "the block is added without gamma",
             "Which line of forward reads gamma?",
             steps(combine=lambda self, x, gamma, seen: x + seen),
-            steps(first=lambda self: None, combine=lambda self, x, gamma, seen: x + seen),
+            *(
+                steps(first=lambda self: None, combine=lambda self, x, gamma, seen: x + seen, held=held)
+                for held in (Door.held, of_zeros)
+            ),
         ),
         BLOCK_CHANGED,
     ),

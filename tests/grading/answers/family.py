@@ -1212,12 +1212,12 @@ def loop_over_queries(q, k, v, block):
     return from_pieces(q, cut(k[..., :length, :], v[..., :length, :], block))
 
 
-@wrong("online-softmax", "output-as-wide-as-q", passes="large memory")
+@wrong("online-softmax", "output-as-wide-as-q")
 def room_for_q(q, k, v, block):
     return from_pieces(q, cut(k, v, block), q.shape[-1])
 
 
-@wrong("online-softmax", "root-of-another-size", passes="shape gradients")
+@wrong("online-softmax", "root-of-another-size", passes="shape large memory gradients")
 def root_of_e(q, k, v, block):
     return from_pieces(q * math.sqrt(q.shape[-1] / v.shape[-1]), cut(k, v, block))
 
@@ -1564,7 +1564,7 @@ class NearestPixel(Points):
 @wrong("deformable", "offsets-of-one-image", passes="shapes parameters start gradients")
 class FirstImage(Points):
     def way(self, offset, h, w):
-        return super().way(offset[:1], h, w)
+        return super().way(offset[:1].expand_as(offset), h, w)
 
 
 @wrong("deformable", "offsets-squashed", passes="shapes parameters gradients")
@@ -1791,7 +1791,7 @@ class GammaOfFourAxes(Kept):
         return nn.Parameter(torch.zeros(1, 1, 1, 1))
 
 
-@wrong("zero-start", "gamma-for-each-channel")
+@wrong("zero-start", "gamma-for-each-channel", passes="gradients")
 class LayerScale(Kept):
     def first(self, block):
         return nn.Parameter(torch.zeros(len(next(block.parameters())), 1, 1))
@@ -1809,7 +1809,7 @@ class GammaInside(Kept):
         return x + self.block(self.gamma * x)
 
 
-@wrong("zero-start", "gamma-left-out")
+@wrong("zero-start", "gamma-left-out", passes="gradients")
 class ZeroedBlockAlone(nn.Module):
     def __init__(self, block):
         super().__init__()
@@ -1821,7 +1821,7 @@ class ZeroedBlockAlone(nn.Module):
         return x + self.block(x)
 
 
-@wrong("zero-start", "never-opens")
+@wrong("zero-start", "never-opens", passes="identity gradients")
 class ShortCut(Kept):
     def forward(self, x):
         if self.gamma.item() == 0:
