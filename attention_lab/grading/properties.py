@@ -276,6 +276,8 @@ def gradients(on: tuple[str, ...] = ()) -> Property:
 def wrong_slope(got: Observation, expected: Observation) -> Failure | None:
     """A right output must have the right answer's slopes; any other those measured at it, by one of the steps."""
     right = close_in(got.values, expected.values, "output", got.coarsest)
+    if not right and not got.values["output"].isfinite().all():
+        return Failure("nan or inf in the output", "finite numbers")
     precise = got.coarsest == got.values["output"].dtype == torch.float64
     tolerance = SLOPE_TOLERANCE[precise]
     for mine, theirs in zip(got.slopes, expected.slopes, strict=True):

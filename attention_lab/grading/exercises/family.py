@@ -744,8 +744,7 @@ REVERSE = Exercise(
         mistake(
             "sides-swapped",
             "height and width are exchanged",
-            "How many windows stand side by side, H / size or W / size?",
-            steps(sides=lambda self, height, width: (width, height)),
+            "Which shape should come out, (N, height, width, C) or (N, width, height, C)?",
             lambda right: lambda windows, size, height, width: right(windows, size, width, height),
         ),
         mistake(
@@ -765,6 +764,12 @@ REVERSE = Exercise(
             "the windows are dealt out to the images in turn; the first ones all belong to the first image",
             "Two images of six windows each: which image does the second window belong to?",
             instead(batch_cut_last),
+        ),
+        mistake(
+            "other-number-side-by-side",
+            "H / size windows are laid side by side; W / size belong there",
+            "A map of 4 x 10 tokens and windows of 2 x 2: how many windows stand side by side?",
+            steps(sides=lambda self, height, width: (width, height)),
         ),
         mistake(
             "cut-as-the-map",
@@ -1060,6 +1065,9 @@ class Blocks:
     def reference(self, before: Tensor, largest: Tensor) -> Tensor:
         return largest
 
+    def shrink(self, before: Tensor, largest: Tensor) -> Tensor:
+        return (before - largest).exp()
+
     def shrink_total(self, shrink: Tensor) -> Tensor:
         return shrink
 
@@ -1078,7 +1086,7 @@ class Blocks:
         for keys, held in self.pieces(q, k, v, block):
             scores = q @ keys.mT / self.scale(q, k, v)
             largest = self.largest(before, scores)
-            shrink, shares = (before - largest).exp(), (scores - self.reference(before, largest)).exp()
+            shrink, shares = self.shrink(before, largest), (scores - self.reference(before, largest)).exp()
             total = self.shrink_total(shrink) * total + shares.sum(-1, keepdim=True)
             output = self.shrink_output(shrink) * output + shares @ held
             before = self.kept(before, largest)
@@ -1247,6 +1255,16 @@ ONLINE_SOFTMAX = Exercise(
             *(steps(begin=begin, kept=lambda self, before, largest: before) for begin in (-math.inf, *TOO_HIGH, -1e9)),
         ),
         mistake(
+            "shrunk-the-wrong-way",
+            "the factor of the repair is turned over: what was summed before grows when a larger score comes",
+            "In the repair, is it exp(m - m') or exp(m' - m)? Which of the two is never above 1?",
+            steps(shrink=lambda self, before, largest: (largest - before).exp()),
+            steps(shrink=lambda self, before, largest: (largest - before).exp(), begin=-1e9),
+            steps(
+                shrink=lambda self, before, largest: (largest - before).exp().where(before.isfinite(), 1),
+            ),
+        ),
+        mistake(
             "shares-of-the-old-largest",
             "the exponentials of a block are relative to the largest score before it, not to the new one",
             "In the sum over j, is it exp(s - m) or exp(s - m')?",
@@ -1275,6 +1293,11 @@ ONLINE_SOFTMAX = Exercise(
                 pieces=lambda self, q, k, v, block: Blocks.pieces(
                     self, q, k[..., : q.shape[-2], :], v[..., : q.shape[-2], :], block
                 )
+            ),
+            steps(
+                pieces=lambda self, q, k, v, block: list(Blocks.pieces(self, q, k, v, block))[
+                    : math.ceil(q.shape[-2] / block)
+                ]
             ),
         ),
         mistake(
@@ -1596,6 +1619,17 @@ DEFORMABLE_EXERCISE = Exercise(
             "all images are read at the points of the first one",
             "Which axis of the offsets counts the images?",
             steps(way=lambda self, o, height, width: Deformable.way(self, o[:1].expand_as(o), height, width)),
+        ),
+        mistake(
+            "offset-biases-frozen",
+            "the biases of the offsets are not trained: the points can move with x, but never for all x alike",
+            "Which numbers does the statement call linear with biases, and which of them does an optimiser change?",
+            steps(
+                start=lambda self, offset, score: (
+                    Deformable.start(self, offset, score),
+                    offset.bias.requires_grad_(False),
+                )
+            ),
         ),
         mistake(
             "offsets-squashed",

@@ -735,6 +735,12 @@ def swapped_sides(windows, size, height, width):
     return swin_back(windows, size, width, height)
 
 
+@wrong("windows-reverse", "other-number-side-by-side", passes="shape")
+def height_twice(windows, size, height, width):
+    x = windows.reshape(-1, height // size, height // size, size, size, windows.shape[-1])
+    return x.transpose(2, 3).reshape(-1, height, width, windows.shape[-1])
+
+
 @wrong("windows-reverse", "windows-column-by-column", passes="shape")
 def down_the_columns(windows, size, height, width):
     x = windows.view(-1, width // size, height // size, size, size, windows.shape[-1])
@@ -1196,6 +1202,24 @@ def relative_to_the_old(q, k, v, block):
     return from_pieces(q, cut(k, v, block), first=0.0, old=True)
 
 
+@wrong("online-softmax", "shrunk-the-wrong-way", passes="shape gradients")
+def grows(q, k, v, block):
+    m = q.new_full((*q.shape[:-1], 1), -1e9)
+    total, output = torch.zeros_like(m), 0
+    for n, (keys, values) in enumerate(cut(k, v, block)):
+        s = q @ keys.mT / math.sqrt(q.shape[-1])
+        new = torch.maximum(m, s.amax(-1, keepdim=True))
+        shrink, e = (new - m).exp() if n else torch.ones_like(m), (s - new).exp()
+        total, output = shrink * total + e.sum(-1, keepdim=True), shrink * output + e @ values
+        m = new
+    return output / total
+
+
+@wrong("online-softmax", "as-many-keys-as-queries", passes="shape gradients")
+def as_many_blocks_as_queries(q, k, v, block):
+    return from_pieces(q, list(cut(k, v, block))[: -(-q.shape[-2] // block)])
+
+
 @wrong("online-softmax", "total-begins-at-one", passes="shape gradients")
 def one_too_many(q, k, v, block):
     return from_pieces(q, cut(k, v, block), first=0.0, total=1.0)
@@ -1571,6 +1595,13 @@ class FirstImage(Points):
 class Bounded(Points):
     def offsets(self, x):
         return 3 * torch.tanh(super().offsets(x) / 3)
+
+
+@wrong("deformable", "offset-biases-frozen", passes="shapes start values")
+class FrozenBiases(Points):
+    def __init__(self, channels, points=9):
+        super().__init__(channels, points)
+        self.to_offsets.bias.requires_grad_(False)
 
 
 @wrong("deformable", "softmax-over-all", passes="shapes parameters gradients")
