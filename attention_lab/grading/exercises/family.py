@@ -41,7 +41,7 @@ COORDINATE = (
 HIDDEN = "hidden width = max(8, C // r) (the authors' code)"
 WINDOWS = "windows of size x size tokens that do not overlap, row by row (Liu et al. 2021, section 3.2)"
 SHIFTED = (
-    "after the roll by shift, tokens attend to those that were neighbours before it (Liu et al. 2021, section 3.2)"
+    "after the roll by shift, tokens attend only to those of the same piece of the old map (Liu et al. 2021, section 3.2)"
 )
 ONLINE = (
     "m' = max(m, s), l' = exp(m - m') l + sum exp(s - m'), o' = exp(m - m') o + sum exp(s - m') v, output = o / l "

@@ -1828,6 +1828,18 @@ class LayerScale(Kept):
         return nn.Parameter(torch.zeros(len(next(block.parameters())), 1, 1))
 
 
+@wrong("zero-start", "gamma-made-late")
+class LazyGamma(Kept):
+    def first(self, block):
+        return nn.UninitializedParameter()
+
+    def forward(self, x):
+        if isinstance(self.gamma, nn.UninitializedParameter):
+            self.gamma.materialize((x.shape[1], 1, 1))
+            nn.init.zeros_(self.gamma)
+        return super().forward(x)
+
+
 @wrong("zero-start", "gamma-through-a-function", passes="identity gradients")
 class FlamingosDoor(Kept):
     def forward(self, x):
