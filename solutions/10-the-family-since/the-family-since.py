@@ -735,7 +735,8 @@ print("by which part of its mean a point's weight moves, seed by seed:     ", ",
 #
 # **Do the points turn with the garment?** The line below the tables says by how many pixels a point differs from its own mean
 # place: less than a fifth of a pixel. Nothing that you would call turning. So do not say "it looks along the garment". The last
-# line says the same of the weights: they differ from place to place by a good part of their mean.
+# line says the same of the weights: from place to place a weight differs by less than a fifth of its mean. So each position
+# weighs its neighbours a little otherwise, and shifts them a little.
 #
 # **What would you take?** A plain 3×3 **convolution** in the same place is better still, by half a point or more, and trains in
 # less time (last column). In this network, with these images, you would take the convolution.
@@ -933,8 +934,8 @@ display(
 # from training on (undecided). So it is the **exchange** between positions that gains, as in lesson 02.
 #
 # **Is the door needed?** For the end, no. Look at the last table: in nine of ten seeds the error without a door is lower, in one
-# it is a little higher (5.2 against 4.9). And look at $\gamma$. In eight seeds the door opened: $|\gamma|$ is 0.13 or more. In two
-# it stayed nearly shut (0.007 and 0.064), and the error is as high as that of *as it is* (32 and 33, where that has 32 and
+# it is a little higher (5.2 against 4.9). And look at $\gamma$. In eight seeds the door opened: $|\gamma|$ is above 0.12. In two it
+# stayed nearly shut (0.006 and 0.064), and the error is about as high as that of *as it is* (32 and 33, where that has 32 and
 # 35). That is the price: $\gamma$ must move first, and only then can the block learn. The mean difference to *added* is large,
 # but so is its spread: undecided.
 #
@@ -993,14 +994,15 @@ display(
 )
 
 # %% [markdown]
-# **Read yourself first.** Which lines are the steepest? Those of all tokens: a power of 4 or above. Why above? At 64×64
+# **Read yourself first.** Which lines are the steepest? Those of all tokens: a power above 4. Why above? At 64×64
 # positions the matrix has 16.8 million scores, 67 MB. It no longer fits into the processor's fast memory, and carrying it costs
-# more than computing it. In blocks the power stays near 4, and at the largest map blocks are **faster** in our run, although they
+# more than computing it. In blocks the power is lower, and at the largest map blocks are **faster** in our run, although they
 # compute more. So you have seen FlashAttention's idea at work on your own processor. (At small maps the loop in Python costs
 # more than it saves.)
 #
-# Windows and deformable attention grow about with the number of positions, a power near 2. ECA and coordinate attention
-# are so cheap that fixed costs (calling Python, starting an operation) hide their growth. A power says how a cost grows,
+# Windows and deformable attention grow more slowly than with the number of positions: in our runs the power is between 1.5 and 2,
+# for at small maps fixed costs (calling Python, starting an operation) count as well. ECA and coordinate attention are so cheap
+# that fixed costs hide their growth. A power says how a cost grows,
 # not how large it is.
 #
 # ## 11. The papers, guided
