@@ -442,7 +442,7 @@ with torch.no_grad():
 #
 # - `q`: `(..., L, d)`, $L$ queries; `k`: `(..., S, d)`, $S$ keys; `v`: `(..., S, e)`, a value of $e$ numbers for each key. (In
 #   self-attention $S = L$, and often $e = d$. Here they may differ.)
-# - `block` keys at a time, the last block may be smaller. The scores may be of any size: thousands, or all far below 0.
+# - `block` keys at a time, the last block may be smaller. The scores may be of any size: millions, or all far below 0.
 # - No tensor may be as large as all $L \times S$ scores, for no `block`: with `block = 1` all that is kept must be small. No
 #   `F.scaled_dot_product_attention`.
 # - Whether you go through the blocks once, or first for $m$ and then for the sums, is up to you. In one pass each score is

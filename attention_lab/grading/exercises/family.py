@@ -40,9 +40,7 @@ COORDINATE = (
 )
 HIDDEN = "hidden width = max(8, C // r) (the authors' code)"
 WINDOWS = "windows of size x size tokens that do not overlap, row by row (Liu et al. 2021, section 3.2)"
-SHIFTED = (
-    "after the roll by shift, tokens attend only to those of the same piece of the old map (Liu et al. 2021, section 3.2)"
-)
+SHIFTED = "after the roll by shift, tokens attend only to those of the same piece of the old map (Liu et al. 2021, section 3.2)"
 ONLINE = (
     "m' = max(m, s), l' = exp(m - m') l + sum exp(s - m'), o' = exp(m - m') o + sum exp(s - m') v, output = o / l "
     "(Milakov and Gimelshein 2018, section 3; Dao et al. 2022, section 3.1)"
@@ -1121,6 +1119,11 @@ def divided_each_time(q: Tensor, k: Tensor, v: Tensor, block: int) -> Tensor:
     return output
 
 
+class Grown(Blocks):
+    def shrink(self, before: Tensor, largest: Tensor) -> Tensor:
+        return (largest - before).exp().where(before.isfinite(), 1)
+
+
 def only_whole_blocks(
     self: Blocks, q: Tensor, k: Tensor, v: Tensor, block: int, least: int = 0
 ) -> Iterable[tuple[Tensor, Tensor]]:
@@ -1168,10 +1171,26 @@ def rising(g: Generator) -> tuple:
     return q.abs(), k.abs() * torch.arange(1, 13, dtype=k.dtype)[:, None] / 4, v
 
 
+def with_a_ladder(q: Tensor, k: Tensor, v: Tensor, g: Generator) -> tuple:
+    """In the first image each score is 40 or more above the next one, and below 600: nothing overflows there.
+
+    So an answer whose exponentials overflow is told from one that gives nan or inf whatever it is asked.
+    """
+    q, k = q.clone(), k.clone()
+    q[0], k[0] = 0, 0
+    q[0, :, 0] = 2 + torch.rand(q.shape[1], generator=g, dtype=q.dtype) / 2
+    k[0, :, 0] = 40.0 * (1 + torch.randperm(k.shape[1], generator=g))
+    return q, k, v
+
+
+def large(g: Generator) -> tuple:
+    return with_a_ladder(*sequence(g, 2, queries=5, keys=12, size=1000), g)
+
+
 def low(g: Generator) -> tuple:
-    """All scores lie far below 0."""
-    q, k, v = sequence(g, queries=4, keys=12, size=300)
-    return 100 + q.abs(), -100 - k.abs(), v
+    """All scores of the second image lie far below 0."""
+    q, k, v = sequence(g, 2, queries=4, keys=12, size=300)
+    return with_a_ladder(100 + q.abs(), -100 - k.abs(), v, g)
 
 
 SMALL = ("blocks that fit", "a smaller last block", "one large block")
@@ -1188,7 +1207,7 @@ ONLINE_SOFTMAX = Exercise(
         "a smaller last block": Probe(lambda g: (*sequence(g, 2, queries=6, keys=11, d=8, e=5), 3)),
         "one large block": Probe(lambda g: (*sequence(g, queries=4, keys=7), 20)),
         "rising": Probe(lambda g: (*rising(g), 4)),
-        "large": Probe(lambda g: (*sequence(g, 2, queries=5, keys=12, size=100), 4)),
+        "large": Probe(lambda g: (*large(g), 4)),
         "low": Probe(lambda g: (*low(g), 4)),
         "long": Probe(lambda g: (*sequence(g, queries=40, keys=60, d=4, e=4), 10)),
         "few queries": Probe(lambda g: (*sequence(g, queries=8, keys=120, d=4, e=4), 8)),
@@ -1200,7 +1219,7 @@ ONLINE_SOFTMAX = Exercise(
         "large": Check(
             2,
             (
-                values(on=("large",), name="output for scores in the thousands"),
+                values(on=("large",), name="output for very large scores"),
                 values(on=("low",), name="output for scores that all lie far below 0"),
                 written_out(),
             ),
@@ -1258,11 +1277,7 @@ ONLINE_SOFTMAX = Exercise(
             "shrunk-the-wrong-way",
             "the factor of the repair is turned over: what was summed before grows when a larger score comes",
             "In the repair, is it exp(m - m') or exp(m' - m)? Which of the two is never above 1?",
-            steps(shrink=lambda self, before, largest: (largest - before).exp()),
-            steps(shrink=lambda self, before, largest: (largest - before).exp(), begin=-1e9),
-            steps(
-                shrink=lambda self, before, largest: (largest - before).exp().where(before.isfinite(), 1),
-            ),
+            instead(Grown()),
         ),
         mistake(
             "shares-of-the-old-largest",
@@ -1270,8 +1285,14 @@ ONLINE_SOFTMAX = Exercise(
             "In the sum over j, is it exp(s - m) or exp(s - m')?",
             *(
                 steps(begin=begin, reference=lambda self, before, largest: before)
-                for begin in (-math.inf, *TOO_HIGH, -1e9)
+                for begin in (0, -1, -10, -100)  # from a lower one all is nan, which other mistakes give as well
             ),
+        ),
+        mistake(
+            "nan-everywhere",
+            "all is nan, for small scores too: on the way inf meets inf, or inf meets 0, or 0 is divided by 0",
+            "Print m, l and o after the first block, and the exponents: where does the first inf or nan stand?",
+            instead(lambda q, k, v, block: q.new_full((*q.shape[:-1], v.shape[-1]), math.nan)),
         ),
         mistake(
             "total-begins-at-one",

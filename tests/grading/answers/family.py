@@ -1202,6 +1202,11 @@ def relative_to_the_old(q, k, v, block):
     return from_pieces(q, cut(k, v, block), first=0.0, old=True)
 
 
+@wrong("online-softmax", "nan-everywhere", passes="shape")
+def relative_to_a_very_low_number(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), v.shape[-1], first=-1e4, old=True)
+
+
 @wrong("online-softmax", "shrunk-the-wrong-way", passes="shape gradients")
 def grows(q, k, v, block):
     m = q.new_full((*q.shape[:-1], 1), -1e9)
