@@ -882,6 +882,12 @@ SHIFTED_MASK = Exercise(
     },
     misconceptions=(
         mistake(
+            "nobody-without-a-shift",
+            "without a shift nobody may attend to anybody; then nothing came over the rim",
+            "With shift = 0, which tokens of a window come from another piece of the map?",
+            lambda right: lambda height, width, size, shift: right(height, width, size, shift) & (shift > 0),
+        ),
+        mistake(
             "inverted",
             "True stands where two tokens must not attend",
             "What does True mean in lesson 06? May a token attend to itself?",
@@ -892,12 +898,6 @@ SHIFTED_MASK = Exercise(
             "everybody may attend to everybody: news leaks over the rim",
             "After the roll, which tokens of the last window were no neighbours before?",
             steps(rows=no_rim, columns=no_rim),
-        ),
-        mistake(
-            "nobody-without-a-shift",
-            "without a shift nobody may attend to anybody; then nothing came over the rim",
-            "With shift = 0, which tokens of a window come from another piece of the map?",
-            lambda right: lambda height, width, size, shift: right(height, width, size, shift) & (shift > 0),
         ),
         mistake(
             "last-window-only",
@@ -950,8 +950,14 @@ SHIFTED_MASK = Exercise(
                 steps(
                     compare=lambda self, tokens, put=put: put(tokens == 0).expand(-1, tokens.shape[1], tokens.shape[1])
                 )
-                for put in (lambda inside: inside.mT, lambda inside: inside, lambda inside: inside & inside.mT)
+                for put in (lambda inside: inside.mT, lambda inside: inside)
             ),
+        ),
+        mistake(
+            "none-from-over-the-rim",
+            "tokens that came over the rim may attend to nobody, not even to each other",
+            "Two tokens that both came over the lower rim: were they neighbours?",
+            steps(compare=lambda self, tokens: (tokens == 0) & (tokens == 0).mT),
         ),
         mistake(
             "one-way",
@@ -1882,7 +1888,7 @@ ZERO_START = Exercise(
         ),
         mistake(
             "gamma-with-axes",
-            "gamma is one number, but with axes that an input of three or fewer axes gets as well",
+            "gamma is one number, but has axes of its own: the output gets them where x has fewer",
             "Which shape has gamma * x for gamma of shape (1, 1, 1, 1) and tokens of shape (1, 5, 4)?",
             steps(first=lambda self: nn.Parameter(torch.zeros(1, 1, 1, 1))),
             steps(first=lambda self: nn.Parameter(torch.zeros(1, 1, 1))),

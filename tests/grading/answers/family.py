@@ -955,6 +955,13 @@ def keys_alone(height, width, size, shift):
     return (~tokens).mT.expand(-1, size * size, -1)
 
 
+@wrong("shifted-mask", "none-from-over-the-rim", passes="shape unshifted")
+def both_stayed(height, width, size, shift):
+    rows, columns = over(height, width, shift)
+    stayed = as_in_swin(~(rows | columns)[None, :, :, None], size)
+    return stayed & stayed.mT
+
+
 @wrong("shifted-mask", "one-way", passes="shape unshifted")
 def to_smaller_numbers(height, width, size, shift):
     return masked(height, width, size, shift, compare=torch.ge)
