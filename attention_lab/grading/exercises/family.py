@@ -900,6 +900,12 @@ SHIFTED_MASK = Exercise(
             steps(rows=no_rim, columns=no_rim),
         ),
         mistake(
+            "nobody-at-all",
+            "nobody may attend to anybody, not even a token to itself",
+            "Is each token of the same piece as itself?",
+            instead(lambda height, width, size, shift: ~Mask()(height, width, size, 0)),
+        ),
+        mistake(
             "last-window-only",
             "only the last window is masked; every window at the lower or the right end holds tokens from over the rim",
             "How many windows of a map of 2 x 3 windows hold tokens that came over the rim?",
@@ -1277,7 +1283,16 @@ ONLINE_SOFTMAX = Exercise(
             "largest-not-kept",
             "the new largest score is not kept for the next block",
             "What does m' become when the next block comes? Which line says so?",
-            *(steps(begin=begin, kept=lambda self, before, largest: before) for begin in (-math.inf, *TOO_HIGH, -1e9)),
+            *(steps(begin=begin, kept=lambda self, before, largest: before) for begin in (0, -1, -10, -100)),
+        ),
+        mistake(
+            "last-block-only",
+            "only the last block of keys counts: what was summed before is lost",
+            "What are m, l and o when the second block comes? Is the new m kept, and by which factor are l and o shrunk?",
+            *(
+                steps(begin=begin, kept=lambda self, before, largest: before)
+                for begin in (-math.inf, -1000, -1e4, -1e9)
+            ),
         ),
         mistake(
             "shrunk-the-wrong-way",

@@ -955,6 +955,11 @@ def keys_alone(height, width, size, shift):
     return (~tokens).mT.expand(-1, size * size, -1)
 
 
+@wrong("shifted-mask", "nobody-at-all", passes="shape")
+def nobody(height, width, size, shift):
+    return torch.zeros((height // size) * (width // size), size * size, size * size, dtype=torch.bool)
+
+
 @wrong("shifted-mask", "none-from-over-the-rim", passes="shape unshifted")
 def both_stayed(height, width, size, shift):
     rows, columns = over(height, width, shift)
@@ -1202,6 +1207,18 @@ def from_minus_hundred(q, k, v, block):
 @wrong("online-softmax", "largest-not-kept", passes="shape gradients")
 def never_kept(q, k, v, block):
     return from_pieces(q, cut(k, v, block), first=0.0, keep=False)
+
+
+@wrong("online-softmax", "last-block-only", passes="shape gradients")
+def never_kept_from_minus_infinity(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), v.shape[-1], keep=False)
+
+
+@wrong("online-softmax", "last-block-only", passes="shape gradients")
+def overwritten_in_the_loop(q, k, v, block):
+    for keys, values in cut(k, v, block):
+        output = torch.softmax(q @ keys.mT / math.sqrt(q.shape[-1]), -1) @ values
+    return output
 
 
 @wrong("online-softmax", "shares-of-the-old-largest", passes="shape gradients")
