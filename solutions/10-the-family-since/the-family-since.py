@@ -92,9 +92,10 @@ maps[:, :, 9, 6] = 0.5
 figures.gallery(maps, list(family))
 
 # %% [markdown]
-# White positions can change the answer; the grey one asks (it can change its answer as well). Lesson 06 lets all 256 speak: that is expensive. The family since asks: **who needs
-# to be heard?** Neighbours in a window. Or a few points that the position chooses itself. (Deformable attention shows up to
-# four pixels for each of its nine points: the sampler of lesson 07 reads between pixels.)
+# White positions can change the answer; the grey one asks (it can change its answer as well). Lesson 06 lets all 256 speak:
+# that is expensive. The family since asks: **who needs to be heard?** Neighbours in a window. Or a few points that the position
+# chooses itself. (Deformable attention shows up to four pixels for each of its nine points: the sampler of lesson 07 reads
+# between pixels.)
 #
 # ## 2. The plan
 #
@@ -337,7 +338,8 @@ figures.gallery(torch.cat([yours, by_view]), ["window 1", "2", "3", "4", "reshap
 # half their size. It does so by a roll: the map moves up and to the left, and what falls off comes back at the other end. So
 # the rolled map is made of four **pieces**: what was only moved; the first `shift` rows, which are now the last ones; the first
 # `shift` columns, which are now the last ones; and the corner that is in both. A window at the end holds tokens of several
-# pieces. They come from opposite ends of the image, and must not attend to each other. **Difficulty** ●●●○ · **20 minutes** · **<!-- points: shifted-mask --> points**
+# pieces. They come from opposite ends of the image, and must not attend to each other.
+# **Difficulty** ●●●○ · **20 minutes** · **<!-- points: shifted-mask --> points**
 #
 # `shifted_mask(height, width, size, shift)` → `(windows, L, L)`, boolean, $L$ = `size * size`
 #
@@ -443,8 +445,8 @@ with torch.no_grad():
 # - `q`: `(..., L, d)`, $L$ queries; `k`: `(..., S, d)`, $S$ keys; `v`: `(..., S, e)`, a value of $e$ numbers for each key. (In
 #   self-attention $S = L$, and often $e = d$. Here they may differ.)
 # - `block` keys at a time, the last block may be smaller. The scores may be of any size: millions, or all far below 0.
-# - No tensor may be as large as all $L \times S$ scores, for no `block`: with `block = 1` all that is kept must be small. No
-#   `F.scaled_dot_product_attention`.
+# - No tensor may be as large as all $L \times S$ scores, whatever `block` is, 1 included: of the blocks before, keep $m$, $l$ and
+#   $o$ only. No `F.scaled_dot_product_attention`.
 # - Whether you go through the blocks once, or first for $m$ and then for the sums, is up to you. In one pass each score is
 #   computed once.
 #

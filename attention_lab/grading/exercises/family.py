@@ -1663,6 +1663,12 @@ DEFORMABLE_EXERCISE = Exercise(
             steps(way=lambda self, o, height, width: Deformable.way(self, o[:1].expand_as(o), height, width)),
         ),
         mistake(
+            "offsets-by-reshape",
+            "the offsets get their last axis by a reshape; the axis of x and y must be moved there",
+            "In (N, 2 * points, H, W), which numbers lie side by side in memory: x and y of a point, or two columns?",
+            steps(offsets=lambda self, x: self.offset(x).reshape(len(x), self.points, *x.shape[2:], 2)),
+        ),
+        mistake(
             "offset-biases-frozen",
             "the biases of the offsets are not trained: the points can move with x, but never for all x alike",
             "Which numbers does the statement call linear with biases, and which of them does an optimiser change?",

@@ -1626,6 +1626,12 @@ class Bounded(Points):
         return 3 * torch.tanh(super().offsets(x) / 3)
 
 
+@wrong("deformable", "offsets-by-reshape", passes="shapes parameters gradients")
+class Reshaped(Points):
+    def offsets(self, x):
+        return self.to_offsets(x).reshape(len(x), -1, *x.shape[2:], 2)
+
+
 @wrong("deformable", "offset-biases-frozen", passes="shapes start values")
 class FrozenBiases(Points):
     def __init__(self, channels, points=9):
