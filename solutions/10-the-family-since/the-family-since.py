@@ -727,8 +727,9 @@ print("by which part of its mean a point's weight moves, seed by seed:     ", ",
 # convolution? Do the points move?
 #
 # **Does choosing help?** In the recorded seeds *deformable* is better than *fixed* and than *no module*, by more than a point. But
-# *fixed* lacks two things at once: nothing is chosen, and nothing is trained. *constants* lacks the choice alone. It gains
-# nothing over *fixed* (undecided), and *deformable* is better than it by a point. So here it is the **choice** that helps.
+# *fixed* lacks two things at once: nothing is chosen, and nothing is trained. *constants* lacks the choice alone, and the
+# 216 numbers that make it. It gains nothing over *fixed* (undecided), and *deformable* is better than it by a point. So here it
+# is the **choice** that helps.
 #
 # **Which choice?** Most of it is that of the **weights**: with the points left where they were, three quarters of a point are
 # gained over *constants*. To move the points as well gains another third of a point, and that is only just decided. (This is why
