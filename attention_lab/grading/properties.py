@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -186,8 +187,12 @@ def values(record: str = "output", on: tuple[str, ...] = (), name: str = "", tol
     return Property(name or f"values of {record}", failure, record, on)
 
 
-def the_same_in_training() -> Property:
-    """A right output is also right in training mode, where only a batch normalisation takes other statistics."""
+def the_same_in_training(question: str = OTHERWISE_IN_TRAINING.question) -> Property:
+    """A right output is also right in training mode, where only a batch normalisation takes other statistics.
+
+    question: what a teacher would ask where that does not hold.
+    """
+    meaning = replace(OTHERWISE_IN_TRAINING, question=question)
 
     def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
         if got.training is None or expected.training is None or not same(got, expected, "output"):
@@ -200,7 +205,7 @@ def the_same_in_training() -> Property:
             return None
         if close(got.training, right, got.coarsest):
             return None
-        return Failure("another output in training mode", "what the equation gives", OTHERWISE_IN_TRAINING)
+        return Failure("another output in training mode", "what the equation gives", meaning)
 
     return Property("the same in training mode", failure)
 
@@ -271,6 +276,8 @@ def gradients(on: tuple[str, ...] = ()) -> Property:
 def wrong_slope(got: Observation, expected: Observation) -> Failure | None:
     """A right output must have the right answer's slopes; any other those measured at it, by one of the steps."""
     right = close_in(got.values, expected.values, "output", got.coarsest)
+    if not right and not got.values["output"].isfinite().all():
+        return Failure("nan or inf in the output", "finite numbers")
     precise = got.coarsest == got.values["output"].dtype == torch.float64
     tolerance = SLOPE_TOLERANCE[precise]
     for mine, theirs in zip(got.slopes, expected.slopes, strict=True):
@@ -319,15 +326,15 @@ def starts_as_identity() -> Property:
     return Property("identity at initialisation", failure)
 
 
-def starts_as(what: str, meaning: Callable[[Tensor, Question], Misconception]) -> Property:
-    """A module as it was built does what the right answer does as it was built; else ``meaning`` says what it does."""
+def starts_as(what: str, meaning: Callable[[Observation, Observation, Question], Misconception | None]) -> Property:
+    """A module as it was built does what the right answer does as it was built; else ``meaning`` may say what it does."""
 
     def failure(got: Observation, expected: Observation, question: Question) -> Failure | None:
         if got.fresh is None or got.fresh.shape != expected.fresh.shape:
             return Failure("another shape" if got.fresh is not None else "no output", what)
         if close(got.fresh, expected.fresh, got.coarsest):
             return None
-        return Failure("another output of a fresh module", what, meaning(got.fresh, question))
+        return Failure("another output of a fresh module", what, meaning(got, expected, question))
 
     return Property(f"starts as {what}", failure)
 

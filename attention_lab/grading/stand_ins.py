@@ -151,6 +151,17 @@ class Scaled(nn.Sequential):
         return super().forward(x) * self.scale.mean()
 
 
+class Unique(nn.Sequential):
+    """A stack that cannot be copied: whoever is given it must keep the stack itself."""
+
+    def __deepcopy__(self, memo: dict) -> None:
+        raise RuntimeError("this block is not to be copied")
+
+
+def unique(*layers: tuple) -> nn.Sequential:
+    return Unique(*stack(*layers))
+
+
 def scaled(scales: int, *layers: tuple) -> nn.Sequential:
     return Scaled(scales, *stack(*layers))
 
@@ -196,6 +207,7 @@ BUILDERS = {
     "repeated": repeated,
     "tied": tied,
     "scaled": scaled,
+    "unique": unique,
     "one-sided": one_sided,
     "loud": loud,
     "trained": trained,

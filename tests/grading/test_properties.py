@@ -415,9 +415,16 @@ def test_how_a_fresh_module_starts_is_compared_with_the_right_one(start, holds):
 
     question = Question("q", (), (torch.ones(2, 3),), 0, of_class=True)
     got, expected = (observe(kind, question, ("output",)) for kind in (Door, Closed))
-    failure = starts_as("x", lambda fresh, question: UNUSED).failure(got, expected, question)
+    failure = starts_as("x", lambda got, expected, question: UNUSED).failure(got, expected, question)
     assert (failure is None) is holds
     assert holds or failure.meaning is UNUSED
+
+
+def test_where_the_output_is_no_number_the_gradient_is_not_told_as_a_slope():
+    got = Observation(values={"output": torch.tensor([math.nan])}, repeated=torch.tensor([math.nan]))
+    right = Observation(values={"output": torch.tensor([1.0])})
+    failure = gradients().failure(got, right, QUESTION)
+    assert (failure.got, failure.expected) == ("nan or inf in the output", "finite numbers")
 
 
 def test_a_boolean_result_is_told_in_true_and_false():

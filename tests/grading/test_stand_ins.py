@@ -1,5 +1,6 @@
 """Modules that a question names: built the same each time, in the precision that is asked for, in the mode that it says."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -26,6 +27,7 @@ ARGUMENTS = {
     "loud": (("Linear", 3, 4), ("ReLU",), ("Linear", 4, 2)),
     "trained": STACK,
     "two gates": ("channels", "both", 3, 5),
+    "unique": (("Linear", 3, 4),),
 }
 
 
@@ -39,6 +41,13 @@ def test_the_same_seed_builds_the_same_and_the_random_state_stays(name):
         assert torch.equal(flat[0], flat[1]) and not torch.equal(flat[0], flat[2])
     else:
         assert one is same
+
+
+def test_what_is_unique_can_be_called_and_not_be_copied():
+    block = StandIn("unique", (("Linear", 3, 4),)).build()
+    assert block(torch.zeros(2, 3)).shape == (2, 4)
+    with pytest.raises(RuntimeError, match="not to be copied"):
+        copy.deepcopy(block)
 
 
 def test_values_are_built_in_one_precision_and_modules_are_not_in_training():

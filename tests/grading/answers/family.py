@@ -1,5 +1,6 @@
 """Answers to lesson 10, as learners write them."""
 
+import copy
 import math
 
 import torch
@@ -221,6 +222,64 @@ class PlusX(Right):
 class Sum(Right):
     def forward(self, x):
         return x + self.weights(x)
+
+
+@wrong("eca", "even-kernel", passes="")
+class EvenKept(Right):
+    def size(self, channels, gamma, b):
+        return int((math.log2(channels) + b) / gamma)
+
+
+@wrong("eca", "even-kernel", passes="shapes gradients")
+class EvenKeptSameLength(Right):
+    def __init__(self, channels, gamma=2, b=1):
+        super().__init__(channels, gamma, b)
+        self.conv = nn.Conv1d(1, 1, int((math.log2(channels) + b) / gamma), padding="same", bias=False)
+
+
+class Padded(Right):
+    def __init__(self, channels, gamma=2, b=1):
+        super().__init__(channels, gamma, b)
+        k = self.size(channels, gamma, b)
+        self.conv = nn.Conv1d(1, 1, k, bias=False, **self.padding(k))
+
+
+@wrong("eca", "padding-does-not-fit", passes="parameters")
+class NotPadded(Padded):
+    def padding(self, k):
+        return {}
+
+
+@wrong("eca", "padding-does-not-fit", passes="parameters")
+class PaddedByK(Padded):
+    def padding(self, k):
+        return {"padding": k}
+
+
+@wrong("eca", "ends-repeated", passes="shapes parameters gradients")
+class Replicated(Padded):
+    def padding(self, k):
+        return {"padding": k // 2, "padding_mode": "replicate"}
+
+
+@wrong("eca", "relu-before-sigmoid", passes="shapes parameters gradients")
+class AsInSE(Right):
+    def gate(self, scores):
+        return scores.relu().sigmoid()
+
+
+@wrong("eca", "layers-of-se", passes="shapes gradients")
+class StillSE(nn.Module):
+    def __init__(self, channels, gamma=2, b=1):
+        super().__init__()
+        hidden = max(1, channels // 16)
+        self.down, self.up = nn.Linear(channels, hidden), nn.Linear(hidden, channels)
+
+    def weights(self, x):
+        return self.up(self.down(x.mean((2, 3))).relu()).sigmoid()[..., None, None]
+
+    def forward(self, x):
+        return x * self.weights(x)
 
 
 # coordinate-attention
@@ -479,6 +538,51 @@ class RowsCompete(Coordinates):
         return scores.softmax(-1)
 
 
+class Joined(Coordinates):
+    def cut(self, hidden, height, width):
+        return hidden.split([height, width], -1)
+
+    def pair(self, x):
+        rows, columns = self.cut(self.first(torch.cat(self.pooled(x), -1)), *x.shape[2:])
+        return self.h(rows).sigmoid().unsqueeze(3), self.w(columns).sigmoid().unsqueeze(2)
+
+
+@wrong("coordinate-attention", "rows-for-columns", passes="shapes parameters gradients")
+class OtherMeans(Joined):
+    def pooled(self, x):
+        return x.mean(2), x.mean(3)
+
+
+@wrong("coordinate-attention", "cut-elsewhere", passes="parameters")
+class CutAtTheWidth(Joined):
+    def cut(self, hidden, height, width):
+        return hidden.split([width, height], -1)
+
+
+@wrong("coordinate-attention", "cut-elsewhere", passes="shapes parameters gradients")
+class CutFromTheEnds(Joined):
+    def cut(self, hidden, height, width):
+        return hidden[..., -height:], hidden[..., :width]
+
+
+@wrong("coordinate-attention", "activation-first", passes="shapes parameters gradients")
+class ActivatedTooEarly(Coordinates):
+    def behind(self, hidden):
+        return [nn.Hardswish(), nn.BatchNorm1d(hidden)]
+
+
+@wrong("coordinate-attention", "joined-along-channels")
+class JoinedAlongChannels(Coordinates):
+    def __init__(self, channels, reduction=32):
+        super().__init__(channels, reduction)
+        hidden = self.hidden(channels, reduction)
+        self.first = nn.Sequential(nn.Conv1d(2 * channels, hidden, 1), nn.BatchNorm1d(hidden), nn.Hardswish())
+
+    def pair(self, x):
+        f = self.first(torch.cat(self.pooled(x), 1))
+        return self.h(f).sigmoid().unsqueeze(3), self.w(f).sigmoid().unsqueeze(2)
+
+
 # windows
 
 
@@ -549,6 +653,38 @@ def squares(x, size):
     return as_in_swin(x, size).view(-1, size, size, x.shape[-1])
 
 
+def in_order(x, size, *order):
+    n, h, w, c = x.shape
+    return x.view(n, h // size, size, w // size, size, c).permute(order).reshape(-1, size * size, c)
+
+
+@wrong("windows-partition", "axes-in-another-order", passes="shape")
+def rows_exchanged(x, size):
+    return in_order(x, size, 0, 2, 1, 3, 4, 5)
+
+
+@wrong("windows-partition", "axes-in-another-order", passes="shape")
+def outer_exchanged(x, size):
+    return in_order(x, size, 0, 3, 2, 1, 4, 5)
+
+
+@wrong("windows-partition", "windows-of-all-images-mixed", passes="shape")
+def images_in_turn(x, size):
+    return in_order(x, size, 1, 3, 0, 2, 4, 5)
+
+
+@wrong("windows-partition", "channels-not-last", passes="shape")
+def channels_in_between(x, size):
+    return x.unfold(1, size, size).unfold(2, size, size).reshape(-1, size * size, x.shape[-1])
+
+
+@wrong("windows-partition", "channels-first")
+def as_images(x, size):
+    n, c, h, w = x.shape
+    x = x.reshape(n, c, h // size, size, w // size, size)
+    return x.permute(0, 2, 4, 3, 5, 1).reshape(-1, size * size, c)
+
+
 @right("windows-reverse")
 def swin_back(windows, window_size, H, W):
     B = int(windows.shape[0] / (H * W / window_size / window_size))
@@ -597,6 +733,36 @@ def turned_tokens(windows, size, height, width):
 @wrong("windows-reverse", "sides-swapped")
 def swapped_sides(windows, size, height, width):
     return swin_back(windows, size, width, height)
+
+
+@wrong("windows-reverse", "other-number-side-by-side", passes="shape")
+def height_twice(windows, size, height, width):
+    x = windows.reshape(-1, height // size, height // size, size, size, windows.shape[-1])
+    return x.transpose(2, 3).reshape(-1, height, width, windows.shape[-1])
+
+
+@wrong("windows-reverse", "windows-column-by-column", passes="shape")
+def down_the_columns(windows, size, height, width):
+    x = windows.view(-1, width // size, height // size, size, size, windows.shape[-1])
+    return x.permute(0, 2, 3, 1, 4, 5).reshape(-1, height, width, windows.shape[-1])
+
+
+@wrong("windows-reverse", "windows-of-all-images-mixed", passes="shape")
+def dealt_out(windows, size, height, width):
+    x = windows.view(height // size, width // size, -1, size, size, windows.shape[-1])
+    return x.permute(2, 0, 3, 1, 4, 5).reshape(-1, height, width, windows.shape[-1])
+
+
+@wrong("windows-reverse", "axes-in-another-order", passes="shape")
+def other_axes(windows, size, height, width):
+    x = windows.view(-1, height // size, width // size, size, size, windows.shape[-1])
+    return x.transpose(1, 3).reshape(-1, height, width, windows.shape[-1])
+
+
+@wrong("windows-reverse", "cut-as-the-map", passes="shape")
+def cut_like_a_map(windows, size, height, width):
+    x = windows.view(-1, height // size, size, width // size, size, windows.shape[-1])
+    return x.transpose(2, 3).reshape(-1, height, width, windows.shape[-1])
 
 
 @wrong("windows-reverse", None)
@@ -715,6 +881,109 @@ def width_first(height, width, size, shift):
     return masked(width, height, size, shift)
 
 
+@right("shifted-mask")
+def by_distance(height, width, size, shift):
+    """Neighbours are nearer to each other in the old map than a window is wide."""
+    old = torch.stack(
+        torch.meshgrid(torch.arange(height).roll(-shift), torch.arange(width).roll(-shift), indexing="ij"), -1
+    )
+    tokens = as_in_swin(old[None], size)
+    return (tokens[:, :, None] - tokens[:, None]).abs().amax(-1) < size
+
+
+def numbered(number, size):
+    tokens = as_in_swin(number[None, :, :, None], size)
+    return tokens == tokens.mT
+
+
+def over(height, width, shift):
+    return (torch.arange(height) >= height - shift)[:, None], torch.arange(width) >= width - shift
+
+
+@wrong("shifted-mask", "pieces-share-a-number", passes="shape unshifted")
+def rows_plus_columns(height, width, size, shift):
+    rows, columns = over(height, width, shift)
+    return numbered(rows.long() + columns.long(), size)
+
+
+@wrong("shifted-mask", "pieces-share-a-number", passes="shape unshifted")
+def over_or_not(height, width, size, shift):
+    rows, columns = over(height, width, shift)
+    return numbered(rows | columns, size)
+
+
+@wrong("shifted-mask", "border-beside", passes="shape unshifted")
+def one_row_too_late(height, width, size, shift):
+    return masked(height, width, size, shift, came_over=torch.gt)
+
+
+@wrong("shifted-mask", "shift-ignored", passes="shape unshifted")
+def always_half(height, width, size, shift):
+    return masked(height, width, size, size // 2 if shift else 0)
+
+
+@wrong("shifted-mask", "rolled-twice", passes="shape unshifted")
+def rolled_again(height, width, size, shift):
+    rows, columns = over(height, width, shift)
+    return numbered((2 * rows + columns.long()).roll((-shift, -shift), (0, 1)), size)
+
+
+@wrong("shifted-mask", "rolled-with-the-wrong-sign", passes="shape unshifted")
+def rolled_back(height, width, size, shift):
+    rows, columns = (torch.arange(height) < shift)[:, None], torch.arange(width) < shift
+    return numbered((2 * rows + columns.long()).roll((shift, shift), (0, 1)), size)
+
+
+@wrong("shifted-mask", "nobody-without-a-shift", passes="shape")
+def no_shift_no_attention(height, width, size, shift):
+    mask = masked(height, width, size, shift)
+    return mask if shift else torch.zeros_like(mask)
+
+
+@wrong("shifted-mask", "last-window-only", passes="shape unshifted")
+def the_last_alone(height, width, size, shift):
+    mask = torch.ones((height // size) * (width // size), size * size, size * size, dtype=torch.bool)
+    piece = numbered(2 * over(size, size, shift)[0] + over(size, size, shift)[1].long(), size)
+    mask[-1] = piece[0]
+    return mask
+
+
+@wrong("shifted-mask", "one-token-decides", passes="shape unshifted")
+def keys_alone(height, width, size, shift):
+    rows, columns = over(height, width, shift)
+    tokens = as_in_swin((rows | columns)[None, :, :, None], size)
+    return (~tokens).mT.expand(-1, size * size, -1)
+
+
+@wrong("shifted-mask", "nobody-at-all", passes="shape")
+def nobody(height, width, size, shift):
+    return torch.zeros((height // size) * (width // size), size * size, size * size, dtype=torch.bool)
+
+
+@wrong("shifted-mask", "none-from-over-the-rim", passes="shape unshifted")
+def both_stayed(height, width, size, shift):
+    rows, columns = over(height, width, shift)
+    stayed = as_in_swin(~(rows | columns)[None, :, :, None], size)
+    return stayed & stayed.mT
+
+
+@wrong("shifted-mask", "one-way", passes="shape unshifted")
+def to_smaller_numbers(height, width, size, shift):
+    return masked(height, width, size, shift, compare=torch.ge)
+
+
+@wrong("shifted-mask", "old-windows-kept-apart", passes="shape unshifted")
+def by_old_windows(height, width, size, shift):
+    window = torch.arange(height)[:, None] // size * width + torch.arange(width) // size
+    return numbered(window.roll((-shift, -shift), (0, 1)), size)
+
+
+@wrong("shifted-mask", "sides-swapped", passes="shape unshifted")
+def reshaped_sides(height, width, size, shift):
+    rows, columns = over(width, height, shift)
+    return numbered((2 * rows + columns.long()).reshape(height, width), size)
+
+
 # online-softmax
 
 
@@ -774,7 +1043,9 @@ def in_two_passes_over_the_blocks(q, k, v, block):
     """First the largest score, then the sums: the scores are computed twice."""
     scaled = q / math.sqrt(q.shape[-1])
     pieces = range(0, k.shape[-2], block)
-    top = torch.stack([(scaled @ k[..., i : i + block, :].mT).amax(-1) for i in pieces]).amax(0)[..., None]
+    top = q.new_full((*q.shape[:-1], 1), -torch.inf)
+    for i in pieces:
+        top = torch.maximum(top, (scaled @ k[..., i : i + block, :].mT).amax(-1, keepdim=True))
     total = output = 0
     for i in pieces:
         shares = (scaled @ k[..., i : i + block, :].mT - top).exp()
@@ -868,6 +1139,146 @@ def mean_of_blocks(q, k, v, block):
 @wrong("online-softmax", "all-at-once", passes="shape values large gradients")
 def lesson_six(q, k, v, block):
     return torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), -1) @ v
+
+
+@wrong("online-softmax", "all-at-once", passes="shape values large gradients")
+def blocks_of_queries(q, k, v, block):
+    rows = [torch.softmax(some @ k.mT / math.sqrt(q.shape[-1]), -1) @ v for some in q.split(block, -2)]
+    return torch.cat(rows, -2)
+
+
+def from_pieces(q, pieces, width=None, first=-math.inf, keep=True, old=False, total=0.0):
+    m = torch.full_like(q[..., :1], first)
+    l = torch.full_like(m, total)  # noqa: E741
+    o = 0 if width is None else torch.zeros(*q.shape[:-1], width, dtype=q.dtype)
+    for keys, values in pieces:
+        s = q @ keys.mT * q.shape[-1] ** -0.5
+        new = torch.maximum(m, s.amax(-1, keepdim=True))
+        e = torch.exp(s - (m if old else new))
+        l = (m - new).exp() * l + e.sum(-1, keepdim=True)  # noqa: E741
+        o = (m - new).exp() * o + e @ values
+        m = new if keep else m
+    return o / l
+
+
+def cut(k, v, block):
+    return zip(k.split(block, -2), v.split(block, -2))
+
+
+@right("online-softmax")
+def from_a_very_low_number(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), first=torch.finfo(q.dtype).min)
+
+
+@right("online-softmax")
+def with_so_many_chunks(q, k, v, block):
+    number = math.ceil(k.shape[-2] / block)
+    return from_pieces(q, zip(k.chunk(number, -2), v.chunk(number, -2)), v.shape[-1])
+
+
+@wrong("online-softmax", "smaller-blocks-hold-more", passes="shape values large gradients")
+def so_many_blocks(q, k, v, block):
+    return from_pieces(q, zip(k.chunk(block, -2), v.chunk(block, -2)))
+
+
+@wrong("online-softmax", "smaller-blocks-hold-more", passes="shape values large gradients")
+def every_largest_score_kept(q, k, v, block):
+    pieces = range(0, k.shape[-2], block)
+    scaled = q / math.sqrt(q.shape[-1])
+    top = torch.stack([(scaled @ k[..., i : i + block, :].mT).amax(-1) for i in pieces]).amax(0)[..., None]
+    total = output = 0
+    for i in pieces:
+        shares = (scaled @ k[..., i : i + block, :].mT - top).exp()
+        total = total + shares.sum(-1, keepdim=True)
+        output = output + shares @ v[..., i : i + block, :]
+    return output / total
+
+
+@wrong("online-softmax", "largest-begins-too-high", passes="shape values memory gradients")
+def from_zero(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), first=0.0)
+
+
+@wrong("online-softmax", "largest-begins-too-high", passes="shape values memory gradients")
+def from_minus_hundred(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), v.shape[-1], first=-100.0)
+
+
+@wrong("online-softmax", "largest-not-kept", passes="shape gradients")
+def never_kept(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), first=0.0, keep=False)
+
+
+@wrong("online-softmax", "last-block-only", passes="shape gradients")
+def never_kept_from_minus_infinity(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), v.shape[-1], keep=False)
+
+
+@wrong("online-softmax", "last-block-only", passes="shape gradients")
+def overwritten_in_the_loop(q, k, v, block):
+    for keys, values in cut(k, v, block):
+        output = torch.softmax(q @ keys.mT / math.sqrt(q.shape[-1]), -1) @ values
+    return output
+
+
+@wrong("online-softmax", "shares-of-the-old-largest", passes="shape gradients")
+def relative_to_the_old(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), first=0.0, old=True)
+
+
+@wrong("online-softmax", "nan-everywhere", passes="shape")
+def relative_to_a_very_low_number(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), v.shape[-1], first=-1e4, old=True)
+
+
+@wrong("online-softmax", "shrunk-the-wrong-way", passes="shape gradients")
+def grows(q, k, v, block):
+    m = q.new_full((*q.shape[:-1], 1), -1e9)
+    total, output = torch.zeros_like(m), 0
+    for n, (keys, values) in enumerate(cut(k, v, block)):
+        s = q @ keys.mT / math.sqrt(q.shape[-1])
+        new = torch.maximum(m, s.amax(-1, keepdim=True))
+        shrink, e = (new - m).exp() if n else torch.ones_like(m), (s - new).exp()
+        total, output = shrink * total + e.sum(-1, keepdim=True), shrink * output + e @ values
+        m = new
+    return output / total
+
+
+@wrong("online-softmax", "as-many-keys-as-queries", passes="shape gradients")
+def as_many_blocks_as_queries(q, k, v, block):
+    return from_pieces(q, list(cut(k, v, block))[: -(-q.shape[-2] // block)])
+
+
+@wrong("online-softmax", "total-begins-at-one", passes="shape gradients")
+def one_too_many(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), first=0.0, total=1.0)
+
+
+@wrong("online-softmax", "first-block-only", passes="shape gradients")
+def returned_too_early(q, k, v, block):
+    return from_pieces(q, list(cut(k, v, block))[:1])
+
+
+@wrong("online-softmax", "as-many-keys-as-queries", passes="shape gradients")
+def loop_over_queries(q, k, v, block):
+    length = min(q.shape[-2], k.shape[-2])
+    return from_pieces(q, cut(k[..., :length, :], v[..., :length, :], block))
+
+
+@wrong("online-softmax", "output-as-wide-as-q")
+def room_for_q(q, k, v, block):
+    return from_pieces(q, cut(k, v, block), q.shape[-1])
+
+
+@wrong("online-softmax", "root-of-another-size", passes="shape large memory gradients")
+def root_of_e(q, k, v, block):
+    return from_pieces(q * math.sqrt(q.shape[-1] / v.shape[-1]), cut(k, v, block))
+
+
+@wrong("online-softmax", "last-block-lost", passes="shape memory large")
+def only_full_blocks(q, k, v, block):
+    whole = k.shape[-2] // block * block
+    return from_pieces(q, cut(k[..., :whole, :], v[..., :whole, :], block) if whole else (), v.shape[-1])
 
 
 @wrong("online-softmax", "borrowed", passes="shape")
@@ -1119,18 +1530,154 @@ class LowerRight(Points):
             self.to_offsets.bias += int(points**0.5) // 2
 
 
-@wrong("deformable", "starts-at-random", passes="shapes parameters values gradients")
+@wrong("deformable", "starts-with-x", passes="shapes parameters values gradients")
 class PyTorchsStart(Points):
     def __init__(self, channels, points=9):
         super().__init__(channels, points)
         self.to_offsets.reset_parameters()
 
 
-@wrong("deformable", "starts-at-random", passes="shapes parameters values gradients")
+@wrong("deformable", "starts-with-x", passes="shapes parameters values gradients")
 class RandomWeights(Points):
     def __init__(self, channels, points=9):
         super().__init__(channels, points)
         self.to_weights.reset_parameters()
+
+
+class Started(Points):
+    """With another first place of the points."""
+
+    def __init__(self, channels, points=9):
+        super().__init__(channels, points)
+        self.to_offsets.bias.data = self.first(neighbourhood(points), points).flatten()
+
+
+@wrong("deformable", "starts-in-a-line", passes="shapes parameters values gradients")
+class OneRow(Started):
+    def first(self, around, points):
+        return around * torch.tensor([1.0, 0.0])
+
+
+@wrong("deformable", "starts-too-far-apart", passes="shapes parameters values gradients")
+class EverySecondPixel(Started):
+    def first(self, around, points):
+        return 2 * around
+
+
+@wrong("deformable", "start-in-another-order", passes="shapes parameters values gradients")
+class XBeforeY(Started):
+    def first(self, around, points):
+        return around.T
+
+
+@wrong("deformable", "starts-as-nine", passes="shapes parameters values gradients")
+class AlwaysNine(Started):
+    def first(self, around, points):
+        return neighbourhood(9).repeat(3, 1)[:points]
+
+
+@wrong("deformable", "starts-elsewhere", passes="shapes parameters values gradients")
+class RightNeighbours(Started):
+    def first(self, around, points):
+        return around.clamp(min=0)
+
+
+@wrong("deformable", "starts-elsewhere", passes="shapes parameters values gradients")
+class SmallRandomPlaces(Started):
+    def first(self, around, points):
+        return 0.1 * torch.randn_like(around)
+
+
+@wrong("deformable", "starts-elsewhere", passes="shapes parameters values gradients")
+class OnePointCountsMore(Points):
+    def __init__(self, channels, points=9):
+        super().__init__(channels, points)
+        with torch.no_grad():
+            self.to_weights.bias[0] += 1
+
+
+@wrong("deformable", "pixel-too-wide", passes="shapes parameters gradients")
+class WithoutOne(Points):
+    def way(self, offset, h, w):
+        return super().way(offset, h - 1, w - 1)
+
+
+@wrong("deformable", "offset-subtracted", passes="shapes parameters start gradients")
+class Subtracted(Points):
+    def way(self, offset, h, w):
+        return -super().way(offset, h, w)
+
+
+@wrong("deformable", "nearest", passes="shapes parameters start")
+class NearestPixel(Points):
+    def sample(self, x, grid):
+        return F.grid_sample(x, grid, mode="nearest", align_corners=False)
+
+
+@wrong("deformable", "offsets-of-one-image", passes="shapes parameters start gradients")
+class FirstImage(Points):
+    def way(self, offset, h, w):
+        return super().way(offset[:1].expand_as(offset), h, w)
+
+
+@wrong("deformable", "offsets-squashed", passes="shapes parameters gradients")
+class Bounded(Points):
+    def offsets(self, x):
+        return 3 * torch.tanh(super().offsets(x) / 3)
+
+
+@wrong("deformable", "offsets-by-reshape", passes="shapes parameters gradients")
+class Reshaped(Points):
+    def offsets(self, x):
+        return self.to_offsets(x).reshape(len(x), -1, *x.shape[2:], 2)
+
+
+@wrong("deformable", "offset-biases-frozen", passes="shapes start values")
+class FrozenBiases(Points):
+    def __init__(self, channels, points=9):
+        super().__init__(channels, points)
+        self.to_offsets.bias.requires_grad_(False)
+
+
+@wrong("deformable", "softmax-over-all", passes="shapes parameters gradients")
+class AllCompete(Points):
+    def weights(self, x):
+        scores = self.to_weights(x)
+        return scores.flatten(1).softmax(-1).view_as(scores)
+
+
+@wrong("deformable", "averaged-after-the-weights", passes="shapes parameters gradients")
+class MeanOfPoints(Points):
+    def forward(self, x):
+        return super().forward(x) / self.to_weights.out_channels
+
+
+class Placed(Points):
+    def forward(self, x):
+        n, c, h, w = x.shape
+        grid = self.place(x) + self.offsets(x) * torch.tensor([2 / w, 2 / h], dtype=x.dtype)
+        seen = F.grid_sample(x, grid.flatten(1, 2), align_corners=False).unflatten(2, (-1, h))
+        return (seen * self.weights(x)[:, None]).sum(2)
+
+
+@wrong("deformable", "position-left-out", passes="shapes parameters gradients")
+class FromTheMiddle(Placed):
+    def place(self, x):
+        return 0
+
+
+@wrong("deformable", "positions-to-the-rim", passes="shapes parameters gradients")
+class ByLinspace(Placed):
+    def place(self, x):
+        ends = (torch.linspace(-1, 1, size, dtype=x.dtype) for size in x.shape[:1:-1])
+        return torch.stack(torch.meshgrid(*ends, indexing="xy"), -1)
+
+
+@wrong("deformable", "positions-transposed", passes="shapes parameters gradients")
+class RowsThenColumns(Placed):
+    def place(self, x):
+        identity = torch.eye(2, 3, dtype=x.dtype).expand(len(x), -1, -1)
+        return F.affine_grid(identity, x.shape, align_corners=False).flip(-1)[:, None]
 
 
 # zero-start
@@ -1247,3 +1794,114 @@ class ZeroBlock(ADoor):
         super().__init__(block)
         for p in block.parameters():
             nn.init.zeros_(p)
+
+
+class Kept(nn.Module):
+    def __init__(self, block):
+        super().__init__()
+        self.block = self.keep(block)
+        self.gamma = self.first(block)
+
+    def keep(self, block):
+        return block
+
+    def first(self, block):
+        return nn.Parameter(torch.zeros(1))
+
+    def forward(self, x):
+        return x + self.gamma * self.block(x)
+
+
+@right("zero-start")
+class SetToEvaluation(Kept):
+    """Training mode comes back with train()."""
+
+    def keep(self, block):
+        return block.eval()
+
+
+@wrong("zero-start", "otherwise-in-training", passes="identity gradients")
+class NeverTrains(Kept):
+    def forward(self, x):
+        self.block.eval()
+        return super().forward(x)
+
+
+@wrong("zero-start", "block-copied")
+class Copied(Kept):
+    def keep(self, block):
+        return copy.deepcopy(block)
+
+
+@wrong("zero-start", "block-frozen", passes="values")
+class FrozenBlock(Kept):
+    def keep(self, block):
+        return block.requires_grad_(False)
+
+
+@wrong("zero-start", "gamma-frozen", passes="values")
+class FrozenGamma(Kept):
+    def first(self, block):
+        return nn.Parameter(torch.zeros(1), requires_grad=False)
+
+
+@wrong("zero-start", "gamma-whole")
+class WholeGamma(Kept):
+    def first(self, block):
+        return nn.Parameter(torch.tensor(0))
+
+
+@wrong("zero-start", "gamma-with-axes", passes="gradients")
+class GammaOfFourAxes(Kept):
+    def first(self, block):
+        return nn.Parameter(torch.zeros(1, 1, 1, 1))
+
+
+@wrong("zero-start", "gamma-for-each-channel", passes="gradients")
+class LayerScale(Kept):
+    def first(self, block):
+        return nn.Parameter(torch.zeros(len(next(block.parameters())), 1, 1))
+
+
+@wrong("zero-start", "gamma-made-late")
+class LazyGamma(Kept):
+    def first(self, block):
+        return nn.UninitializedParameter()
+
+    def forward(self, x):
+        if isinstance(self.gamma, nn.UninitializedParameter):
+            self.gamma.materialize((x.shape[1], 1, 1))
+            nn.init.zeros_(self.gamma)
+        return super().forward(x)
+
+
+@wrong("zero-start", "gamma-through-a-function", passes="identity gradients")
+class FlamingosDoor(Kept):
+    def forward(self, x):
+        return x + self.gamma.tanh() * self.block(x)
+
+
+@wrong("zero-start", "gamma-before-the-block", passes="gradients")
+class GammaInside(Kept):
+    def forward(self, x):
+        return x + self.block(self.gamma * x)
+
+
+@wrong("zero-start", "gamma-left-out", passes="gradients")
+class ZeroedBlockAlone(nn.Module):
+    def __init__(self, block):
+        super().__init__()
+        self.block = block
+        for p in block.parameters():
+            nn.init.zeros_(p)
+
+    def forward(self, x):
+        return x + self.block(x)
+
+
+@wrong("zero-start", "never-opens", passes="identity gradients")
+class ShortCut(Kept):
+    def forward(self, x):
+        if self.gamma.item() == 0:
+            return x
+        return super().forward(x)
