@@ -116,14 +116,14 @@ def changes(source: Source) -> Iterator[tuple[Change, Edit]]:
 
 
 def unused_arguments(source: Source) -> list[str]:
-    """The arguments of the answer, or of its class, that its code never reads."""
-    functions = [source.tree] if isinstance(source.tree, ast.FunctionDef) else source.tree.body
+    """The arguments of the answer, or of its class's methods behind the first, that its code never reads."""
+    of_class = isinstance(source.tree, ast.ClassDef)
     return [
-        argument
-        for function in functions
+        argument.arg
+        for function in (source.tree.body if of_class else [source.tree])
         if isinstance(function, ast.FunctionDef)
-        for argument in Function(function).arguments
-        if not reads(function, argument)
+        for argument in function.args.args[of_class:]
+        if not reads(function, argument.arg)
     ]
 
 

@@ -93,6 +93,11 @@ class SuperForgotten(nn.Module):
         return x * self.weights(x)
 
 
+class CalledByAnotherName(nn.Module):
+    def forward(this, x, scale=1):
+        return x
+
+
 class Misspelt(nn.Module):
     def __init__(self, channels, reduction=16):
         super().__init__()
@@ -272,6 +277,7 @@ def test_arguments_that_nothing_reads_are_found():
 
     assert unused_arguments(source_of(ignores)) == ["dim"]
     assert unused_arguments(source_of(SuperForgotten)) == []
+    assert unused_arguments(source_of(CalledByAnotherName)) == ["scale"]
 
     def overwrites(x, dim=1):
         dim = 2  # noqa: F841
