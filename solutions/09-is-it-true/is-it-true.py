@@ -543,27 +543,41 @@ FROM_THE_TOP = {
 }
 
 
+OTHER, TRAINED = "all new, another image", "trained, another image"
+
+
+def coarse(heat):
+    """(N, 32, 32) -> (N, 8, 8): as many places as the network has positions."""
+    return F.adaptive_avg_pool2d(heat[:, None], 8)[:, 0]
+
+
 def followed(model, seed):
-    """Of each map: the mean correlation with that of the trained network, after each step of forgetting."""
-    target, names, found = answers(model), [], {name: [] for name in MAPS}
-    before = {name: make(model, images, target).detach() for name, make in MAPS.items()}
-    for forgets in FROM_THE_TOP.values():
+    """Of each map: the mean correlation with that of the trained network, after each step of forgetting, and the controls."""
+    target, names, found = answers(model), [], {name: {} for name in MAPS}
+    before = {name: coarse(make(model, images, target).detach()) for name, make in MAPS.items()}
+    for step, forgets in FROM_THE_TOP.items():
         names += forgets
         forgetful = randomised(model, names, seed)
-        for name, make in MAPS.items():
-            after = make(forgetful, images, target).detach()
-            found[name].append(rank_correlation(before[name], after).mean().item())
+        after = {name: coarse(make(forgetful, images, target).detach()) for name, make in MAPS.items()}
+        for name in MAPS:
+            found[name][step] = rank_correlation(before[name], after[name]).mean().item()
+    for name in MAPS:
+        found[name][OTHER] = rank_correlation(before[name].roll(1, 0), after[name]).mean().item()
+        found[name][TRAINED] = rank_correlation(before[name], before[name].roll(1, 0)).mean().item()
     return found
 
 
 @functools.cache
 def following():
-    return [followed(model, seed) for model, seed in zip(models, seeds)]
+    found = []
+    for model, seed in zip(models, seeds):
+        print(f"seed {seed}: 6 maps, {len(FROM_THE_TOP)} times ...")
+        found.append(followed(model, seed))
+    return found
 
 
 lines = {
-    name: [statistics.mean(found[name][step] for found in following()) for step in range(len(FROM_THE_TOP))]
-    for name in MAPS
+    name: [statistics.mean(found[name][step] for found in following()) for step in FROM_THE_TOP] for name in MAPS
 }
 drawn = figures.curves(
     range(1, 7), lines, "layers that have forgotten, from the top", "correlation with before", log=""
@@ -573,30 +587,63 @@ drawn.figure.axes[0].set_xticks(range(1, 7), ["classifier", "block 2", "block 1"
 drawn
 
 # %% [markdown]
-# And the ten other seeds, with the spread. The last two columns are about the end, when **all** layers have forgotten: your
-# `verdict` says whether the mean is still above 0, and the size is the mean of the ten correlations without their signs.
+# And the ten other seeds, with the spread.
 
 # %% tags=["demo"]
-steps_told = list(FROM_THE_TOP)
 correlations = {
-    f"{name}, {step}": [found[name][number] for found in following()]
+    f"{name}, {step}": [found[name][step] for found in following()]
     for name in MAPS
-    for number, step in enumerate(steps_told)
+    for step in (*FROM_THE_TOP, OTHER, TRAINED)
 }
 shipped_following = recorded("evidence-randomised", seeds, correlations)
-rows = []
-for name in MAPS:
-    cells = []
-    for step in steps_told:
-        values = shipped_following.numbers[f"{name}, {step}"]
-        cells.append(f"{statistics.mean(values):+.2f} ± {statistics.stdev(values):.2f}")
-    last = shipped_following.numbers[f"{name}, {steps_told[-1]}"]
-    size = statistics.mean(map(abs, last))
-    rows.append([name, *cells, compared(last, [0.0] * len(last), "below 0", "above 0"), f"{size:.2f}"])
+
+
+def spread(name, step, form="+.2f"):
+    values = shipped_following.numbers[f"{name}, {step}"]
+    return f"{statistics.mean(values):{form}} ± {statistics.stdev(values):{form.lstrip('+')}}"
+
+
 Table(
     f"Correlation with the trained network's map, mean ± standard deviation of seeds {shipped_following.seeds[0]} to "
     f"{shipped_following.seeds[-1]}, as more and more layers have forgotten",
-    ["map", *steps_told, "at the end, mean ± standard error", "its size, without sign"],
+    ["map", *FROM_THE_TOP],
+    [[name, *(spread(name, step) for step in FROM_THE_TOP)] for name in MAPS],
+)
+
+# %% [markdown]
+# At the end something is left of some maps. **What is it?** It may be what both networks see in *this image*. Or both draw
+# nearly the same picture for *every* image. The control is again another image: compare the trained network's map of one image with
+# the new network's map of the **next** image. And see how alike the trained network's own maps of two images are.
+
+# %% tags=["demo"]
+def size(numbers):
+    """How far from 0 on average, without the sign."""
+    return f"{statistics.mean(map(abs, numbers)):.2f}"
+
+
+rows = []
+for name in MAPS:
+    same, other = (shipped_following.numbers[f"{name}, {step}"] for step in (list(FROM_THE_TOP)[-1], OTHER))
+    rows.append(
+        [
+            name,
+            compared(same, [0.0] * len(same), "below 0", "above 0"),
+            size(same),
+            size(other),
+            compared(same, other),
+            spread(name, TRAINED),
+        ]
+    )
+Table(
+    "All layers have forgotten: the trained network's map of an image, and the new network's map of the same or another image",
+    [
+        "map",
+        "same image, mean ± standard error",
+        "same image, size without sign",
+        "another image, size without sign",
+        "same minus another",
+        "two images, both trained",
+    ],
     rows,
 )
 
@@ -645,8 +692,14 @@ class Replaced(nn.Module):
         if isinstance(x, torch.Tensor) and x.ndim == 3:  # self-attention, (N, L, dim)
             heads = self.module.heads
             value = self.module.qkv(x).unflatten(2, (3, heads, -1)).permute(2, 0, 3, 1, 4)[2]
-            return self.module.projection((self.by(self.module.weights(x)) @ value).transpose(1, 2).flatten(2))
-        return self.by(self.module.weights(x)) * x
+            return self.module.projection((self.weights(x) @ value).transpose(1, 2).flatten(2))
+        return self.weights(x) * x
+
+    def weights(self, x):
+        own = self.module.weights(x)
+        new = self.by(own)
+        self.moved = ((new - own).abs().sum() / own.abs().sum()).item()
+        return new
 
 
 def swapped(model, place, by):
@@ -671,13 +724,14 @@ WEIGHTS_OF = {
 
 
 def changed_answers(model):
-    """Share of the images whose answer is another one with other weights."""
-    before = answers(model)
-    return {
-        f"{name}, {kind}": (answers(swapped(model, place, by)) != before).float().mean().item()
-        for name, place in PLACES.items()
-        for kind, by in WEIGHTS_OF.items()
-    }
+    """Share of the images whose answer is another one with other weights, and by which share of their sum the weights moved."""
+    before, found = answers(model), {}
+    for name, place in PLACES.items():
+        for kind, by in WEIGHTS_OF.items():
+            other = swapped(model, place, by)
+            found[f"{name}, {kind}"] = (answers(other) != before).float().mean().item()
+            found[f"{name}, {kind}, moved"] = other.get_submodule(place).moved
+    return found
 
 
 swaps = [changed_answers(model) for model in models]
@@ -687,12 +741,12 @@ for name in PLACES:
     cells = []
     for kind in WEIGHTS_OF:
         here = statistics.mean(s[f"{name}, {kind}"] for s in swaps)
-        there = shipped_swaps[f"{name}, {kind}"]
-        cells += [f"{here:.1%}", f"{statistics.mean(there):.1%} ± {statistics.stdev(there):.1%}"]
+        there, moved = (shipped_swaps[f"{name}, {kind}{what}"] for what in ("", ", moved"))
+        cells += [f"{statistics.mean(moved):.0%}", f"{here:.1%}", f"{statistics.mean(there):.1%} ± {statistics.stdev(there):.1%}"]
     rows.append([name, *cells])
 Table(
-    "Answers that change when the weights are replaced; from other seeds: mean ± standard deviation",
-    ["weights of", *(f"{kind}, {who}" for kind in WEIGHTS_OF for who in ("here", "ten other seeds"))],
+    "How far the weights move when they are replaced, and the answers that change; from other seeds: mean ± standard deviation",
+    ["weights of", *(f"{kind}: {what}" for kind in WEIGHTS_OF for what in ("moved by", "changed here", "changed, ten other seeds"))],
     rows,
 )
 
@@ -885,7 +939,7 @@ def at_the_end(forget):
         target = answers(model)
         other = forget(model, every, seed)
         for name, make in MAPS.items():
-            pair = (make(network, images, target).detach() for network in (model, other))
+            pair = (coarse(make(network, images, target).detach()) for network in (model, other))
             found[name].append(rank_correlation(*pair).mean().item())
     return found
 
