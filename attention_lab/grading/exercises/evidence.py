@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ...data import blurred
-from ..exercise import Check, Exercise, Probe, instead, mistake, normal, steps
+from ..exercise import Check, Exercise, Probe, instead, mistake, named, normal, steps
 from ..properties import (
     images_apart,
     leaves_input_alone,
@@ -316,8 +316,8 @@ MISTAKES_IN_CURVES = (
         steps(number=lambda self, step, steps, places: step),
     ),
     mistake(
-        "rounded-up",
-        "the number of positions is rounded up: // rounds down",
+        "not-rounded-down",
+        "the number of positions is rounded up, or to the nearest one: // rounds down",
         "How many positions is a quarter of 21 by k * H * W // steps? How many in your code?",
         steps(number=lambda self, step, steps, places: round(step * places / steps)),
         steps(number=lambda self, step, steps, places: -(-step * places // steps)),
@@ -564,11 +564,16 @@ def inside_or_not(n: int, height: int, width: int, hits: int) -> Callable[[Gener
 
 
 def outlines(g: Generator) -> tuple[Tensor, Tensor]:
-    """The hottest places lie where 0.8, 0.7, 0.6, 0.3, 0.2 and exactly one half of a pixel are inside."""
-    heat, mask = inside_or_not(6, 6, 4, 5)(g)
+    """The hottest places lie where 0.8, 0.7, 0.6, 0.3, 0.2 and exactly one half of a pixel are inside.
+
+    With heat and mask exchanged the share of hits is another one.
+    """
     shares = torch.tensor([0.8, 0.7, 0.6, 0.3, 0.2, 0.5]).double()
-    mask.view(6, -1)[torch.arange(6), heat.flatten(1).argmax(1)] = shares
-    return heat, mask
+    while True:
+        heat, mask = inside_or_not(6, 6, 4, 5)(g)
+        mask.view(6, -1)[torch.arange(6), heat.flatten(1).argmax(1)] = shares
+        if Pointing()(mask, heat) != Pointing()(heat, mask):
+            return heat, mask
 
 
 def equally_hot(g: Generator) -> tuple[Tensor, Tensor]:
@@ -1358,7 +1363,20 @@ DEBUG_DELETION = Exercise(
             steps(ready=lambda self, model: model.train()),
             equation="a network is asked in evaluation mode: model.eval()",
         ),
-        *MISTAKES_IN_CURVES,
+        *named(
+            MISTAKES_IN_CURVES,
+            "coldest-first",
+            "kept-not-taken",
+            "ties-in-another-order",
+            "order-for-rank",
+            "one-slice",
+            "black",
+            "logits",
+            "no-start",
+            "no-end",
+            "transposed",
+            "rounded-too-early",
+        ),
         mistake(
             "nothing-mended",
             "the coldest positions are still taken out first, and the network still runs in training mode",
