@@ -27,7 +27,7 @@
 # | | |
 # | --- | --- |
 # | **After this lesson you can** | test a heat map: does the model need what is hot, does the map change with the model, does it find the object; and say which of these a map has not passed |
-# | **Time** | about 160 minutes in two sittings of 75 and 85, the text and some five minutes of computing included; without reading the papers |
+# | **Time** | about 160 minutes in two sittings of 75 and 85, the text and two minutes of computing included; without reading the papers |
 # | **You need** | lessons 02, 03, 06 and 08 |
 # | **Points** | <!-- points --> |
 #
@@ -359,7 +359,7 @@ check("pointing-game-outline", pointing_game)
 # ## 6. Which maps show what the network needs?
 #
 # All maps, all controls, three seeds. Insertion is good when its area is *large*. The table shows 1 minus this area, so that low is
-# good everywhere. **Before you run: write down** the order that you expect, and where the blind blob will stand. (A minute.)
+# good everywhere. **Before you run: write down** the order that you expect, and where the blind blob will stand. (Half a minute.)
 
 # %% tags=["demo"]
 def tested(model):
@@ -556,7 +556,7 @@ check("rank-correlation-ties", rank_correlation)
 # After each step every map is made again, for the same images and the same class, and compared with the map of the trained
 # network, on 8×8 places.
 #
-# **Before you run: which maps will not notice** that the classifier is gone? Which will survive to the end? (A minute.)
+# **Before you run: which maps will not notice** that the classifier is gone? Which will survive to the end? (Some ten seconds.)
 
 # %% tags=["demo"]
 FROM_THE_TOP = {
@@ -999,7 +999,7 @@ check("debug-deletion-gradient", deletion_curve)
 
 # %% [markdown]
 # **And a randomisation that is not one.** The function below draws all parameters anew and leaves BatchNorm's statistics. Is
-# that so bad? Each map is made with both, all layers forgotten. (Half a minute.)
+# that so bad? Each map is made with both, all layers forgotten. (Some ten seconds.)
 
 # %% tags=["demo"]
 def parameters_only(model, names, seed=0):

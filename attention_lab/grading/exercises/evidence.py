@@ -117,6 +117,11 @@ def without_the_hottest(self: Deletion, heat: Tensor, step: int, steps: int) -> 
     return torch.zeros_like(heat.flatten(1), dtype=torch.bool).scatter(1, chosen, True).view(heat.shape)
 
 
+def first_channel_only(self: Deletion, gone: Tensor, x: Tensor, without: Tensor) -> Tensor:
+    mixed = Deletion.image(self, gone, x, without)
+    return torch.cat((mixed[:, :1], x[:, 1:]), 1)
+
+
 def of_the_named_class(
     self: Deletion, model: nn.Module, x: Tensor, heat: Tensor, target: Tensor, steps: int
 ) -> list[Tensor]:
@@ -206,6 +211,8 @@ MISTAKES_IN_CURVES = (
         steps(order=lambda self, heat: heat.flatten(1).argsort(dim=1, stable=True).flip(1)),
         steps(order=lambda self, heat: heat.flatten(1).argsort(dim=1).flip(1)),
         steps(order=lambda self, heat: (-heat.flatten(1)).argsort(dim=1)),
+        steps(order=lambda self, heat: torch.from_numpy((-heat.flatten(1)).numpy().argsort(1))),
+        steps(order=lambda self, heat: torch.from_numpy(heat.flatten(1).numpy().argsort(1)).flip(1)),
         steps(gone=by_topk),
         equation="equally hot positions go in their order, row by row: a stable sort",
     ),
@@ -256,6 +263,12 @@ MISTAKES_IN_CURVES = (
         "the curve is of the logit, not of the probability",
         "Between which numbers must your curve lie?",
         steps(asked=lambda self, logits, target: logits.gather(1, target[:, None])[:, 0]),
+    ),
+    mistake(
+        "sigmoid",
+        "each logit goes through a sigmoid alone: softmax compares it with the others",
+        "What do the probabilities of all classes of an image sum to?",
+        steps(asked=lambda self, logits, target: logits.sigmoid().gather(1, target[:, None])[:, 0]),
     ),
     mistake(
         "predicted-class",
@@ -314,6 +327,18 @@ MISTAKES_IN_CURVES = (
         "each step takes out one position more, not one share more",
         "How many positions must be gone in the last step?",
         steps(number=lambda self, step, steps, places: step),
+    ),
+    mistake(
+        "always-tenths",
+        "each step takes out a tenth, whatever steps says",
+        "How many positions are gone after 4 of 4 steps?",
+        steps(number=lambda self, step, steps, places: step * places // 10),
+    ),
+    mistake(
+        "one-channel",
+        "only one channel of a position is taken out",
+        "How many channels has your picture of what is gone? Which are blurred?",
+        steps(image=first_channel_only),
     ),
     mistake(
         "not-rounded-down",
@@ -415,10 +440,10 @@ AREA_UNDER = Exercise(
     misconceptions=(
         mistake(
             "mean-of-points",
-            "the points are averaged: the first and the last count as much as the others, though only half a strip "
-            "belongs to them",
+            "the first and the last point count as much as the others, though only half a strip belongs to them",
             "How wide is the strip of the curve for which the first point stands?",
             instead(lambda curve: curve.mean(1)),
+            instead(lambda curve: curve.sum(1) / (curve.shape[1] - 1)),
         ),
         mistake(
             "one-sided",
@@ -426,6 +451,8 @@ AREA_UNDER = Exercise(
             "What is the area of a strip between the heights 1 and 0?",
             steps(heights=lambda self, curve: curve[:, :-1]),
             steps(heights=lambda self, curve: curve[:, 1:]),
+            steps(heights=lambda self, curve: torch.maximum(curve[:, 1:], curve[:, :-1])),
+            steps(heights=lambda self, curve: torch.minimum(curve[:, 1:], curve[:, :-1])),
         ),
         mistake(
             "strips-of-width-one",
@@ -455,12 +482,27 @@ AREA_UNDER = Exercise(
         ),
         mistake(
             "point-left-out",
-            "a point at the end of the curve is left out",
+            "the first or the last point of the curve, or both, are left out",
             "Of eleven points, how many does your sum read?",
             instead(lambda curve: torch.trapezoid(curve[:, :-1], torch.linspace(0, 1, curve.shape[1] - 1))),
             instead(lambda curve: torch.trapezoid(curve[:, 1:], torch.linspace(0, 1, curve.shape[1] - 1))),
             steps(heights=lambda self, curve: Area.heights(self, curve[:, :-1])),
             steps(heights=lambda self, curve: Area.heights(self, curve[:, 1:])),
+            instead(lambda curve: curve[:, 1:-1].sum(1) / (curve.shape[1] - 1)),
+        ),
+        mistake(
+            "first-image-only",
+            "only the first curve has an area",
+            "Three curves: how many areas?",
+            instead(lambda curve: Area()(curve[:1])[0]),
+            instead(lambda curve: Area()(curve[:1])),
+        ),
+        mistake(
+            "not-summed",
+            "what comes out is a number for each strip, not the area under the curve",
+            "Eleven points of one curve: how many areas?",
+            steps(total=lambda self, heights: heights),
+            steps(total=lambda self, heights: heights.cumsum(1)),
         ),
         mistake(
             "over-the-images",
@@ -527,6 +569,11 @@ def exchanged(place: Tensor, mask: Tensor) -> Tensor:
     return place % width % height * width + place // width % width
 
 
+def by_the_height(self: Pointing, mask: Tensor, place: Tensor) -> Tensor:
+    height = mask.shape[1]
+    return mask[torch.arange(len(mask)), place // height, place % height]
+
+
 def column_for_row(heat: Tensor, mask: Tensor) -> Tensor:
     column, row = heat.amax(1).argmax(1), heat.amax(2).argmax(1)
     return (mask[torch.arange(len(mask)), column, row] >= 0.5).double().mean()
@@ -563,17 +610,21 @@ def inside_or_not(n: int, height: int, width: int, hits: int) -> Callable[[Gener
     return inputs
 
 
-def outlines(g: Generator) -> tuple[Tensor, Tensor]:
-    """The hottest places lie where 0.8, 0.7, 0.6, 0.3, 0.2 and exactly one half of a pixel are inside.
+def outlines(*shares: float) -> Callable[[Generator], tuple[Tensor, Tensor]]:
+    """The hottest places lie where such shares of a pixel are inside.
 
     With heat and mask exchanged the share of hits is another one.
     """
-    shares = torch.tensor([0.8, 0.7, 0.6, 0.3, 0.2, 0.5]).double()
-    while True:
-        heat, mask = inside_or_not(6, 6, 4, 5)(g)
-        mask.view(6, -1)[torch.arange(6), heat.flatten(1).argmax(1)] = shares
-        if Pointing()(mask, heat) != Pointing()(heat, mask):
-            return heat, mask
+
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        n = len(shares)
+        while True:
+            heat, mask = inside_or_not(n, 6, 4, n - 1)(g)
+            mask.view(n, -1)[torch.arange(n), heat.flatten(1).argmax(1)] = torch.tensor(shares).double()
+            if Pointing()(mask, heat) != Pointing()(heat, mask):
+                return heat, mask
+
+    return inputs
 
 
 def equally_hot(g: Generator) -> tuple[Tensor, Tensor]:
@@ -599,7 +650,8 @@ POINTING_GAME = Exercise(
         "five of eight": Probe(inside_or_not(8, 5, 7, 5)),
         "two of nine": Probe(inside_or_not(9, 6, 4, 2)),
         "one image": Probe(inside_or_not(1, 4, 6, 1)),
-        "outlines": Probe(outlines),
+        "outlines": Probe(outlines(0.8, 0.7, 0.6, 0.3, 0.2, 0.5)),
+        "more outlines": Probe(outlines(0.3, 0.5, 0.9, 0.2, 0.4, 0.6, 1.0, 0.5, 0.1, 0.7, 0.5)),
         "equally hot": Probe(equally_hot),
     },
     checks={
@@ -611,7 +663,9 @@ POINTING_GAME = Exercise(
                 leaves_input_alone(),
             ),
         ),
-        "outline": Check(1, (values(on=("outlines",), name="share of hits with pixels partly inside"),)),
+        "outline": Check(
+            1, (values(on=("outlines", "more outlines"), name="share of hits with pixels partly inside"),)
+        ),
     },
     misconceptions=(
         mistake(
@@ -640,6 +694,25 @@ POINTING_GAME = Exercise(
             "the mask of each image is asked at the hottest positions of all images",
             "What is the shape of mask.flatten(1)[:, place]? Which N of its numbers do you need?",
             steps(at=lambda self, mask, place: mask.flatten(1)[:, place]),
+        ),
+        mistake(
+            "first-image-only",
+            "only the first image is looked at",
+            "Of how many images must the hottest position be inside for a share of 1?",
+            instead(lambda heat, mask: Pointing()(heat[:1], mask[:1])),
+        ),
+        mistake(
+            "each-column",
+            "each column of a map, or each row, has a hottest position of its own",
+            "Eight images: how many hottest positions? How many does your argmax give?",
+            instead(lambda heat, mask: (mask.gather(1, heat.argmax(1, keepdim=True)) >= 0.5).double().mean()),
+            instead(lambda heat, mask: (mask.gather(2, heat.argmax(2, keepdim=True)) >= 0.5).double().mean()),
+        ),
+        mistake(
+            "height-for-width",
+            "row and column of the hottest position are computed with the height of the map, not with its width",
+            "Position 9 of a map that is 7 wide and 5 high: which row is it in?",
+            steps(at=by_the_height),
         ),
         mistake(
             "heat-for-mask",
@@ -816,6 +889,13 @@ def biases_kept(self: Randomised, layer: nn.Module) -> None:
             layer.bias.copy_(kept)
 
 
+def large_only(self: Randomised, layer: nn.Module) -> None:
+    """Numbers that lie in rows are drawn anew, all else is left."""
+    with torch.no_grad():
+        for numbers in (p for p in layer.parameters(recurse=False) if p.ndim > 1):
+            nn.init.normal_(numbers)
+
+
 def shuffle(numbers: Tensor) -> None:
     numbers.copy_(numbers.flatten()[torch.randperm(numbers.numel())].view_as(numbers))
 
@@ -938,6 +1018,7 @@ RANDOMISED = Exercise(
             "Which parameters has a linear layer?",
             steps(renew=numbers_only(nn.init.normal_, weights_only=True)),
             steps(renew=biases_kept),
+            steps(renew=large_only),
         ),
         mistake(
             "zeros",
@@ -1110,6 +1191,12 @@ def short_formula(ranks: Callable) -> Callable:
     return correlation
 
 
+def by_std(a: Tensor, b: Tensor) -> Tensor:
+    r, s = (RankCorrelation().ranks(heat.flatten(1)) for heat in (a, b))
+    shared = ((r - r.mean(1, keepdim=True)) * (s - s.mean(1, keepdim=True))).mean(1)
+    return shared / (r.std(1) * s.std(1)).clamp_min(1e-12)
+
+
 def of_the_whole_batch(a: Tensor, b: Tensor) -> Tensor:
     """Ranks within each image, but one mean and one sum over all images."""
     r, s = (RankCorrelation().ranks(heat.flatten(1)) for heat in (a, b))
@@ -1194,6 +1281,7 @@ RANK_CORRELATION = Exercise(
             "Which ranks should two equal values have?",
             steps(ranks=any_order),
             steps(ranks=lambda self, row: row.argsort(1).argsort(1).to(row.dtype)),
+            steps(ranks=lambda self, row: torch.from_numpy(row.numpy().argsort(1).argsort(1)).to(row.dtype)),
             steps(ranks=lambda self, row: any_order(self, row.flip(1)).flip(1)),
         ),
         mistake(
@@ -1239,6 +1327,19 @@ RANK_CORRELATION = Exercise(
             steps(centred=lambda self, ranks: ranks),
         ),
         mistake(
+            "one-spread",
+            "it is divided by the spread of one map only; where values are equal, the two spreads differ",
+            "Which of your two sums of squares is read below the fraction?",
+            steps(size=lambda self, one, other: one),
+            steps(size=lambda self, one, other: other),
+        ),
+        mistake(
+            "means-of-two-kinds",
+            "above the fraction it is divided by n, in std by n - 1",
+            "What does a map have with itself in your code?",
+            instead(by_std),
+        ),
+        mistake(
             "no-root",
             "the root is missing, or is taken of one of the two sums of squares only",
             "What does a map have with itself in your code?",
@@ -1253,10 +1354,11 @@ RANK_CORRELATION = Exercise(
             steps(finish=lambda self, correlation: correlation.mean()),
         ),
         mistake(
-            "one-without-order",
-            "two maps that are both the same everywhere get 1, not 0",
-            "Which order do they share?",
+            "number-without-order",
+            "a map that is the same everywhere gets another number than 0",
+            "Which order has such a map? How alike can it be with another order?",
             instead(alike_without_order),
+            steps(divided=lambda self, shared, size: torch.nan_to_num(shared / size, nan=1.0)),
             equation="a map that is the same everywhere has no order: then the answer is 0",
         ),
         mistake(
@@ -1372,6 +1474,8 @@ DEBUG_DELETION = Exercise(
             "one-slice",
             "black",
             "logits",
+            "one-position-a-step",
+            "not-rounded-down",
             "no-start",
             "no-end",
             "transposed",

@@ -219,6 +219,12 @@ class LargestBefore(Curve):
         return out.scatter(1, chosen, True).view_as(heat)[:, None]
 
 
+@wrong_curve("ties-in-another-order", passes="shape values")
+class ByNumpy(Curve):
+    def order(self, heat):
+        return torch.tensor(np.argsort(-heat.flatten(1).numpy(), axis=1))
+
+
 @wrong_curve("hottest-left", passes="shape")
 class FromTheSecond(Curve):
     def gone(self, heat, k, steps):
@@ -250,6 +256,26 @@ class RawLogits(Curve):
 class Confidence(Curve):
     def read(self, logits, target):
         return logits.softmax(1).max(1).values
+
+
+@wrong_curve("sigmoid", passes="shape")
+class EachLogitAlone(Curve):
+    def read(self, logits, target):
+        return torch.sigmoid(logits)[torch.arange(len(target)), target]
+
+
+@wrong_curve("always-tenths", passes="shape")
+class TenSteps(Curve):
+    def gone(self, heat, k, steps):
+        return super().gone(heat, k, 10)
+
+
+@wrong_curve("one-channel", passes="shape")
+class FirstChannel(Curve):
+    def mix(self, gone, x, other):
+        mixed = x.clone()
+        mixed[:, 0] = torch.where(gone[:, 0], other[:, 0], x[:, 0])
+        return mixed
 
 
 @wrong("deletion", "predicted-class", passes="shape")
@@ -379,6 +405,31 @@ def with_numpy_places(curve):
 @wrong("area-under", "mean-of-points", passes="shape")
 def average(curve):
     return curve.mean(dim=1)
+
+
+@wrong("area-under", "mean-of-points", passes="shape")
+def by_the_strips(curve):
+    return curve.sum(dim=1) / (curve.shape[1] - 1)
+
+
+@wrong("area-under", "one-sided", passes="shape")
+def upper_sum(curve):
+    return torch.maximum(curve[:, 1:], curve[:, :-1]).mean(1)
+
+
+@wrong("area-under", "point-left-out", passes="shape")
+def inner_points(curve):
+    return curve[:, 1:-1].sum(1) / (curve.shape[1] - 1)
+
+
+@wrong("area-under", "first-image-only")
+def first_curve(curve):
+    return torch.trapezoid(curve[0], dx=1 / (curve.shape[1] - 1))
+
+
+@wrong("area-under", "not-summed")
+def growing(curve):
+    return torch.cumulative_trapezoid(curve, dx=1 / (curve.shape[1] - 1))
 
 
 @wrong("area-under", "one-sided", passes="shape")
@@ -516,6 +567,22 @@ def where_it_is_hot(heat, mask):
 @wrong("pointing-game", "everybodys-places")
 def columns_of_all(heat, mask):
     return (mask.flatten(1)[:, heat.flatten(1).argmax(1)] >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "first-image-only")
+def image_1(heat, mask):
+    return (mask[0].flatten()[heat[0].argmax()] >= 0.5).float()
+
+
+@wrong("pointing-game", "each-column")
+def of_each_column(heat, mask):
+    return (mask.gather(1, heat.argmax(1, keepdim=True)) >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "height-for-width")
+def divided_by_the_height(heat, mask):
+    place, height = heat.flatten(1).argmax(1), heat.shape[1]
+    return (mask[torch.arange(len(mask)), place // height, place % height] >= 0.5).float().mean()
 
 
 @wrong("pointing-game", "heat-for-mask")
@@ -755,6 +822,17 @@ def bias_put_back(model, names, seed=0):
             reset(layer)
             if bias is not None:
                 layer.bias.data.copy_(bias)
+    return other
+
+
+@wrong("randomised", "weights-only", passes="copy seed")
+def matrices(model, names, seed=0):
+    other = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    for name in names:
+        for p in other.get_submodule(name).parameters():
+            if p.dim() > 1:
+                nn.init.kaiming_normal_(p)
     return other
 
 
@@ -1057,7 +1135,35 @@ class MeanCorrelation(Ranked):
         return super().finish(shared, squares).mean()
 
 
-@wrong("rank-correlation", "one-without-order", passes="values")
+@wrong_ranks("one-spread", passes="values")
+class FirstSpread(Ranked):
+    def __call__(self, a, b):
+        r, s = self.ranks(a.flatten(1)), self.ranks(b.flatten(1))
+        r, s = r - r.mean(1, keepdim=True), s - s.mean(1, keepdim=True)
+        return (r * s).sum(1) / (r * r).sum(1).clamp(min=1e-8)
+
+
+@wrong("rank-correlation", "means-of-two-kinds")
+def mean_by_std(a, b):
+    r, s = Ranked().ranks(a.flatten(1)), Ranked().ranks(b.flatten(1))
+    r, s = r - r.mean(1, keepdim=True), s - s.mean(1, keepdim=True)
+    return (r * s).mean(1) / (r.std(1) * s.std(1)).clamp(min=1e-8)
+
+
+@wrong_ranks("number-without-order", passes="values")
+class OneForNan(Ranked):
+    def finish(self, shared, squares):
+        return (shared / squares.sqrt()).nan_to_num(1.0)
+
+
+@wrong("rank-correlation", "ties-in-order", passes="values")
+def numpys_sort(a, b):
+    r, s = (torch.tensor(m.flatten(1).numpy().argsort(1).argsort(1)).double() for m in (a, b))
+    r, s = r - r.mean(1, keepdim=True), s - s.mean(1, keepdim=True)
+    return Ranked().finish((r * s).sum(1), (r * r).sum(1) * (s * s).sum(1))
+
+
+@wrong("rank-correlation", "number-without-order", passes="values")
 def flat_maps_agree(a, b):
     r, s = Ranked().ranks(a.flatten(1)), Ranked().ranks(b.flatten(1))
     r, s = r - r.mean(1, keepdim=True), s - s.mean(1, keepdim=True)
@@ -1240,3 +1346,13 @@ def eval_after_the_first_call(model, x, heat, target, steps=10):
 @wrong("debug-deletion", "in-training-mode", passes="gradient")
 def train_for_eval(model, x, heat, target, steps=10):
     return Curve()(model.train(), x, heat, target, steps)
+
+
+@debugged("one-position-a-step")
+class MendedOneByOne(Evaluated):
+    gone = OneMoreEachTime.gone
+
+
+@debugged("not-rounded-down", passes="evaluation gradient")
+class MendedToTheNearest(Evaluated):
+    gone = RoundedToTheNearest.gone
