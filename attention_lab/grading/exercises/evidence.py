@@ -7,7 +7,21 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ...data import blurred
-from ..exercise import Check, Exercise, Probe, instead, mistake, named, normal, steps
+from ..closeness import close
+from ..exercise import (
+    Check,
+    Exercise,
+    Failure,
+    Misconception,
+    Probe,
+    Property,
+    instead,
+    mistake,
+    named,
+    normal,
+    steps,
+)
+from ..observe import Observation, Question
 from ..properties import (
     images_apart,
     leaves_input_alone,
@@ -174,6 +188,27 @@ def question(
 
 
 PLAIN = ("ten steps", "four steps", "one image")
+
+OTHER_END = Misconception(
+    "other-end",
+    "the curve begins with x, but does not end with blurred(x): something else is put in, or not at every position",
+    "Which picture does your network see in the last step? How does it differ from blurred(x)?",
+    "entry 0 is for x, the last one for blurred(x)",
+)
+
+
+def ends_with_the_blur(on: tuple[str, ...]) -> Property:
+    """The last point is that of the blurred image; if only the first is right, something else was put in."""
+
+    def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
+        ours, right = got.values["output"], expected.values["output"]
+        if ours.shape != right.shape or close(ours[:, -1], right[:, -1], got.coarsest):
+            return None
+        begins = close(ours[:, 0], right[:, 0], got.coarsest)
+        return Failure("another last point", "that of blurred(x)", OTHER_END if begins else None)
+
+    return Property("last point of the curve", failure, on=on)
+
 
 MISTAKES_IN_CURVES = (
     mistake(
@@ -370,8 +405,18 @@ DELETION = Exercise(
     },
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
-        "values": Check(4, (values(on=PLAIN), values(on=("uneven",), name="values for 21 positions"), repeatable())),
-        "ties": Check(1, (values(on=("ties",), name="values where positions are equally hot"),)),
+        "values": Check(
+            4,
+            (
+                ends_with_the_blur(PLAIN),
+                values(on=PLAIN),
+                values(on=("uneven",), name="values for 21 positions"),
+                repeatable(),
+            ),
+        ),
+        "ties": Check(
+            1, (ends_with_the_blur(("ties",)), values(on=("ties",), name="values where positions are equally hot"))
+        ),
     },
     misconceptions=MISTAKES_IN_CURVES,
     hints=(
@@ -1445,13 +1490,19 @@ DEBUG_DELETION = Exercise(
         "order": Check(
             2,
             (
+                ends_with_the_blur(("evaluated", "one image")),
                 values(on=("evaluated", "one image"), name="values for a network in evaluation mode"),
                 values(on=("ties",), name="values where positions are equally hot"),
                 values(on=("uneven",), name="values for 21 positions"),
             ),
         ),
         "evaluation": Check(
-            2, (values(on=("in training",), name="values for a network in training mode"), repeatable())
+            2,
+            (
+                ends_with_the_blur(("in training",)),
+                values(on=("in training",), name="values for a network in training mode"),
+                repeatable(),
+            ),
         ),
         "gradient": Check(1, (leaves_no_graph(), leaves_input_alone())),
     },

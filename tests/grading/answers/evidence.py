@@ -240,6 +240,12 @@ class Blackened(Curve):
         return torch.zeros_like(x)
 
 
+@wrong_curve("other-end", passes="shape")
+class OtherBlur(Curve):
+    def replacement(self, x):
+        return F.avg_pool2d(x, 3, 1, 1)
+
+
 @wrong_curve("mean-colour", passes="shape")
 class AveragedColour(Curve):
     def replacement(self, x):
@@ -1356,3 +1362,11 @@ class MendedOneByOne(Evaluated):
 @debugged("not-rounded-down", passes="evaluation gradient")
 class MendedToTheNearest(Evaluated):
     gone = RoundedToTheNearest.gone
+
+
+@debugged("other-end")
+class MendedFromTheEnd(Evaluated):
+    def gone(self, heat, k, steps):
+        out = torch.zeros_like(heat, dtype=torch.bool).flatten(1)
+        upwards = heat.flatten(1).argsort(dim=1, stable=True)
+        return out.scatter(1, upwards[:, : -(k * out.shape[1] // steps)], True).view_as(heat)[:, None]
