@@ -705,6 +705,8 @@ drawn
 # it seems. But look at its size, 0.47: in most seeds the correlation is far from 0, and only its sign is luck. Rollout has the same,
 # and less of it.
 #
+# (In the figure of three seeds SE's line rises at the last step. In ten seeds it falls, from 0.71 to 0.62: the rise was luck.)
+#
 # *Is it this image that is left?* Of **SE's map, yes**. With another image's map the correlation falls from 0.62 to 0.12, and the own
 # parts agree best of all (0.76). SE's map follows the image: it shows where the image has much in it, as any network of such layers
 # does.
