@@ -114,6 +114,16 @@ def by_share_of_the_range(self: Deletion, heat: Tensor, step: int, steps: int) -
     return heat >= high - (high - low) * step / steps if step else torch.zeros_like(heat, dtype=torch.bool)
 
 
+def by_share_first(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
+    """The same with the share multiplied first: rounding can leave out the coldest position, or not."""
+    low, high = heat.amin((1, 2), keepdim=True), heat.amax((1, 2), keepdim=True)
+    return heat >= high - step / steps * (high - low) if step else torch.zeros_like(heat, dtype=torch.bool)
+
+
+def coldest_first(self: Deletion, heat: Tensor) -> Tensor:
+    return heat.flatten(1).argsort(dim=1, stable=True)
+
+
 def by_quantile(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
     if step == steps:
         return torch.ones_like(heat, dtype=torch.bool)
@@ -198,14 +208,17 @@ OTHER_END = Misconception(
 
 
 def ends_with_the_blur(on: tuple[str, ...]) -> Property:
-    """The last point is that of the blurred image; if only the first is right, something else was put in."""
+    """A curve that begins with the image ends with the blurred one."""
 
     def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
         ours, right = got.values["output"], expected.values["output"]
-        if ours.shape != right.shape or close(ours[:, -1], right[:, -1], got.coarsest):
+        if ours.shape != right.shape or not close(ours[:, 0], right[:, 0], got.coarsest):
             return None
-        begins = close(ours[:, 0], right[:, 0], got.coarsest)
-        return Failure("another last point", "that of blurred(x)", OTHER_END if begins else None)
+        if close(ours[:, -1], right[:, -1], got.coarsest):
+            return None
+        worst = int((ours[:, -1] - right[:, -1]).abs().argmax())
+        told = [f"{values[worst, -1].item():.4g}" for values in (ours, right)]
+        return Failure(f"output[{worst}, -1] = {told[0]}", f"{told[1]}, that of blurred(x)", OTHER_END)
 
     return Property("last point of the curve", failure, on=on)
 
@@ -222,6 +235,7 @@ MISTAKES_IN_CURVES = (
         "the hottest positions are kept and all others are blurred: that is insertion",
         "What does your network see in the first step: the whole image, or nothing?",
         steps(image=lambda self, gone, x, without: torch.where(gone[:, None], x, without)),
+        steps(order=coldest_first, curve=lambda self, points: torch.stack(points[::-1], 1)),
         equation="deletion begins with x, insertion with blurred(x) (Petsiuk et al. 2018, section 4.2)",
     ),
     mistake(
@@ -236,6 +250,7 @@ MISTAKES_IN_CURVES = (
         "How many positions are taken out when half of the map is 0?",
         steps(gone=by_value),
         steps(gone=by_share_of_the_range),
+        steps(gone=by_share_first),
         steps(gone=by_quantile),
     ),
     mistake(
@@ -349,6 +364,14 @@ MISTAKES_IN_CURVES = (
         "the curve is (steps + 1, N)",
         "Along which axis do you stack the points?",
         steps(curve=lambda self, points: torch.stack(points)),
+    ),
+    mistake(
+        "backwards",
+        "the curve runs backwards: it begins with blurred(x) and ends with x",
+        "Of which picture is entry 0 of your curve?",
+        steps(curve=lambda self, points: torch.stack(points[::-1], 1)),
+        steps(order=coldest_first, image=lambda self, gone, x, without: torch.where(gone[:, None], x, without)),
+        equation="entry 0 is for x, the last one for blurred(x)",
     ),
     mistake(
         "images-averaged",
@@ -719,6 +742,8 @@ POINTING_GAME = Exercise(
             "How many positions of a map does the pointing game look at?",
             instead(lambda heat, mask: ((heat * mask).sum((1, 2)) / heat.sum((1, 2))).mean()),
             instead(lambda heat, mask: (heat * mask).sum() / heat.sum()),
+            instead(lambda heat, mask: ((heat * (mask >= 0.5)).sum((1, 2)) / heat.sum((1, 2))).mean()),
+            instead(lambda heat, mask: (heat * (mask >= 0.5)).sum() / heat.sum()),
         ),
         mistake(
             "hottest-of-all",
@@ -1319,6 +1344,7 @@ RANK_CORRELATION = Exercise(
             "the list of positions in their order is taken for the ranks",
             "What is entry 0 of an argsort: the rank of position 0, or the position of rank 0?",
             steps(ranks=lambda self, row: row.argsort(dim=1, stable=True).to(row.dtype)),
+            steps(ranks=lambda self, row: row.argsort(1).to(row.dtype)),
         ),
         mistake(
             "ties-in-order",
@@ -1370,6 +1396,12 @@ RANK_CORRELATION = Exercise(
             "the means of the ranks are not taken away",
             "All ranks are above 0. How could your number become negative?",
             steps(centred=lambda self, ranks: ranks),
+        ),
+        mistake(
+            "mean-of-the-images",
+            "the mean is taken over the images, not over the places of each map",
+            "Along which axis do the ranks of one map lie?",
+            steps(centred=lambda self, ranks: ranks - ranks.mean(0, keepdim=True)),
         ),
         mistake(
             "one-spread",
@@ -1525,6 +1557,7 @@ DEBUG_DELETION = Exercise(
             "one-slice",
             "black",
             "logits",
+            "backwards",
             "one-position-a-step",
             "not-rounded-down",
             "no-start",

@@ -331,6 +331,12 @@ class StackedInFront(Curve):
         return torch.stack(points)
 
 
+@wrong_curve("backwards", passes="shape")
+class FromTheEnd(Curve):
+    def stack(self, points):
+        return torch.stack(points, 1).flip(1)
+
+
 @wrong_curve("images-averaged")
 class OneCurveForAll(Curve):
     def stack(self, points):
@@ -1141,6 +1147,13 @@ class MeanCorrelation(Ranked):
         return super().finish(shared, squares).mean()
 
 
+@wrong("rank-correlation", "mean-of-the-images")
+def other_axis(a, b):
+    r, s = Ranked().ranks(a.flatten(1)), Ranked().ranks(b.flatten(1))
+    r, s = r - r.mean(0), s - s.mean(0)
+    return Ranked().finish((r * s).sum(1), (r * r).sum(1) * (s * s).sum(1))
+
+
 @wrong_ranks("one-spread", passes="values")
 class FirstSpread(Ranked):
     def __call__(self, a, b):
@@ -1370,3 +1383,9 @@ class MendedFromTheEnd(Evaluated):
         out = torch.zeros_like(heat, dtype=torch.bool).flatten(1)
         upwards = heat.flatten(1).argsort(dim=1, stable=True)
         return out.scatter(1, upwards[:, : -(k * out.shape[1] // steps)], True).view_as(heat)[:, None]
+
+
+@debugged("backwards")
+class MendedAtTheWrongPlace(Evaluated):
+    descending = False
+    mix = Insertion.mix
