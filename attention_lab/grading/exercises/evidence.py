@@ -652,6 +652,13 @@ def rows_and_columns_apart(self: Pointing, heat: Tensor) -> Tensor:
     return heat.amax(2).argmax(1) * heat.shape[2] + heat.amax(1).argmax(1)
 
 
+def of_several(number: int) -> Callable:
+    def share(heat: Tensor, mask: Tensor) -> Tensor:
+        return (mask.flatten(1).gather(1, heat.flatten(1).topk(number).indices) >= 0.5).double().mean()
+
+    return share
+
+
 def inside_at(heat: Tensor, mask: Tensor) -> Tensor:
     """Where a map has its largest value and its mask says inside."""
     return ((heat == heat.amax((1, 2), keepdim=True)) & (mask >= 0.5)).flatten(1)
@@ -758,6 +765,7 @@ POINTING_GAME = Exercise(
             "How many positions of a map does the pointing game look at?",
             instead(lambda heat, mask: ((mask >= 0.5) & (heat >= 0.5)).sum() / (heat >= 0.5).sum()),
             instead(lambda heat, mask: ((mask >= 0.5) & (heat > heat.mean())).sum() / (heat > heat.mean()).sum()),
+            *(instead(of_several(number)) for number in (2, 3, 5, 10)),
         ),
         mistake(
             "everybodys-places",

@@ -576,6 +576,12 @@ def where_it_is_hot(heat, mask):
     return (hot & (mask >= 0.5)).float().sum() / hot.float().sum()
 
 
+@wrong("pointing-game", "hot-area")
+def five_places(heat, mask):
+    places = heat.flatten(1).topk(5, dim=1).indices
+    return (mask.flatten(1).gather(1, places) >= 0.5).float().mean()
+
+
 @wrong("pointing-game", "everybodys-places")
 def columns_of_all(heat, mask):
     return (mask.flatten(1)[:, heat.flatten(1).argmax(1)] >= 0.5).float().mean()
