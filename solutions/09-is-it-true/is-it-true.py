@@ -395,6 +395,12 @@ def compared(some, others, lower="lower", higher="higher"):
     return f"{mean:+.3f} ± {error:.3f}: { {'better': lower, 'worse': higher}.get(word, word)}"
 
 
+def spread(values, form):
+    """Mean ± standard deviation."""
+    mean = f"{statistics.mean(values):{form}}"
+    return mean if len(values) < 2 else f"{mean} ± {statistics.stdev(values):{form.removeprefix('+')}}"
+
+
 def areas(numbers, which, against="blind blob"):
     rows = []
     for name in heats:
@@ -636,16 +642,14 @@ correlations = {
 shipped_following = recorded("evidence-randomised", seeds, correlations)
 
 
-def spread(name, step, form="+.2f"):
-    values = shipped_following.numbers[f"{name}, {step}"]
-    return f"{statistics.mean(values):{form}} ± {statistics.stdev(values):{form.lstrip('+')}}"
-
-
 Table(
     f"Correlation with the trained network's map, mean ± standard deviation of seeds {shipped_following.seeds[0]} to "
     f"{shipped_following.seeds[-1]}, as more and more layers have forgotten",
     ["map", *FROM_THE_TOP],
-    [[name, *(spread(name, step) for step in FROM_THE_TOP)] for name in MAPS],
+    [
+        [name, *(spread(shipped_following.numbers[f"{name}, {step}"], "+.2f") for step in FROM_THE_TOP)]
+        for name in MAPS
+    ],
 )
 
 # %% [markdown]
@@ -669,9 +673,10 @@ rows = []
 for name in MAPS:
     last = list(FROM_THE_TOP)[-1]
     same, other, own, own_other = (shipped_following.numbers[f"{name}, {what}"] for what in (last, OTHER, OWN, OWN_OTHER))
+    alike = spread(shipped_following.numbers[f"{name}, {TRAINED}"], "+.2f")
     against_0 = [compared(numbers, [0.0] * len(numbers), "below 0", "above 0") for numbers in (same, own)]
     rows.append(
-        [name, against_0[0], size(same), size(other), spread(name, TRAINED), against_0[1], size(own), size(own_other)]
+        [name, against_0[0], size(same), size(other), alike, against_0[1], size(own), size(own_other)]
     )
 Table(
     "All layers have forgotten: the trained network's map of an image, and the new network's map of the same or another image",
@@ -805,7 +810,7 @@ for name in PLACES:
     for kind in WEIGHTS_OF:
         here = statistics.mean(s[f"{name}, {kind}"] for s in swaps)
         there, moved = (shipped_swaps[f"{name}, {kind}{what}"] for what in ("", ", moved"))
-        cells += [f"{statistics.mean(moved):.0%}", f"{here:.1%}", f"{statistics.mean(there):.1%} ± {statistics.stdev(there):.1%}"]
+        cells += [f"{statistics.mean(moved):.0%}", f"{here:.1%}", spread(there, ".1%")]
     rows.append([name, *cells])
 Table(
     "How far the weights move when they are replaced, and the answers that change; from other seeds: mean ± standard deviation",
