@@ -29,7 +29,7 @@
 # | [06 Self-attention](06-self-attention/self-attention.ipynb) | every patch, for every patch | 155 | 01 | <!-- points: 06-self-attention --> |
 # | [07 Spatial transformers](07-spatial-transformer/spatial-transformer.ipynb) | where to look | 115 | 01 | <!-- points: 07-spatial-transformer --> |
 # | [08 Attention in networks](08-attention-in-networks/attention-in-networks.ipynb) | all of them, compared | 130 | 02 to 07 | <!-- points: 08-attention-in-networks --> |
-# | [09 Is it true?](09-is-it-true/is-it-true.ipynb) | heat maps, put to the test | 120 | 02, 03, 06, 08 | <!-- points: 09-is-it-true --> |
+# | [09 Is it true?](09-is-it-true/is-it-true.ipynb) | heat maps, put to the test | 160 | 02, 03, 06, 08 | <!-- points: 09-is-it-true --> |
 # | [10 The family since](10-the-family-since/the-family-since.ipynb) | windows, blocks, points; a door | 220 | 02, 06, 07, 08 | <!-- points: 10-the-family-since --> |
 #
 # ```mermaid

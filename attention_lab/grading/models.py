@@ -6,8 +6,9 @@ This file runs beside untrusted code, as ``observe`` does.
 import torch
 from torch import Tensor, nn
 
-SAME, NEW, UNIFORM, ALIKE = range(4)
-"""Of a parameter or statistic: as it was; other; a weight that is the same number everywhere; a weight hardly changed."""
+SAME, NEW, UNIFORM, ALIKE, SHUFFLED = range(5)
+"""Of a parameter or statistic: as it was; other; a weight that is the same number everywhere; a weight hardly changed; the
+numbers that it had, in another order."""
 
 
 def real_numbers(model: nn.Module) -> dict[str, Tensor]:
@@ -24,6 +25,8 @@ def news(model: nn.Module, before: nn.Module) -> Tensor:
 def new(now: Tensor, was: Tensor) -> int:
     if now.shape == was.shape and torch.equal(now, was):
         return SAME
+    if now.shape == was.shape and torch.equal(now.flatten().sort().values, was.flatten().sort().values):
+        return SHUFFLED
     if now.ndim > 1 and now.shape == was.shape:
         if now.numel() > 1 and bool((now == now.flatten()[0]).all()):
             return UNIFORM

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .closeness import SLOPE_TOLERANCE, close, close_in, same, ways
 from .exercise import Failure, Misconception, Property
-from .models import ALIKE, NEW, SAME, UNIFORM, real_numbers
+from .models import ALIKE, NEW, SAME, SHUFFLED, UNIFORM, real_numbers
 from .observe import Observation, Question
 from .stand_ins import StandIn, built
 
@@ -394,7 +394,13 @@ def original_kept() -> Property:
 def told_of_model(got: Tensor, expected: Tensor, question: Question, where: str) -> Failure | None:
     """The first of a model's parameters and statistics that is not new or not as it was, as it should be."""
     names = real_numbers(built(question.inputs, torch.float64)[0])
-    words = {SAME: "as it was", NEW: "new", UNIFORM: "the same number everywhere", ALIKE: "nearly as it was"}
+    words = {
+        SAME: "as it was",
+        NEW: "new",
+        UNIFORM: "the same number everywhere",
+        ALIKE: "nearly as it was",
+        SHUFFLED: "with its old numbers in another order",
+    }
     for name, ours, theirs in zip(names, expected.tolist(), got.tolist(), strict=True):
         if ours != theirs:
             told = f"{name} {words[theirs]}{where}, for names={question.inputs[1]}"

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from attention_lab.grading.models import ALIKE, NEW, SAME, UNIFORM, news, real_numbers, seeds
+from attention_lab.grading.models import ALIKE, NEW, SAME, SHUFFLED, UNIFORM, news, real_numbers, seeds
 
 
 def network() -> nn.Module:
@@ -22,8 +22,9 @@ def network() -> nn.Module:
         (lambda layer: layer[1].running_mean.add_(1), SAME, NEW),
         (lambda layer: layer[0].weight.zero_(), UNIFORM, SAME),
         (lambda layer: layer[0].weight.mul_(1.1), ALIKE, SAME),
+        (lambda layer: layer[0].weight.copy_(layer[0].weight.flatten().flip(0).view(6, 2, 3, 3)), SHUFFLED, SAME),
     ],
-    ids=["nothing", "drawn", "statistics", "zeros", "scaled"],
+    ids=["nothing", "drawn", "statistics", "zeros", "scaled", "turned round"],
 )
 def test_each_number_is_the_same_or_new_and_how(change, weight, mean):
     before = network()

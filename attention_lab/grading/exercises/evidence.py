@@ -7,7 +7,21 @@ import torch
 from torch import Generator, Tensor, nn
 
 from ...data import blurred
-from ..exercise import Check, Exercise, Probe, instead, mistake, named, normal, steps
+from ..closeness import close
+from ..exercise import (
+    Check,
+    Exercise,
+    Failure,
+    Misconception,
+    Probe,
+    Property,
+    instead,
+    mistake,
+    named,
+    normal,
+    steps,
+)
+from ..observe import Observation, Question
 from ..properties import (
     images_apart,
     leaves_input_alone,
@@ -100,6 +114,53 @@ def by_share_of_the_range(self: Deletion, heat: Tensor, step: int, steps: int) -
     return heat >= high - (high - low) * step / steps if step else torch.zeros_like(heat, dtype=torch.bool)
 
 
+def by_share_first(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
+    """The same with the share multiplied first: rounding can leave out the coldest position, or not."""
+    low, high = heat.amin((1, 2), keepdim=True), heat.amax((1, 2), keepdim=True)
+    return heat >= high - step / steps * (high - low) if step else torch.zeros_like(heat, dtype=torch.bool)
+
+
+def coldest_first(self: Deletion, heat: Tensor) -> Tensor:
+    return heat.flatten(1).argsort(dim=1, stable=True)
+
+
+def by_quantile(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
+    if step == steps:
+        return torch.ones_like(heat, dtype=torch.bool)
+    return heat > heat.flatten(1).quantile(1 - step / steps, dim=1)[:, None, None]
+
+
+def by_topk(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
+    chosen = heat.flatten(1).topk(self.number(step, steps, heat[0].numel()), dim=1).indices
+    return torch.zeros_like(heat.flatten(1), dtype=torch.bool).scatter(1, chosen, True).view(heat.shape)
+
+
+def without_the_hottest(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
+    number = self.number(step, steps, heat[0].numel())
+    chosen = self.order(heat)[:, 1 : number + 1]
+    return torch.zeros_like(heat.flatten(1), dtype=torch.bool).scatter(1, chosen, True).view(heat.shape)
+
+
+def first_channel_only(self: Deletion, gone: Tensor, x: Tensor, without: Tensor) -> Tensor:
+    mixed = Deletion.image(self, gone, x, without)
+    return torch.cat((mixed[:, :1], x[:, 1:]), 1)
+
+
+def of_the_named_class(
+    self: Deletion, model: nn.Module, x: Tensor, heat: Tensor, target: Tensor, steps: int
+) -> list[Tensor]:
+    return Deletion.points(self, model, x, heat, model(x).argmax(1), steps)
+
+
+def evaluated_later(
+    self: Deletion, model: nn.Module, x: Tensor, heat: Tensor, target: Tensor, steps: int
+) -> list[Tensor]:
+    """The first call is made in the mode in which the network came, all others in evaluation mode."""
+    first = self.asked(model(x), target)
+    model.eval()
+    return [first, *Deletion.points(self, model, x, heat, target, steps)[1:]]
+
+
 def order_for_rank(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
     return (self.order(heat) < self.number(step, steps, heat[0].numel())).view(heat.shape)
 
@@ -138,6 +199,30 @@ def question(
 
 PLAIN = ("ten steps", "four steps", "one image")
 
+OTHER_END = Misconception(
+    "other-end",
+    "the curve begins with x, but does not end with blurred(x): something else is put in, or not at every position",
+    "Which picture does your network see in the last step? How does it differ from blurred(x)?",
+    "entry 0 is for x, the last one for blurred(x)",
+)
+
+
+def ends_with_the_blur(on: tuple[str, ...]) -> Property:
+    """A curve that begins with the image ends with the blurred one."""
+
+    def failure(got: Observation, expected: Observation, _: Question) -> Failure | None:
+        ours, right = got.values["output"], expected.values["output"]
+        if ours.shape != right.shape or not close(ours[:, 0], right[:, 0], got.coarsest):
+            return None
+        if close(ours[:, -1], right[:, -1], got.coarsest):
+            return None
+        worst = int((ours[:, -1] - right[:, -1]).abs().argmax())
+        told = [f"{values[worst, -1].item():.4g}" for values in (ours, right)]
+        return Failure(f"output[{worst}, -1] = {told[0]}", f"{told[1]}, that of blurred(x)", OTHER_END)
+
+    return Property("last point of the curve", failure, on=on)
+
+
 MISTAKES_IN_CURVES = (
     mistake(
         "coldest-first",
@@ -150,6 +235,7 @@ MISTAKES_IN_CURVES = (
         "the hottest positions are kept and all others are blurred: that is insertion",
         "What does your network see in the first step: the whole image, or nothing?",
         steps(image=lambda self, gone, x, without: torch.where(gone[:, None], x, without)),
+        steps(order=coldest_first, curve=lambda self, points: torch.stack(points[::-1], 1)),
         equation="deletion begins with x, insertion with blurred(x) (Petsiuk et al. 2018, section 4.2)",
     ),
     mistake(
@@ -164,6 +250,27 @@ MISTAKES_IN_CURVES = (
         "How many positions are taken out when half of the map is 0?",
         steps(gone=by_value),
         steps(gone=by_share_of_the_range),
+        steps(gone=by_share_first),
+        steps(gone=by_quantile),
+    ),
+    mistake(
+        "ties-in-another-order",
+        "equally hot positions go in another order than row by row",
+        "Which of two equally hot positions goes first in your sort? Is the sort stable?",
+        steps(order=lambda self, heat: heat.flatten(1).argsort(dim=1, descending=True)),
+        steps(order=lambda self, heat: heat.flatten(1).argsort(dim=1, stable=True).flip(1)),
+        steps(order=lambda self, heat: heat.flatten(1).argsort(dim=1).flip(1)),
+        steps(order=lambda self, heat: (-heat.flatten(1)).argsort(dim=1)),
+        steps(order=lambda self, heat: torch.from_numpy((-heat.flatten(1)).numpy().argsort(1))),
+        steps(order=lambda self, heat: torch.from_numpy(heat.flatten(1).numpy().argsort(1)).flip(1)),
+        steps(gone=by_topk),
+        equation="equally hot positions go in their order, row by row: a stable sort",
+    ),
+    mistake(
+        "hottest-left",
+        "the hottest position is never taken out: the slice of the order begins one too late",
+        "Which place of the order holds the hottest position?",
+        steps(gone=without_the_hottest),
     ),
     mistake(
         "one-slice",
@@ -178,10 +285,11 @@ MISTAKES_IN_CURVES = (
         steps(points=mixed_again),
     ),
     mistake(
-        "first-images-order",
-        "all images lose the same positions: those of the first map",
+        "one-order",
+        "all images lose the same positions, though each has its own map",
         "Whose heat says what image 2 loses?",
         steps(order=lambda self, heat: Deletion.order(self, heat)[:1].expand(len(heat), -1)),
+        steps(order=lambda self, heat: Deletion.order(self, heat.mean(0, keepdim=True)).expand(len(heat), -1)),
     ),
     mistake(
         "black",
@@ -207,10 +315,25 @@ MISTAKES_IN_CURVES = (
         steps(asked=lambda self, logits, target: logits.gather(1, target[:, None])[:, 0]),
     ),
     mistake(
+        "sigmoid",
+        "each logit goes through a sigmoid alone: softmax compares it with the others",
+        "What do the probabilities of all classes of an image sum to?",
+        steps(asked=lambda self, logits, target: logits.sigmoid().gather(1, target[:, None])[:, 0]),
+    ),
+    mistake(
         "predicted-class",
-        "the curve is of the class with the largest probability, whatever target says",
-        "Where does your code read target?",
+        "the curve is of the class that the network names, whatever target says",
+        "Which line of your code reads the target that was passed?",
         steps(asked=lambda self, logits, target: logits.softmax(1).amax(1)),
+        steps(points=of_the_named_class),
+    ),
+    mistake(
+        "all-targets",
+        "each image is asked about the targets of all images: [:, target] takes N columns of every row",
+        "What is the shape of p[:, target]? Which N of its numbers do you need?",
+        steps(asked=lambda self, logits, target: logits.softmax(1)[:, target]),
+        steps(asked=lambda self, logits, target: logits.softmax(1)[:, target].mean(1)),
+        steps(asked=lambda self, logits, target: logits.softmax(1)[:, target].mean(0)),
     ),
     mistake(
         "first-target",
@@ -227,13 +350,13 @@ MISTAKES_IN_CURVES = (
     mistake(
         "no-start",
         "the curve lacks its first point, the whole image",
-        "How many points have steps + 1 pictures?",
+        "steps + 1 pictures: how many points?",
         steps(all_steps=lambda self, steps: range(1, steps + 1)),
     ),
     mistake(
         "no-end",
         "the curve lacks its last point, where all of the image is gone",
-        "How many points have steps + 1 pictures?",
+        "steps + 1 pictures: how many points?",
         steps(all_steps=lambda self, steps: range(steps)),
     ),
     mistake(
@@ -243,9 +366,51 @@ MISTAKES_IN_CURVES = (
         steps(curve=lambda self, points: torch.stack(points)),
     ),
     mistake(
+        "backwards",
+        "the curve runs backwards: it begins with blurred(x) and ends with x",
+        "Of which picture is entry 0 of your curve?",
+        steps(curve=lambda self, points: torch.stack(points[::-1], 1)),
+        steps(order=coldest_first, image=lambda self, gone, x, without: torch.where(gone[:, None], x, without)),
+        equation="entry 0 is for x, the last one for blurred(x)",
+    ),
+    mistake(
+        "images-averaged",
+        "one curve comes out for all images together",
+        "Three images: how many curves?",
+        steps(curve=lambda self, points: torch.stack(points, 1).mean(0)),
+        steps(curve=lambda self, points: torch.stack(points, 1).mean(0, keepdim=True)),
+    ),
+    mistake(
+        "one-position-a-step",
+        "each step takes out one position more, not one share more",
+        "How many positions must be gone in the last step?",
+        steps(number=lambda self, step, steps, places: step),
+    ),
+    mistake(
+        "always-tenths",
+        "each step takes out a tenth, whatever steps says",
+        "How many positions are gone after 4 of 4 steps?",
+        steps(number=lambda self, step, steps, places: step * places // 10),
+    ),
+    mistake(
+        "one-channel",
+        "only one channel of a position is taken out",
+        "How many channels has your picture of what is gone? Which are blurred?",
+        steps(image=first_channel_only),
+    ),
+    mistake(
+        "not-rounded-down",
+        "the number of positions is rounded up, or to the nearest one: // rounds down",
+        "How many positions is a quarter of 21 by k * H * W // steps? How many in your code?",
+        steps(number=lambda self, step, steps, places: round(step * places / steps)),
+        steps(number=lambda self, step, steps, places: -(-step * places // steps)),
+        steps(number=lambda self, step, steps, places: int(step * places / steps + 0.5)),
+        equation="in step k, k * H * W // steps positions are gone",
+    ),
+    mistake(
         "rounded-too-early",
         "the number for one step is rounded and then multiplied, so the last step does not take all",
-        "How many of 21 positions are gone after 2 of 2 steps?",
+        "How many of 21 positions are gone after 4 of 4 steps?",
         steps(number=lambda self, step, steps, places: step * (places // steps)),
     ),
 )
@@ -258,13 +423,23 @@ DELETION = Exercise(
         "ten steps": question(3, 5, 6, seed=1),
         "four steps": question(2, 4, 7, 4, seed=2),
         "one image": question(1, 5, 4, 5, seed=3),
-        "uneven": question(2, 3, 7, 2, seed=5),
+        "uneven": question(2, 3, 7, 4, seed=5),
         "ties": question(3, 6, 5, 5, seed=6, ties=True),
     },
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
-        "values": Check(4, (values(on=PLAIN), values(on=("uneven",), name="values for 21 positions"), repeatable())),
-        "ties": Check(1, (values(on=("ties",), name="values where positions are equally hot"),)),
+        "values": Check(
+            4,
+            (
+                ends_with_the_blur(PLAIN),
+                values(on=PLAIN),
+                values(on=("uneven",), name="values for 21 positions"),
+                repeatable(),
+            ),
+        ),
+        "ties": Check(
+            1, (ends_with_the_blur(("ties",)), values(on=("ties",), name="values where positions are equally hot"))
+        ),
     },
     misconceptions=MISTAKES_IN_CURVES,
     hints=(
@@ -333,10 +508,10 @@ AREA_UNDER = Exercise(
     misconceptions=(
         mistake(
             "mean-of-points",
-            "the points are averaged: the first and the last count as much as the others, though only half a strip "
-            "belongs to them",
+            "the first and the last point count as much as the others, though only half a strip belongs to them",
             "How wide is the strip of the curve for which the first point stands?",
             instead(lambda curve: curve.mean(1)),
+            instead(lambda curve: curve.sum(1) / (curve.shape[1] - 1)),
         ),
         mistake(
             "one-sided",
@@ -344,6 +519,8 @@ AREA_UNDER = Exercise(
             "What is the area of a strip between the heights 1 and 0?",
             steps(heights=lambda self, curve: curve[:, :-1]),
             steps(heights=lambda self, curve: curve[:, 1:]),
+            steps(heights=lambda self, curve: torch.maximum(curve[:, 1:], curve[:, :-1])),
+            steps(heights=lambda self, curve: torch.minimum(curve[:, 1:], curve[:, :-1])),
         ),
         mistake(
             "strips-of-width-one",
@@ -359,6 +536,43 @@ AREA_UNDER = Exercise(
             steps(width=lambda self, curve: 1 / curve.shape[1]),
         ),
         mistake(
+            "tenths",
+            "every strip is taken to be 1/10 wide, whatever the number of points",
+            "How many strips has a curve of five points? How wide is each?",
+            steps(width=lambda self, curve: 0.1),
+        ),
+        mistake(
+            "images-not-strips",
+            "it is divided by the number of images, not by the number of strips",
+            "What is len(curve)? How many strips has each curve?",
+            steps(width=lambda self, curve: 1 / len(curve)),
+            steps(width=lambda self, curve: 1 / max(1, len(curve) - 1)),
+        ),
+        mistake(
+            "point-left-out",
+            "the first or the last point of the curve, or both, are left out",
+            "Of eleven points, how many does your sum read?",
+            instead(lambda curve: torch.trapezoid(curve[:, :-1], torch.linspace(0, 1, curve.shape[1] - 1))),
+            instead(lambda curve: torch.trapezoid(curve[:, 1:], torch.linspace(0, 1, curve.shape[1] - 1))),
+            steps(heights=lambda self, curve: Area.heights(self, curve[:, :-1])),
+            steps(heights=lambda self, curve: Area.heights(self, curve[:, 1:])),
+            instead(lambda curve: curve[:, 1:-1].sum(1) / (curve.shape[1] - 1)),
+        ),
+        mistake(
+            "first-image-only",
+            "only the first curve has an area",
+            "Three curves: how many areas?",
+            instead(lambda curve: Area()(curve[:1])[0]),
+            instead(lambda curve: Area()(curve[:1])),
+        ),
+        mistake(
+            "not-summed",
+            "what comes out is a number for each strip, not the area under the curve",
+            "Eleven points of one curve: how many areas?",
+            steps(total=lambda self, heights: heights),
+            steps(total=lambda self, heights: heights.cumsum(1)),
+        ),
+        mistake(
             "over-the-images",
             "it runs along the images, not along the curve",
             "Which axis of the curve has the steps?",
@@ -369,7 +583,7 @@ AREA_UNDER = Exercise(
         mistake(
             "images-averaged",
             "one number comes out for all images together",
-            "How many areas have three curves?",
+            "Three curves: how many areas?",
             steps(total=lambda self, heights: heights.sum(1).mean()),
         ),
     ),
@@ -423,6 +637,33 @@ def exchanged(place: Tensor, mask: Tensor) -> Tensor:
     return place % width % height * width + place // width % width
 
 
+def by_the_height(self: Pointing, mask: Tensor, place: Tensor) -> Tensor:
+    height = mask.shape[1]
+    return mask[torch.arange(len(mask)), place // height, place % height]
+
+
+def column_for_row(heat: Tensor, mask: Tensor) -> Tensor:
+    column, row = heat.amax(1).argmax(1), heat.amax(2).argmax(1)
+    return (mask[torch.arange(len(mask)), column, row] >= 0.5).double().mean()
+
+
+def rows_and_columns_apart(self: Pointing, heat: Tensor) -> Tensor:
+    """The row of one maximum and the column of another."""
+    return heat.amax(2).argmax(1) * heat.shape[2] + heat.amax(1).argmax(1)
+
+
+def of_several(number: int) -> Callable:
+    def share(heat: Tensor, mask: Tensor) -> Tensor:
+        return (mask.flatten(1).gather(1, heat.flatten(1).topk(number).indices) >= 0.5).double().mean()
+
+    return share
+
+
+def inside_at(heat: Tensor, mask: Tensor) -> Tensor:
+    """Where a map has its largest value and its mask says inside."""
+    return ((heat == heat.amax((1, 2), keepdim=True)) & (mask >= 0.5)).flatten(1)
+
+
 def inside_or_not(n: int, height: int, width: int, hits: int) -> Callable[[Generator], tuple]:
     """Maps whose hottest place is inside a mask of ones in ``hits`` of the images, the coldest in none.
 
@@ -444,10 +685,35 @@ def inside_or_not(n: int, height: int, width: int, hits: int) -> Callable[[Gener
     return inputs
 
 
-def outlines(g: Generator) -> tuple[Tensor, Tensor]:
-    """The hottest places lie where 0.8, 0.7, 0.6, 0.3, 0.2 of a pixel are inside."""
-    heat, mask = inside_or_not(5, 6, 4, 0)(g)
-    mask.view(5, -1)[torch.arange(5), heat.flatten(1).argmax(1)] = torch.tensor([0.8, 0.7, 0.6, 0.3, 0.2]).double()
+def outlines(*shares: float) -> Callable[[Generator], tuple[Tensor, Tensor]]:
+    """The hottest places lie where such shares of a pixel are inside.
+
+    With heat and mask exchanged the share of hits is another one.
+    """
+
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        n = len(shares)
+        while True:
+            heat, mask = inside_or_not(n, 6, 4, n - 1)(g)
+            mask.view(n, -1)[torch.arange(n), heat.flatten(1).argmax(1)] = torch.tensor(shares).double()
+            if Pointing()(mask, heat) != Pointing()(heat, mask):
+                return heat, mask
+
+    return inputs
+
+
+def equally_hot(g: Generator) -> tuple[Tensor, Tensor]:
+    """Two positions of each map are the hottest: the first of them is inside in five of eight images, the second in two.
+
+    The first lies further to the right. The position in the row of the first and the column of the second is inside where
+    the first is not.
+    """
+    heat, mask = normal(g, 8, 5, 6), torch.zeros(8, 5, 6).double()
+    for number, (first, second) in enumerate([(1, 0)] * 4 + [(1, 1)] + [(0, 1)] + [(0, 0)] * 2):
+        top, bottom = torch.randperm(5, generator=g)[:2].sort().values
+        left, right = torch.randperm(6, generator=g)[:2].sort().values
+        heat[number, top, right] = heat[number, bottom, left] = heat[number].max() + 1
+        mask[number, top, right], mask[number, bottom, left], mask[number, top, left] = first, second, 1 - first
     return heat, mask
 
 
@@ -459,13 +725,22 @@ POINTING_GAME = Exercise(
         "five of eight": Probe(inside_or_not(8, 5, 7, 5)),
         "two of nine": Probe(inside_or_not(9, 6, 4, 2)),
         "one image": Probe(inside_or_not(1, 4, 6, 1)),
-        "outlines": Probe(outlines),
+        "outlines": Probe(outlines(0.8, 0.7, 0.6, 0.3, 0.2, 0.5)),
+        "more outlines": Probe(outlines(0.3, 0.5, 0.9, 0.2, 0.4, 0.6, 1.0, 0.5, 0.1, 0.7, 0.5)),
+        "equally hot": Probe(equally_hot),
     },
     checks={
         "hits": Check(
-            2, (values(on=("five of eight", "two of nine", "one image"), name="share of hits"), leaves_input_alone())
+            2,
+            (
+                values(on=("five of eight", "two of nine", "one image"), name="share of hits"),
+                values(on=("equally hot",), name="share of hits where two positions are equally hot"),
+                leaves_input_alone(),
+            ),
         ),
-        "outline": Check(1, (values(on=("outlines",), name="share of hits with pixels partly inside"),)),
+        "outline": Check(
+            1, (values(on=("outlines", "more outlines"), name="share of hits with pixels partly inside"),)
+        ),
     },
     misconceptions=(
         mistake(
@@ -474,13 +749,54 @@ POINTING_GAME = Exercise(
             "How many positions of a map does the pointing game look at?",
             instead(lambda heat, mask: ((heat * mask).sum((1, 2)) / heat.sum((1, 2))).mean()),
             instead(lambda heat, mask: (heat * mask).sum() / heat.sum()),
+            instead(lambda heat, mask: ((heat * (mask >= 0.5)).sum((1, 2)) / heat.sum((1, 2))).mean()),
+            instead(lambda heat, mask: (heat * (mask >= 0.5)).sum() / heat.sum()),
         ),
         mistake(
             "hottest-of-all",
             "the hottest position of the whole batch is looked for, not that of each image",
-            "How many hottest positions have eight images?",
+            "Eight images: how many hottest positions?",
             instead(lambda heat, mask: (mask.flatten()[heat.argmax()] >= 0.5).double()),
             instead(lambda heat, mask: (mask[heat == heat.max()] >= 0.5).double().mean()),
+        ),
+        mistake(
+            "hot-area",
+            "all positions that are hot enough count, not only the hottest one of each image",
+            "How many positions of a map does the pointing game look at?",
+            instead(lambda heat, mask: ((mask >= 0.5) & (heat >= 0.5)).sum() / (heat >= 0.5).sum()),
+            instead(lambda heat, mask: ((mask >= 0.5) & (heat > heat.mean())).sum() / (heat > heat.mean()).sum()),
+            *(instead(of_several(number)) for number in (2, 3, 5, 10)),
+        ),
+        mistake(
+            "everybodys-places",
+            "the mask of each image is asked at the hottest positions of all images",
+            "What is the shape of mask.flatten(1)[:, place]? Which N of its numbers do you need?",
+            steps(at=lambda self, mask, place: mask.flatten(1)[:, place]),
+        ),
+        mistake(
+            "first-image-only",
+            "only the first image is looked at",
+            "Of how many images must the hottest position be inside for a share of 1?",
+            instead(lambda heat, mask: Pointing()(heat[:1], mask[:1])),
+        ),
+        mistake(
+            "each-column",
+            "each column of a map, or each row, has a hottest position of its own",
+            "Eight images: how many hottest positions? How many does your argmax give?",
+            instead(lambda heat, mask: (mask.gather(1, heat.argmax(1, keepdim=True)) >= 0.5).double().mean()),
+            instead(lambda heat, mask: (mask.gather(2, heat.argmax(2, keepdim=True)) >= 0.5).double().mean()),
+        ),
+        mistake(
+            "height-for-width",
+            "row and column of the hottest position are computed with the height of the map, not with its width",
+            "Position 9 of a map that is 7 wide and 5 high: which row is it in?",
+            steps(at=by_the_height),
+        ),
+        mistake(
+            "heat-for-mask",
+            "heat and mask are exchanged: the place is looked for in the mask",
+            "Of which of the two do you take the argmax?",
+            instead(lambda heat, mask: Pointing()(mask, heat)),
         ),
         mistake(
             "counted",
@@ -514,6 +830,30 @@ POINTING_GAME = Exercise(
             steps(hit=lambda self, found: found.floor()),
         ),
         mistake(
+            "half-is-outside",
+            "a pixel of which exactly one half is inside counts as outside",
+            "What does a mask of 0.5 at the hottest position count? And what is round(0.5)?",
+            steps(hit=lambda self, found: (found > 0.5).double()),
+        ),
+        mistake(
+            "any-of-the-hottest",
+            "of several equally hot positions all are looked at, not only the first",
+            "Two positions are equally hot, and only the second is inside. Is it a hit?",
+            instead(lambda heat, mask: inside_at(heat, mask).any(1).double().mean()),
+            instead(lambda heat, mask: (mask[heat == heat.amax((1, 2), keepdim=True)] >= 0.5).double().mean()),
+        ),
+        mistake(
+            "another-of-the-hottest",
+            "of several equally hot positions another than the first is taken",
+            "Two positions are equally hot. Which one does your code find?",
+            steps(hottest=lambda self, heat: heat[0].numel() - 1 - heat.flatten(1).flip(1).argmax(1)),
+            steps(hottest=lambda self, heat: heat.flatten(1).argsort(1)[:, -1]),
+            steps(hottest=lambda self, heat: heat.flatten(1).argsort(dim=1, stable=True)[:, -1]),
+            steps(hottest=lambda self, heat: heat.flatten(1).argsort(dim=1, descending=True)[:, 0]),
+            steps(hottest=lambda self, heat: heat.flatten(1).topk(1).indices[:, 0]),
+            steps(hottest=rows_and_columns_apart),
+        ),
+        mistake(
             "coldest",
             "the coldest position is looked at",
             "Which position does the game ask for?",
@@ -524,6 +864,7 @@ POINTING_GAME = Exercise(
             "row and column of the hottest position are exchanged",
             "Position 9 of a map that is 7 wide: which row is it in?",
             steps(at=across),
+            instead(column_for_row),
         ),
         mistake(
             "misses",
@@ -609,6 +950,60 @@ def statistics_left(self: Randomised, layer: nn.Module) -> None:
         Randomised.renew(self, layer)
 
 
+def scale_kept(self: Randomised, layer: nn.Module) -> None:
+    """Of a normalisation only the statistics are set back."""
+    if hasattr(layer, "reset_running_stats"):
+        layer.reset_running_stats()
+    else:
+        Randomised.renew(self, layer)
+
+
+def biases_kept(self: Randomised, layer: nn.Module) -> None:
+    bias = getattr(layer, "bias", None)
+    kept = None if bias is None else bias.detach().clone()
+    Randomised.renew(self, layer)
+    if kept is not None:
+        with torch.no_grad():
+            layer.bias.copy_(kept)
+
+
+def large_only(self: Randomised, layer: nn.Module) -> None:
+    """Numbers that lie in rows are drawn anew, all else is left."""
+    with torch.no_grad():
+        for numbers in (p for p in layer.parameters(recurse=False) if p.ndim > 1):
+            nn.init.normal_(numbers)
+
+
+def shuffle(numbers: Tensor) -> None:
+    numbers.copy_(numbers.flatten()[torch.randperm(numbers.numel())].view_as(numbers))
+
+
+def shuffled_but_norms(self: Randomised, layer: nn.Module) -> None:
+    """The numbers that were learned, in another order; a normalisation is renewed."""
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        layer.reset_parameters()
+    else:
+        numbers_only(shuffle)(self, layer)
+
+
+def renewed_in_the_model(model: nn.Module, names: Sequence[str], seed: int = 0) -> nn.Module:
+    """The copy is made first, and then the layers of the model are renewed."""
+    made = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    for layer in Randomised().layers(model, names):
+        Randomised().renew(layer)
+    return made
+
+
+def one_level(self: Randomised, model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+    of_names = [model.get_submodule(name) for name in names]
+    return [layer for module in of_names for layer in (module, *module.children())]
+
+
+def without_paths(self: Randomised, model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
+    return [layer for name in names for layer in getattr(model, name).modules()]
+
+
 def by_beginning(self: Randomised, model: nn.Module, names: Sequence[str]) -> list[nn.Module]:
     return [layer for found, layer in model.named_modules() if found and found.startswith(tuple(names))]
 
@@ -668,11 +1063,23 @@ RANDOMISED = Exercise(
             steps(copied=lambda self, model: copy.copy(model)),
         ),
         mistake(
+            "model-for-copy",
+            "the layers of the model are renewed, and the copy is returned as it was",
+            "In which of the two do you look up the names?",
+            instead(renewed_in_the_model),
+        ),
+        mistake(
             "statistics-left",
             "the statistics of a batch normalisation are left as they were trained",
             "Which numbers of a BatchNorm does parameters() not list?",
             steps(renew=statistics_left),
             steps(renew=numbers_only(nn.init.normal_)),
+        ),
+        mistake(
+            "scale-kept",
+            "of a batch normalisation the statistics are set back, but its trained scale and shift are left",
+            "What does reset_running_stats() set back, and what does reset_parameters()?",
+            steps(renew=scale_kept),
         ),
         mistake(
             "normalisations-left",
@@ -688,6 +1095,8 @@ RANDOMISED = Exercise(
             "only weights are drawn anew, biases are not",
             "Which parameters has a linear layer?",
             steps(renew=numbers_only(nn.init.normal_, weights_only=True)),
+            steps(renew=biases_kept),
+            steps(renew=large_only),
         ),
         mistake(
             "zeros",
@@ -704,10 +1113,36 @@ RANDOMISED = Exercise(
             steps(renew=numbers_only(lambda p: p.add_(0.01 * torch.randn_like(p)))),
         ),
         mistake(
+            "shuffled",
+            "the old numbers are put in another order: none of them is new",
+            "Sort the old and the new weights of a layer. Do the two lists differ?",
+            steps(renew=shuffled_but_norms),
+            steps(renew=numbers_only(shuffle)),
+        ),
+        mistake(
             "top-only",
             "only the named module itself is renewed, not the layers inside it",
             "What does a Sequential have itself, and what do the layers in it have?",
             steps(layers=lambda self, model, names: [model.get_submodule(name) for name in names]),
+        ),
+        mistake(
+            "one-level",
+            "the layers directly inside the named module are renewed, but not those inside these",
+            "What does children() list, and what does modules() list?",
+            steps(layers=one_level),
+            steps(layers=lambda self, model, names: [x for n in names for x in model.get_submodule(n).children()]),
+        ),
+        mistake(
+            "no-path",
+            "getattr finds a layer by its name, but does not follow a path with dots",
+            'In the name "6.1.0", which module is inside which? What follows such a path?',
+            steps(layers=without_paths),
+        ),
+        mistake(
+            "last-name-only",
+            "only the layers of the last name are new in what is returned",
+            "How often is the copy made? Is that line inside the loop?",
+            steps(layers=lambda self, model, names: list(model.get_submodule(names[-1]).modules())),
         ),
         mistake(
             "by-beginning",
@@ -785,6 +1220,16 @@ class RankCorrelation:
         equal = (row[:, :, None] == row[:, None]).sum(2)
         return (less + (equal + 1) / 2).to(row.dtype)
 
+    def second(self, row: Tensor) -> Tensor:
+        return self.ranks(row)
+
+    def centred(self, ranks: Tensor) -> Tensor:
+        return ranks - ranks.mean(1, keepdim=True)
+
+    def size(self, one: Tensor, other: Tensor) -> Tensor:
+        """Of the two sums of squares."""
+        return (one * other).sqrt()
+
     def divided(self, shared: Tensor, size: Tensor) -> Tensor:
         return shared / size.clamp_min(1e-12)
 
@@ -792,10 +1237,9 @@ class RankCorrelation:
         return correlation
 
     def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        a, b = (self.ranks(self.flat(heat)) for heat in (a, b))
-        a, b = (ranks - ranks.mean(1, keepdim=True) for ranks in (a, b))
-        size = (a.square().sum(1) * b.square().sum(1)).sqrt()
-        return self.finish(self.divided((a * b).sum(1), size))
+        r, s = self.centred(self.ranks(self.flat(a))), self.centred(self.second(self.flat(b)))
+        size = self.size(r.square().sum(1), s.square().sum(1))
+        return self.finish(self.divided((r * s).sum(1), size))
 
 
 def any_order(self: RankCorrelation, row: Tensor) -> Tensor:
@@ -808,6 +1252,39 @@ def least_rank(self: RankCorrelation, row: Tensor) -> Tensor:
 
 def largest_rank(self: RankCorrelation, row: Tensor) -> Tensor:
     return (row[:, :, None] >= row[:, None]).sum(2).to(row.dtype)
+
+
+def half_cut_off(self: RankCorrelation, row: Tensor) -> Tensor:
+    return RankCorrelation.ranks(self, row).floor()
+
+
+def short_formula(ranks: Callable) -> Callable:
+    """1 - 6 sum d^2 / n (n^2 - 1), which is the correlation where no ranks are shared."""
+
+    def correlation(a: Tensor, b: Tensor) -> Tensor:
+        r, s = (ranks(RankCorrelation(), heat.flatten(1)) for heat in (a, b))
+        n = r.shape[1]
+        return 1 - 6 * (r - s).square().sum(1) / (n * (n * n - 1))
+
+    return correlation
+
+
+def by_std(a: Tensor, b: Tensor) -> Tensor:
+    r, s = (RankCorrelation().ranks(heat.flatten(1)) for heat in (a, b))
+    shared = ((r - r.mean(1, keepdim=True)) * (s - s.mean(1, keepdim=True))).mean(1)
+    return shared / (r.std(1) * s.std(1)).clamp_min(1e-12)
+
+
+def of_the_whole_batch(a: Tensor, b: Tensor) -> Tensor:
+    """Ranks within each image, but one mean and one sum over all images."""
+    r, s = (RankCorrelation().ranks(heat.flatten(1)) for heat in (a, b))
+    r, s = r - r.mean(), s - s.mean()
+    return (r * s).sum() / (r.square().sum() * s.square().sum()).sqrt()
+
+
+def alike_without_order(a: Tensor, b: Tensor) -> Tensor:
+    neither = (a == a[:, :1, :1]).flatten(1).all(1) & (b == b[:, :1, :1]).flatten(1).all(1)
+    return torch.where(neither, 1.0, RankCorrelation()(a, b)).to(a.dtype)
 
 
 def dense_rank(self: RankCorrelation, row: Tensor) -> Tensor:
@@ -828,8 +1305,9 @@ def maps(n: int, height: int, width: int, ties: bool = False) -> Probe:
 
 
 def one_constant(g: Generator) -> tuple[Tensor, Tensor]:
-    a, b = normal(g, 3, 4, 5), normal(g, 3, 4, 5)
-    a[1] = 0
+    """In image 2 one map has no order, in image 4 neither has."""
+    a, b = normal(g, 4, 4, 5), normal(g, 4, 4, 5)
+    a[1], a[3], b[3] = 0, 0.5, 2
     return a, b
 
 
@@ -874,6 +1352,7 @@ RANK_CORRELATION = Exercise(
             "the list of positions in their order is taken for the ranks",
             "What is entry 0 of an argsort: the rank of position 0, or the position of rank 0?",
             steps(ranks=lambda self, row: row.argsort(dim=1, stable=True).to(row.dtype)),
+            steps(ranks=lambda self, row: row.argsort(1).to(row.dtype)),
         ),
         mistake(
             "ties-in-order",
@@ -881,6 +1360,7 @@ RANK_CORRELATION = Exercise(
             "Which ranks should two equal values have?",
             steps(ranks=any_order),
             steps(ranks=lambda self, row: row.argsort(1).argsort(1).to(row.dtype)),
+            steps(ranks=lambda self, row: torch.from_numpy(row.numpy().argsort(1).argsort(1)).to(row.dtype)),
             steps(ranks=lambda self, row: any_order(self, row.flip(1)).flip(1)),
         ),
         mistake(
@@ -890,6 +1370,81 @@ RANK_CORRELATION = Exercise(
             steps(ranks=least_rank),
             steps(ranks=largest_rank),
             steps(ranks=dense_rank),
+            steps(ranks=half_cut_off),
+        ),
+        mistake(
+            "sorted-values",
+            "both maps are sorted: then nothing is known any more of the place that a value came from",
+            "After your sort, which place of the image does entry 0 belong to?",
+            steps(ranks=lambda self, row: row.sort(1).values),
+        ),
+        mistake(
+            "one-map-ranked",
+            "only one of the two maps is ranked, the other keeps its values",
+            "What should happen to your number when the second map is squared?",
+            steps(second=lambda self, row: row),
+            steps(ranks=lambda self, row: row, second=lambda self, row: RankCorrelation().ranks(row)),
+        ),
+        mistake(
+            "one-map-downwards",
+            "one of the two maps is ranked the other way round: the sign is turned",
+            "What should a map have with itself, and what has it in your code?",
+            steps(finish=lambda self, correlation: -correlation),
+        ),
+        mistake(
+            "short-formula",
+            "1 - 6 sum d² / n (n² - 1) holds only where no two values are equal",
+            "Where does the short formula come from: what does it take the sum of r² to be?",
+            instead(short_formula(RankCorrelation.ranks)),
+            instead(short_formula(any_order)),
+            equation="rho = sum of products / root of (sum of squares x sum of squares), of the ranks less their means",
+        ),
+        mistake(
+            "not-centred",
+            "the means of the ranks are not taken away",
+            "All ranks are above 0. How could your number become negative?",
+            steps(centred=lambda self, ranks: ranks),
+        ),
+        mistake(
+            "mean-of-the-images",
+            "the mean is taken over the images, not over the places of each map",
+            "Along which axis do the ranks of one map lie?",
+            steps(centred=lambda self, ranks: ranks - ranks.mean(0, keepdim=True)),
+        ),
+        mistake(
+            "one-spread",
+            "it is divided by the spread of one map only; where values are equal, the two spreads differ",
+            "Which of your two sums of squares is read below the fraction?",
+            steps(size=lambda self, one, other: one),
+            steps(size=lambda self, one, other: other),
+        ),
+        mistake(
+            "means-of-two-kinds",
+            "above the fraction it is divided by n, in std by n - 1",
+            "What does a map have with itself in your code?",
+            instead(by_std),
+        ),
+        mistake(
+            "no-root",
+            "the root is missing, or is taken of one of the two sums of squares only",
+            "What does a map have with itself in your code?",
+            steps(size=lambda self, one, other: one * other),
+            steps(size=lambda self, one, other: one.sqrt() * other),
+            steps(size=lambda self, one, other: one * other.sqrt()),
+        ),
+        mistake(
+            "images-averaged",
+            "one number comes out for all images together",
+            "Three images: how many numbers?",
+            steps(finish=lambda self, correlation: correlation.mean()),
+        ),
+        mistake(
+            "number-without-order",
+            "a map that is the same everywhere gets another number than 0",
+            "Which order has such a map? How alike can it be with another order?",
+            instead(alike_without_order),
+            steps(divided=lambda self, shared, size: torch.nan_to_num(shared / size, nan=1.0)),
+            equation="a map that is the same everywhere has no order: then the answer is 0",
         ),
         mistake(
             "all-images-at-once",
@@ -897,6 +1452,7 @@ RANK_CORRELATION = Exercise(
             "How many numbers are asked for?",
             instead(lambda a, b: RankCorrelation()(a[None], b[None])[0]),
             instead(lambda a, b: RankCorrelation()(a[None], b[None])),
+            instead(of_the_whole_batch),
         ),
         mistake(
             "row-by-row",
@@ -939,9 +1495,10 @@ RANK_CORRELATION = Exercise(
         """,
         """
         ```
-        ranks(row):  less  = for each value, how many of its row are smaller    (compare row[:, :, None] with row[:, None])
-                     equal = for each value, how many are equal
-                     return less + (equal + 1) / 2
+        ranks(row):  ordered = row, sorted along axis 1
+                     less  = for each value, how many of its row are smaller            (torch.searchsorted(ordered, row))
+                     until = for each value, how many of its row are smaller or equal   (the same with right=True)
+                     return (less + until + 1) / 2
         flatten both maps to (N, H W); take the ranks; take away the mean of each row
         return sum of products / root of (sum of squares x sum of squares), at least 1e-8 below
         ```
@@ -966,11 +1523,26 @@ DEBUG_DELETION = Exercise(
         "in training": question(4, 5, 6, seed=7, training=True),
         "evaluated": question(3, 5, 4, 5, seed=8),
         "one image": question(1, 4, 5, 4, seed=9),
+        "ties": question(3, 6, 5, 5, seed=10, ties=True),
+        "uneven": question(2, 3, 7, 4, seed=11),
     },
     checks={
-        "order": Check(2, (values(on=("evaluated", "one image"), name="values for a network in evaluation mode"),)),
+        "order": Check(
+            2,
+            (
+                ends_with_the_blur(("evaluated", "one image")),
+                values(on=("evaluated", "one image"), name="values for a network in evaluation mode"),
+                values(on=("ties",), name="values where positions are equally hot"),
+                values(on=("uneven",), name="values for 21 positions"),
+            ),
+        ),
         "evaluation": Check(
-            2, (values(on=("in training",), name="values for a network in training mode"), repeatable())
+            2,
+            (
+                ends_with_the_blur(("in training",)),
+                values(on=("in training",), name="values for a network in training mode"),
+                repeatable(),
+            ),
         ),
         "gradient": Check(1, (leaves_no_graph(), leaves_input_alone())),
     },
@@ -980,19 +1552,26 @@ DEBUG_DELETION = Exercise(
             "the network runs in training mode: its normalisation takes the mean of this batch of half-blurred images",
             "Which call brings a network into evaluation mode? Where is it made?",
             steps(ready=lambda self, model: None),
+            steps(ready=lambda self, model: None, points=evaluated_later),
+            steps(ready=lambda self, model: model.train()),
             equation="a network is asked in evaluation mode: model.eval()",
         ),
         *named(
             MISTAKES_IN_CURVES,
             "coldest-first",
             "kept-not-taken",
+            "ties-in-another-order",
             "order-for-rank",
             "one-slice",
             "black",
             "logits",
+            "backwards",
+            "one-position-a-step",
+            "not-rounded-down",
             "no-start",
             "no-end",
             "transposed",
+            "rounded-too-early",
         ),
         mistake(
             "nothing-mended",

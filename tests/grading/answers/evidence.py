@@ -177,17 +177,73 @@ def blurring_in_the_loop(model, x, heat, target, steps=10):
     return torch.stack(found, 1)
 
 
-@wrong_curve("first-images-order", passes="shape")
+@wrong_curve("one-order", passes="shape")
 class OrderOfTheFirst(Curve):
     def order(self, heat):
         first = heat[0].flatten().argsort(descending=True, stable=True)
         return first.repeat(len(heat), 1)
 
 
+@wrong_curve("one-order", passes="shape")
+class OrderOfTheMean(Curve):
+    def order(self, heat):
+        return heat.mean(0).flatten().argsort(descending=True, stable=True).repeat(len(heat), 1)
+
+
+@wrong_curve("by-value", passes="shape values")
+class ByQuantile(Curve):
+    def gone(self, heat, k, steps):
+        if k == steps:
+            return torch.ones_like(heat, dtype=torch.bool)[:, None]
+        bound = torch.quantile(heat.flatten(1), 1 - k / steps, dim=1)
+        return (heat > bound[:, None, None])[:, None]
+
+
+@wrong_curve("ties-in-another-order", passes="shape values")
+class NotStable(Curve):
+    def order(self, heat):
+        return heat.flatten(1).argsort(1, descending=True)
+
+
+@wrong_curve("ties-in-another-order", passes="shape values")
+class UpwardsAndTurned(Curve):
+    def order(self, heat):
+        return heat.flatten(1).sort(dim=1, stable=True).indices.flip(1)
+
+
+@wrong_curve("ties-in-another-order", passes="shape values")
+class LargestBefore(Curve):
+    def gone(self, heat, k, steps):
+        chosen = heat.flatten(1).topk(k * heat[0].numel() // steps).indices
+        out = torch.zeros_like(heat, dtype=torch.bool).flatten(1)
+        return out.scatter(1, chosen, True).view_as(heat)[:, None]
+
+
+@wrong_curve("ties-in-another-order", passes="shape values")
+class ByNumpy(Curve):
+    def order(self, heat):
+        return torch.tensor(np.argsort(-heat.flatten(1).numpy(), axis=1))
+
+
+@wrong_curve("hottest-left", passes="shape")
+class FromTheSecond(Curve):
+    def gone(self, heat, k, steps):
+        out, number = torch.zeros_like(heat, dtype=torch.bool).flatten(1), k * heat[0].numel() // steps
+        for row, order in zip(out, self.order(heat)):
+            row[order[1 : number + 1]] = True
+        return out.view_as(heat)[:, None]
+
+
 @wrong_curve("black", passes="shape")
 class Blackened(Curve):
     def replacement(self, x):
         return torch.zeros_like(x)
+
+
+@wrong_curve("other-end", passes="shape")
+class OtherBlur(Curve):
+    def replacement(self, x):
+        return F.avg_pool2d(x, 3, 1, 1)
 
 
 @wrong_curve("mean-colour", passes="shape")
@@ -206,6 +262,43 @@ class RawLogits(Curve):
 class Confidence(Curve):
     def read(self, logits, target):
         return logits.softmax(1).max(1).values
+
+
+@wrong_curve("sigmoid", passes="shape")
+class EachLogitAlone(Curve):
+    def read(self, logits, target):
+        return torch.sigmoid(logits)[torch.arange(len(target)), target]
+
+
+@wrong_curve("always-tenths", passes="shape")
+class TenSteps(Curve):
+    def gone(self, heat, k, steps):
+        return super().gone(heat, k, 10)
+
+
+@wrong_curve("one-channel", passes="shape")
+class FirstChannel(Curve):
+    def mix(self, gone, x, other):
+        mixed = x.clone()
+        mixed[:, 0] = torch.where(gone[:, 0], other[:, 0], x[:, 0])
+        return mixed
+
+
+@wrong("deletion", "predicted-class", passes="shape")
+def class_of_the_network(model, x, heat, target, steps=10):
+    return Curve()(model, x, heat, model(x).argmax(dim=1), steps)
+
+
+@wrong_curve("all-targets")
+class EachWithEach(Curve):
+    def read(self, logits, target):
+        return logits.softmax(1)[:, target]
+
+
+@wrong_curve("all-targets", passes="shape")
+class MeanOfAllTargets(Curve):
+    def read(self, logits, target):
+        return logits.softmax(-1)[:, target].mean(1)
 
 
 @wrong_curve("first-target", passes="shape")
@@ -236,6 +329,41 @@ class WithoutTheLast(Curve):
 class StackedInFront(Curve):
     def stack(self, points):
         return torch.stack(points)
+
+
+@wrong_curve("backwards", passes="shape")
+class FromTheEnd(Curve):
+    def stack(self, points):
+        return torch.stack(points, 1).flip(1)
+
+
+@wrong_curve("images-averaged")
+class OneCurveForAll(Curve):
+    def stack(self, points):
+        return torch.stack([point.mean() for point in points])
+
+
+@wrong_curve("one-position-a-step", passes="shape")
+class OneMoreEachTime(Curve):
+    def gone(self, heat, k, steps):
+        out = torch.zeros_like(heat, dtype=torch.bool).flatten(1)
+        return out.scatter(1, self.order(heat)[:, :k], True).view_as(heat)[:, None]
+
+
+@wrong_curve("not-rounded-down", passes="shape ties")
+class RoundedToTheNearest(Curve):
+    def gone(self, heat, k, steps):
+        out = torch.zeros_like(heat, dtype=torch.bool).flatten(1)
+        number = round(k / steps * out.shape[1])
+        return out.scatter(1, self.order(heat)[:, :number], True).view_as(heat)[:, None]
+
+
+@wrong_curve("not-rounded-down", passes="shape ties")
+class RoundedUp(Curve):
+    def gone(self, heat, k, steps):
+        out = torch.zeros_like(heat, dtype=torch.bool).flatten(1)
+        number = math.ceil(k * out.shape[1] / steps)
+        return out.scatter(1, self.order(heat)[:, :number], True).view_as(heat)[:, None]
 
 
 @wrong_curve("rounded-too-early", passes="shape ties")
@@ -291,6 +419,31 @@ def average(curve):
     return curve.mean(dim=1)
 
 
+@wrong("area-under", "mean-of-points", passes="shape")
+def by_the_strips(curve):
+    return curve.sum(dim=1) / (curve.shape[1] - 1)
+
+
+@wrong("area-under", "one-sided", passes="shape")
+def upper_sum(curve):
+    return torch.maximum(curve[:, 1:], curve[:, :-1]).mean(1)
+
+
+@wrong("area-under", "point-left-out", passes="shape")
+def inner_points(curve):
+    return curve[:, 1:-1].sum(1) / (curve.shape[1] - 1)
+
+
+@wrong("area-under", "first-image-only")
+def first_curve(curve):
+    return torch.trapezoid(curve[0], dx=1 / (curve.shape[1] - 1))
+
+
+@wrong("area-under", "not-summed")
+def growing(curve):
+    return torch.cumulative_trapezoid(curve, dx=1 / (curve.shape[1] - 1))
+
+
 @wrong("area-under", "one-sided", passes="shape")
 def left_sides(curve):
     return curve[:, :-1].mean(1)
@@ -309,6 +462,22 @@ def without_dx(curve):
 @wrong("area-under", "points-not-strips", passes="shape")
 def one_too_many(curve):
     return torch.trapezoid(curve, dx=1 / curve.shape[1])
+
+
+@wrong("area-under", "tenths", passes="shape")
+def always_ten_steps(curve):
+    return torch.trapezoid(curve, dx=0.1)
+
+
+@wrong("area-under", "images-not-strips", passes="shape")
+def by_len(curve):
+    return ((curve[:, :-1] + curve[:, 1:]) / 2).sum(1) / len(curve)
+
+
+@wrong("area-under", "point-left-out", passes="shape")
+def without_the_last(curve):
+    steps = curve.shape[1] - 1
+    return torch.trapezoid(curve[:, :steps], torch.linspace(0, 1, steps, dtype=curve.dtype))
 
 
 @wrong("area-under", "over-the-images")
@@ -335,7 +504,7 @@ def in_a_loop(heat, mask):
     hits = 0
     for h, m in zip(heat, mask):
         row, column = divmod(int(h.argmax()), h.shape[1])
-        hits += bool(m[row, column] > 0.5)
+        hits += bool(m[row, column] >= 0.5)
     return hits / len(heat)
 
 
@@ -347,10 +516,97 @@ def by_unravel(heat, mask):
 
 
 @right("pointing-game")
-def rounded(heat, mask):
+def by_place(heat, mask):
     n = heat.shape[0]
     place = heat.view(n, -1).max(dim=1).indices
-    return mask.view(n, -1)[torch.arange(n), place].round().sum() / n
+    return (mask.view(n, -1)[torch.arange(n), place] + 0.5).floor().sum() / n
+
+
+@right("pointing-game")
+def row_then_column(heat, mask):
+    images, rows = torch.arange(len(heat)), heat.amax(2).argmax(1)
+    columns = heat[images, rows].argmax(1)
+    return (mask[images, rows, columns] >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "half-is-outside", passes="hits")
+def rounded(heat, mask):
+    place = heat.flatten(1).argmax(1, keepdim=True)
+    return mask.round().flatten(1).gather(1, place).mean()
+
+
+@wrong("pointing-game", "half-is-outside", passes="hits")
+def more_than_half(heat, mask):
+    place = heat.flatten(1).argmax(1, keepdim=True)
+    return (mask.flatten(1).gather(1, place) > 0.5).float().mean()
+
+
+@wrong("pointing-game", "any-of-the-hottest", passes="outline")
+def one_of_them_inside(heat, mask):
+    inside = heat.masked_fill(mask < 0.5, -math.inf)
+    return (inside.amax((1, 2)) == heat.amax((1, 2))).float().mean()
+
+
+@wrong("pointing-game", "any-of-the-hottest", passes="outline")
+def where_it_is_largest(heat, mask):
+    return (mask[heat == heat.amax(dim=(1, 2), keepdim=True)] >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "another-of-the-hottest", passes="outline")
+def last_of_a_sort(heat, mask):
+    place = heat.flatten(1).sort(dim=1, stable=True).indices[:, -1:]
+    return (mask.flatten(1).gather(1, place) >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "another-of-the-hottest", passes="outline")
+def row_and_column_alone(heat, mask):
+    rows, columns = heat.max(2).values.argmax(1), heat.max(1).values.argmax(1)
+    return (mask[torch.arange(len(mask)), rows, columns] >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "row-and-column")
+def axes_confused(heat, mask):
+    rows, columns = heat.max(1).values.argmax(1), heat.max(2).values.argmax(1)
+    return (mask[torch.arange(len(mask)), rows, columns] >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "hot-area")
+def where_it_is_hot(heat, mask):
+    hot = heat > 0.5
+    return (hot & (mask >= 0.5)).float().sum() / hot.float().sum()
+
+
+@wrong("pointing-game", "hot-area")
+def five_places(heat, mask):
+    places = heat.flatten(1).topk(5, dim=1).indices
+    return (mask.flatten(1).gather(1, places) >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "everybodys-places")
+def columns_of_all(heat, mask):
+    return (mask.flatten(1)[:, heat.flatten(1).argmax(1)] >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "first-image-only")
+def image_1(heat, mask):
+    return (mask[0].flatten()[heat[0].argmax()] >= 0.5).float()
+
+
+@wrong("pointing-game", "each-column")
+def of_each_column(heat, mask):
+    return (mask.gather(1, heat.argmax(1, keepdim=True)) >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "height-for-width")
+def divided_by_the_height(heat, mask):
+    place, height = heat.flatten(1).argmax(1), heat.shape[1]
+    return (mask[torch.arange(len(mask)), place // height, place % height] >= 0.5).float().mean()
+
+
+@wrong("pointing-game", "heat-for-mask")
+def hottest_of_the_mask(heat, mask):
+    place = mask.flatten(1).argmax(1, keepdim=True)
+    return (heat.flatten(1).gather(1, place) >= 0.5).float().mean()
 
 
 @wrong("pointing-game", "share-of-the-heat")
@@ -475,6 +731,17 @@ def through_the_state(model, names, seed=0):
     return fresh
 
 
+@right("randomised")
+def seed_again_for_each_layer(model, names, seed=0):
+    made = copy.deepcopy(model)
+    for name in names:
+        for layer in made.get_submodule(name).modules():
+            if hasattr(layer, "reset_parameters"):
+                torch.manual_seed(seed)
+                layer.reset_parameters()
+    return made
+
+
 def reset(layer):
     if hasattr(layer, "reset_parameters"):
         layer.reset_parameters()
@@ -494,6 +761,96 @@ def shallow(model, names, seed=0):
     torch.manual_seed(seed)
     for name in names:
         other.get_submodule(name).apply(reset)
+    return other
+
+
+@wrong("randomised", "model-for-copy")
+def wrong_one_of_two(model, names, seed=0):
+    other = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    for name in names:
+        model.get_submodule(name).apply(reset)
+    return other
+
+
+@wrong("randomised", "scale-kept", passes="copy seed")
+def statistics_alone(model, names, seed=0):
+    other = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    for name in names:
+        for layer in other.get_submodule(name).modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.reset_running_stats()
+            else:
+                reset(layer)
+    return other
+
+
+@wrong("randomised", "shuffled", passes="copy seed")
+def other_order(model, names, seed=0):
+    other = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    for name in names:
+        for layer in other.get_submodule(name).modules():
+            if "BatchNorm" in type(layer).__name__:
+                layer.reset_parameters()
+                continue
+            for p in layer.parameters(recurse=False):
+                p.data = p.data.flatten()[torch.randperm(p.numel())].reshape(p.shape)
+    return other
+
+
+@wrong("randomised", "one-level", passes="copy seed")
+def children_only(model, names, seed=0):
+    other = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    for name in names:
+        module = other.get_submodule(name)
+        reset(module)
+        for layer in module.children():
+            reset(layer)
+    return other
+
+
+@wrong("randomised", "no-path")
+def by_getattr(model, names, seed=0):
+    other = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    for name in names:
+        getattr(other, name).apply(reset)
+    return other
+
+
+@wrong("randomised", "last-name-only", passes="copy seed")
+def a_copy_each_time(model, names, seed=0):
+    torch.manual_seed(seed)
+    for name in names:
+        other = copy.deepcopy(model)
+        other.get_submodule(name).apply(reset)
+    return other
+
+
+@wrong("randomised", "weights-only", passes="copy seed")
+def bias_put_back(model, names, seed=0):
+    other = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    for name in names:
+        for layer in other.get_submodule(name).modules():
+            bias = layer.bias.clone() if getattr(layer, "bias", None) is not None else None
+            reset(layer)
+            if bias is not None:
+                layer.bias.data.copy_(bias)
+    return other
+
+
+@wrong("randomised", "weights-only", passes="copy seed")
+def matrices(model, names, seed=0):
+    other = copy.deepcopy(model)
+    torch.manual_seed(seed)
+    for name in names:
+        for p in other.get_submodule(name).parameters():
+            if p.dim() > 1:
+                nn.init.kaiming_normal_(p)
     return other
 
 
@@ -740,6 +1097,106 @@ def within_rows(a, b):
     return Ranked().finish((r * s).sum(1), (r * r).sum(1) * (s * s).sum(1))
 
 
+@wrong("rank-correlation", "all-images-at-once")
+def one_sum_for_all(a, b):
+    r, s = Ranked().ranks(a.flatten(1)), Ranked().ranks(b.flatten(1))
+    r, s = r - r.mean(), s - s.mean()
+    return (r * s).sum() / ((r * r).sum() * (s * s).sum()).sqrt()
+
+
+@wrong_ranks("ties-not-averaged", passes="values")
+class HalfRanksCutOff(Ranked):
+    def ranks(self, v):
+        return ((v[:, :, None] > v[:, None]).sum(2) + ((v[:, :, None] == v[:, None]).sum(2) + 1) // 2).double()
+
+
+@wrong_ranks("sorted-values")
+class SortedMaps(Ranked):
+    def ranks(self, v):
+        return v.sort(1).values
+
+
+@wrong("rank-correlation", "one-map-ranked")
+def only_the_first(a, b):
+    r, s = Ranked().ranks(a.flatten(1)), b.flatten(1)
+    r, s = r - r.mean(1, keepdim=True), s - s.mean(1, keepdim=True)
+    return Ranked().finish((r * s).sum(1), (r * r).sum(1) * (s * s).sum(1))
+
+
+@wrong("rank-correlation", "one-map-downwards")
+def turned(a, b):
+    return Ranked()(a, -b)
+
+
+@wrong("rank-correlation", "short-formula", passes="values")
+def six_sums_of_squares(a, b):
+    r, s = Ranked().ranks(a.flatten(1)), Ranked().ranks(b.flatten(1))
+    n = a[0].numel()
+    return 1 - 6 * ((r - s) ** 2).sum(1) / (n * (n**2 - 1))
+
+
+@wrong("rank-correlation", "not-centred")
+def means_left(a, b):
+    r, s = Ranked().ranks(a.flatten(1)), Ranked().ranks(b.flatten(1))
+    return Ranked().finish((r * s).sum(1), (r * r).sum(1) * (s * s).sum(1))
+
+
+@wrong_ranks("no-root")
+class SquaresBelow(Ranked):
+    def finish(self, shared, squares):
+        return shared / squares.clamp(min=1e-8)
+
+
+@wrong_ranks("images-averaged")
+class MeanCorrelation(Ranked):
+    def finish(self, shared, squares):
+        return super().finish(shared, squares).mean()
+
+
+@wrong("rank-correlation", "mean-of-the-images")
+def other_axis(a, b):
+    r, s = Ranked().ranks(a.flatten(1)), Ranked().ranks(b.flatten(1))
+    r, s = r - r.mean(0), s - s.mean(0)
+    return Ranked().finish((r * s).sum(1), (r * r).sum(1) * (s * s).sum(1))
+
+
+@wrong_ranks("one-spread", passes="values")
+class FirstSpread(Ranked):
+    def __call__(self, a, b):
+        r, s = self.ranks(a.flatten(1)), self.ranks(b.flatten(1))
+        r, s = r - r.mean(1, keepdim=True), s - s.mean(1, keepdim=True)
+        return (r * s).sum(1) / (r * r).sum(1).clamp(min=1e-8)
+
+
+@wrong("rank-correlation", "means-of-two-kinds")
+def mean_by_std(a, b):
+    r, s = Ranked().ranks(a.flatten(1)), Ranked().ranks(b.flatten(1))
+    r, s = r - r.mean(1, keepdim=True), s - s.mean(1, keepdim=True)
+    return (r * s).mean(1) / (r.std(1) * s.std(1)).clamp(min=1e-8)
+
+
+@wrong_ranks("number-without-order", passes="values")
+class OneForNan(Ranked):
+    def finish(self, shared, squares):
+        return (shared / squares.sqrt()).nan_to_num(1.0)
+
+
+@wrong("rank-correlation", "ties-in-order", passes="values")
+def numpys_sort(a, b):
+    r, s = (torch.tensor(m.flatten(1).numpy().argsort(1).argsort(1)).double() for m in (a, b))
+    r, s = r - r.mean(1, keepdim=True), s - s.mean(1, keepdim=True)
+    return Ranked().finish((r * s).sum(1), (r * r).sum(1) * (s * s).sum(1))
+
+
+@wrong("rank-correlation", "number-without-order", passes="values")
+def flat_maps_agree(a, b):
+    r, s = Ranked().ranks(a.flatten(1)), Ranked().ranks(b.flatten(1))
+    r, s = r - r.mean(1, keepdim=True), s - s.mean(1, keepdim=True)
+    found = Ranked().finish((r * s).sum(1), (r * r).sum(1) * (s * s).sum(1))
+    found[(r == 0).all(1) & (s == 0).all(1)] = 1
+    return found
+
+
 @wrong_ranks("not-divided")
 class SumOfProducts(Ranked):
     def finish(self, shared, squares):
@@ -765,7 +1222,7 @@ class ZeroByZero(Ranked):
 def mended(model, x, heat, target, steps=10):
     model.eval()
     without, places = blurred(x), heat[0].numel()
-    order = heat.flatten(1).argsort(dim=1, descending=True)
+    order = heat.flatten(1).argsort(dim=1, descending=True, stable=True)
     curve = []
     with torch.no_grad():
         for step in range(steps + 1):
@@ -794,7 +1251,7 @@ def decorated(model, x, heat, target, steps=10):
 def broken(model, x, heat, target, steps=10, descending=True):
     """The lesson's, with the order right or wrong."""
     without, places = blurred(x), heat[0].numel()
-    order = heat.flatten(1).argsort(dim=1, descending=descending)
+    order = heat.flatten(1).argsort(dim=1, descending=descending, stable=True)
     curve = []
     for step in range(steps + 1):
         gone = torch.zeros(len(x), places, dtype=torch.bool)
@@ -884,3 +1341,57 @@ class MendedWithoutEnd(Evaluated):
 @debugged("transposed")
 class MendedInFront(Evaluated):
     stack = StackedInFront.stack
+
+
+@debugged("ties-in-another-order", passes="evaluation gradient")
+class MendedByTurning(Evaluated):
+    order = UpwardsAndTurned.order
+
+
+@debugged("ties-in-another-order", passes="evaluation gradient")
+class MendedButNotStable(Evaluated):
+    order = NotStable.order
+
+
+@debugged("rounded-too-early", passes="evaluation gradient")
+class MendedAndRounded(Evaluated):
+    gone = RoundedStep.gone
+
+
+@wrong("debug-deletion", "in-training-mode", passes="order gradient")
+def eval_after_the_first_call(model, x, heat, target, steps=10):
+    curve, found = Curve(), []
+    with torch.no_grad():
+        for k in range(steps + 1):
+            found.append(curve.read(model(torch.where(curve.gone(heat, k, steps), blurred(x), x)), target))
+            model.eval()
+    return torch.stack(found, 1)
+
+
+@wrong("debug-deletion", "in-training-mode", passes="gradient")
+def train_for_eval(model, x, heat, target, steps=10):
+    return Curve()(model.train(), x, heat, target, steps)
+
+
+@debugged("one-position-a-step")
+class MendedOneByOne(Evaluated):
+    gone = OneMoreEachTime.gone
+
+
+@debugged("not-rounded-down", passes="evaluation gradient")
+class MendedToTheNearest(Evaluated):
+    gone = RoundedToTheNearest.gone
+
+
+@debugged("other-end")
+class MendedFromTheEnd(Evaluated):
+    def gone(self, heat, k, steps):
+        out = torch.zeros_like(heat, dtype=torch.bool).flatten(1)
+        upwards = heat.flatten(1).argsort(dim=1, stable=True)
+        return out.scatter(1, upwards[:, : -(k * out.shape[1] // steps)], True).view_as(heat)[:, None]
+
+
+@debugged("backwards")
+class MendedAtTheWrongPlace(Evaluated):
+    descending = False
+    mix = Insertion.mix
