@@ -19,7 +19,7 @@ from .earlier import IN_PLACE_OF
 from .exercise import Coding, Exercise, Misconception, Property, steps
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
 from .observe import FILLINGS, Look, Observation, Problem, Question, observe, observe_in
-from .properties import BORROWED, UNREGISTERED
+from .properties import BORROWED, CERTAIN, UNREGISTERED
 from .relations import Pair, relation
 from .symptoms import of_change, of_error, of_layers, of_made_in_calls, of_unused
 from .witness import Witness
@@ -118,6 +118,8 @@ def verdict(case: "Case", check: str) -> Report:
     if case.failing_earlier:
         return replace(report, misconception=case.of_earlier(properties))
     first, *others = [row.meaning for row in rows if not row.passed] or [None]
+    if first in CERTAIN and all(other in CERTAIN for other in others):
+        return replace(report, misconception=first)
     on = {name for asked, row in zip(properties, rows) if not row.passed for name in asked.on or exercise.probes}
     everywhere = set(exercise.probes)
     named = case.misconception(everywhere) or (case.misconception(on) if on < everywhere else None)

@@ -41,7 +41,13 @@ UNUSED = Misconception(
 CHANGES_INPUT = Misconception(
     "changes-its-input",
     "an argument itself is changed; whoever passed it would see the change",
-    "Which line works in place (*=, +=, pop, a method that ends in an underscore) or leaves a hook behind?",
+    "Which line works in place (*=, +=, pop, a method that ends in an underscore)?",
+    "a call must leave its arguments as they are",
+)
+HOOK_LEFT = Misconception(
+    "hook-left",
+    "a hook stays on the model: it runs again whenever somebody calls the model later",
+    "Which line takes your hooks off again? What does register_forward_hook give back?",
     "a call must leave its arguments as they are",
 )
 OVERWRITTEN = Misconception(
@@ -99,6 +105,7 @@ GENERAL = (
     FLAT,
     UNUSED,
     CHANGES_INPUT,
+    HOOK_LEFT,
     OVERWRITTEN,
     BORROWED,
     CHANGING,
@@ -109,6 +116,8 @@ GENERAL = (
     GRAPH_KEPT,
 )
 """The mistakes that the failure of a property shows by itself, in any exercise."""
+CERTAIN = CHANGES_INPUT, HOOK_LEFT, GRAPH_KEPT
+"""Those that are seen, not concluded: no other mistake explains them better."""
 
 
 def shape(record: str = "output", on: tuple[str, ...] = ()) -> Property:
@@ -304,7 +313,9 @@ def moves(on: tuple[str, ...] = ()) -> Property:
 
 
 def leaves_input_alone() -> Property:
-    def failure(got: Observation, _: Observation, __: Question) -> Failure | None:
+    def failure(got: Observation, _: Observation, question: Question) -> Failure | None:
+        if got.changed_input and any(isinstance(x, StandIn) for x in question.inputs):
+            return Failure("a hook is still on the model after the call", "none", HOOK_LEFT)
         if got.changed_input:  # which is often also why the gradient fails
             return Failure("an argument was changed", "as it was", CHANGES_INPUT)
         problem = got.problems.get("output")

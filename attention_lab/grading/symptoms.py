@@ -178,8 +178,8 @@ ERRORS = (
     Error(
         "numpy",
         r"Can't call numpy\(\) on Tensor that requires grad",
-        "the computation leaves torch, so no gradient can flow",
-        "Which function of torch does the same as that of numpy?",
+        "a tensor that belongs to a graph is handed to numpy",
+        "Which function of torch does the same as that of numpy? Or should there be no graph here?",
     ),
     Error(
         "operands",

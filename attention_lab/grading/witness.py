@@ -11,6 +11,7 @@ from .limits import TIME_LIMIT
 from .matching import Way
 from .observe import FILLINGS, Look, Observation, Problem, Question, observe_all
 
+PACKAGE = __name__.partition(".")[0]
 CHANGE_LIMIT = 1  # seconds for one changed answer: a change can make a loop endless
 MAX_CHANGES = 5000
 
@@ -45,10 +46,13 @@ class Witness:
         return dict(itertools.islice(changes(self.source), MAX_CHANGES)) if self.source else {}
 
     def of_earlier(self, name: str, questions: list[Question], records: tuple[str, ...]) -> "Witness | None":
-        """The witness of an earlier answer, if this answer's code calls one by that name."""
+        """The witness of an earlier answer, if this answer's code calls one by that name that is not the course's own."""
         if not self.source or name not in self.source.names or not reads(self.source.tree, name):
             return None
-        return Witness(self.source.names[name], questions, records)
+        earlier = self.source.names[name]
+        if str(getattr(earlier, "__module__", "")).startswith(f"{PACKAGE}."):
+            return None
+        return Witness(earlier, questions, records)
 
     def with_stand_ins(self, earlier: list[str]) -> "Witness | None":
         """The witness of the same code where it calls stand-ins for the earlier answers of these names."""

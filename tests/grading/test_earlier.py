@@ -68,6 +68,23 @@ def test_of_one_that_is_wrong_itself_only_the_earlier_answer_is_told(squeeze):
     assert reports["values"].misconception.id == "earlier-answer" and not reports["values"].follows_through
 
 
+def test_where_the_courses_own_is_called_no_earlier_answer_is_to_blame():
+    block = """class EncoderBlock(nn.Module):
+    def __init__(self, dim, heads=8, mlp_ratio=4):
+        super().__init__()
+        self.attention = MultiHeadSelfAttention(dim)
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.mlp = nn.Sequential(nn.Linear(dim, mlp_ratio * dim), nn.GELU(), nn.Linear(mlp_ratio * dim, dim))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+"""
+    names = defined("from attention_lab.mechanisms import MultiHeadSelfAttention", block)
+    reports = verdict(names["EncoderBlock"], EXERCISES["encoder-block"])
+    assert set(told(reports).values()) == {"not-passed"}
+
+
 def wrong(answer: type[nn.Module] | Callable) -> type[nn.Module] | Callable:
     """An answer that gives something else, by a mistake that nobody has named."""
     if isinstance(answer, type):

@@ -462,6 +462,7 @@ COORDINATE_EXERCISE = Exercise(
             "the hidden layer has C // r channels, however few these are",
             "How many hidden channels are there for C = 12 and r = 32?",
             steps(width=lambda self, channels, reduction: max(1, channels // reduction)),
+            steps(width=lambda self, channels, reduction: channels // reduction),
             equation=HIDDEN,
         ),
         mistake(

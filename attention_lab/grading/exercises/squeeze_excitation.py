@@ -1,6 +1,6 @@
 """Lesson 02, squeeze-and-excitation: squeeze, squeeze-excitation, se-residual, debug-se."""
 
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...mechanisms import SqueezeExcitation, se_residual, squeeze
@@ -134,6 +134,12 @@ SQUEEZE_EXCITATION = Exercise(
         ),
         gates.no_squeeze(SQUEEZE),
         gates.softmax_not_sigmoid("channel"),
+        mistake(
+            "activations-exchanged",
+            "ReLU and sigmoid are exchanged: the hidden layer has the sigmoid, and the weights can be above 1",
+            "Which of the two keeps a weight between 0 and 1?",
+            steps(relu=nn.Sigmoid, gate=lambda self, scores: scores.relu()),
+        ),
         gates.NO_SIGMOID,
         gates.HARD_SIGMOID,
         gates.no_relu("W2 W1"),

@@ -443,6 +443,11 @@ LOGITS_SHAPE = Exercise(
             steps(
                 shape=lambda self, n, c, h, w, what: (1, *LogitsShape.shape(self, n, c, h, w, what)[1:]),
             ),
+            steps(
+                shape=lambda self, n, c, h, w, what: LogitsShape.shape(
+                    self, n if what == "values" else 1, c, h, w, what
+                ),
+            ),
         ),
     ),
     hints=RECALIBRATE_HINTS,

@@ -494,6 +494,12 @@ class Narrow(Coordinates):
         return max(1, channels // reduction)
 
 
+@wrong("coordinate-attention", "no-least-width")
+class NoWidthLeft(Coordinates):
+    def hidden(self, channels, reduction):
+        return channels // reduction
+
+
 @wrong("coordinate-attention", "reduction-ignored", passes="shapes gradients")
 class Always32(Coordinates):
     def hidden(self, channels, reduction):

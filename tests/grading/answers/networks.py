@@ -226,7 +226,7 @@ def runs_it_twice(model, x):
     return sum(counts)
 
 
-@wrong("count-macs", "changes-its-input", passes="convolutions groups linear")
+@wrong("count-macs", "hook-left", passes="convolutions groups linear")
 def hooks_left_behind(model, x):
     total = {"macs": 0.0}
 
@@ -1308,7 +1308,7 @@ def divided_by_zero(model, layer, x, target):
     return cam / cam.amax((1, 2), keepdim=True)
 
 
-@wrong("grad-cam", "changes-its-input", passes="values nothing")
+@wrong("grad-cam", "hook-left", passes="values nothing")
 def a_hook_that_stays(model, layer, x, target):
     kept = []
     layer.register_forward_hook(lambda m, i, o: kept.append(o))

@@ -193,6 +193,13 @@ class SoftmaxOverChannels(Base):
         return F.softmax(y, dim=1).unsqueeze(-1).unsqueeze(-1)
 
 
+@wrong("squeeze-excitation", "activations-exchanged", passes="shapes parameters gradients")
+class SigmoidThenReLU(Base):
+    def weights(self, x):
+        hidden = torch.sigmoid(self.fc1(x.mean((2, 3))))
+        return torch.relu(self.fc2(hidden))[:, :, None, None]
+
+
 @wrong("squeeze-excitation", "no-sigmoid", passes="shapes parameters gradients")
 class NoSigmoid(Base):
     def weights(self, x):
