@@ -459,9 +459,11 @@ class Case:
             return None
         start, first = time.process_time(), self.questions[wrong[0]]
         counted = not all(right.values["output"].is_floating_point() for right in self.expected if right.values)
-        crashed = [problem.number for seen in self.seen for problem in seen.problems.values() if problem.number]
+        changes = self.witness.changes()
+        problems = [problem for seen in self.seen for problem in seen.problems.values() if problem.number]
+        crashed = {p.number for p in problems if any(c.line == p.number and c.code in p.line for c in changes)}
         near = lambda change: min((abs(change.line - number) for number in crashed), default=0)  # noqa: E731
-        for change in sorted(self.witness.changes(), key=near):
+        for change in sorted(changes, key=near):
             if counted and change.kind == "missing":  # of whole numbers and truth values no sigmoid is missing
                 continue
             if time.process_time() - start > SECONDS_OF_CHANGES:

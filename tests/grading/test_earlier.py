@@ -68,8 +68,7 @@ def test_of_one_that_is_wrong_itself_only_the_earlier_answer_is_told(squeeze):
     assert reports["values"].misconception.id == "earlier-answer" and not reports["values"].follows_through
 
 
-def test_where_the_courses_own_is_called_no_earlier_answer_is_to_blame():
-    block = """class EncoderBlock(nn.Module):
+BLOCK = """class EncoderBlock(nn.Module):
     def __init__(self, dim, heads=8, mlp_ratio=4):
         super().__init__()
         self.attention = MultiHeadSelfAttention(dim)
@@ -80,9 +79,30 @@ def test_where_the_courses_own_is_called_no_earlier_answer_is_to_blame():
         x = x + self.attention(self.norm1(x))
         return x + self.mlp(self.norm2(x))
 """
-    names = defined("from attention_lab.mechanisms import MultiHeadSelfAttention", block)
+
+
+def test_where_the_courses_own_is_called_no_earlier_answer_is_to_blame():
+    names = defined("from attention_lab.mechanisms import MultiHeadSelfAttention", BLOCK)
     reports = verdict(names["EncoderBlock"], EXERCISES["encoder-block"])
     assert set(told(reports).values()) == {"not-passed"}
+
+
+def test_a_crash_in_another_cell_does_not_say_where_to_look(monkeypatch):
+    own = """class MultiHeadSelfAttention(nn.Module):
+    def __init__(self, dim, heads=8):
+        super().__init__()
+        self.heads, self.out = heads, nn.Linear(dim, dim)
+
+
+
+    def forward(self, x, mask=None):
+        return self.out(x.view(*x.shape[:2], self.heads, x.shape[2] // self.heads).flatten(2))
+"""
+    exercise, tried = EXERCISES["encoder-block"], []
+    witness = Witness(defined(own, BLOCK)["EncoderBlock"], ask(exercise), exercise.records)
+    monkeypatch.setattr(Case, "makes_right", lambda self, change, *look: tried.append(change))
+    Case(exercise, witness).change()
+    assert tried and tried == witness.changes()[: len(tried)]
 
 
 def wrong(answer: type[nn.Module] | Callable) -> type[nn.Module] | Callable:
