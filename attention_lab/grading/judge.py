@@ -461,7 +461,7 @@ class Case:
         counted = not all(right.values["output"].is_floating_point() for right in self.expected if right.values)
         changes = self.witness.changes()
         problems = [problem for seen in self.seen for problem in seen.problems.values() if problem.number]
-        crashed = {p.number for p in problems if any(c.line == p.number and c.code in p.line for c in changes)}
+        crashed = {problem.number for problem in problems if arose_in(changes, problem)}
         near = lambda change: min((abs(change.line - number) for number in crashed), default=0)  # noqa: E731
         for change in sorted(changes, key=near):
             if counted and change.kind == "missing":  # of whole numbers and truth values no sigmoid is missing
@@ -529,6 +529,12 @@ class Case:
             if not counts and (found := relation(pairs)):
                 return replace(found, equation=self.exercise.equation)
         return None
+
+
+def arose_in(changes: list[Change], problem: Problem) -> bool:
+    """Whether an error arose in the code of these changes, and not in a line of the same number in another cell."""
+    there = (change.code for change in changes if change.line == problem.number and change.code in problem.line)
+    return max(map(len, there), default=0) > len(problem.line) / 4
 
 
 @cache
