@@ -305,6 +305,13 @@ def test_a_crash_in_a_function_of_torch_has_no_line_of_the_learners():
     assert (problem.kind, problem.function, problem.number, problem.line) == ("TypeError", "", 0, "")
 
 
+@pytest.mark.parametrize("batch", [True, False])
+def test_the_first_image_alone_is_asked_too_where_the_first_argument_is_a_batch(batch):
+    asked = []
+    observe(lambda x: asked.append(len(x)) or 2 * x, Question("probe", (), (X,), seed=3, batch=batch), ("output",))
+    assert (1 in asked) == batch and len(X) == 2
+
+
 def test_numbers_are_taken_as_tensors_of_their_kind_and_layers_told_in_short():
     assert [seen(lambda x, n=n: n).values["output"].dtype for n in (3, 3.5)] == [torch.int64, torch.float32]
     assert seen(Scaled).layers == [("Linear(3, 3)", 12)]
