@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.testing import assert_close
