@@ -85,6 +85,12 @@ NORMALISERS = (
         steps(normalise=lambda self, logits: logits.reshape(len(logits), logits.shape[2], -1).softmax(-1).mT),
     ),
     mistake(
+        "winner-takes-all",
+        "the branch with the largest score gets 1 and the others 0: where the winner stays the same, there is no slope",
+        "What do the scores 2 and 1.9 become under a softmax, and what in your code? Can the scores learn?",
+        steps(normalise=lambda self, logits: nn.functional.one_hot(logits.argmax(1), logits.shape[1]).mT.to(logits)),
+    ),
+    mistake(
         "divided-scores",
         "the scores are divided by a number before the softmax: the weights come out too equal",
         "Does equation 5 divide a score by anything before exp?",
@@ -351,7 +357,7 @@ BLOCK_MISTAKES = (
     ),
     mistake(
         "rounded-up",
-        "C / r is rounded up or to the nearest, where // leaves out what is after the point",
+        "C / r is rounded to a whole number that can be above it, where // always goes down",
         "What is 24 // 5, and what does your code make of C = 24 and r = 5?",
         steps(width=lambda self, channels, reduction, least: max(-(-channels // reduction), least)),
         equation="d = max(C // r, L): 24 // 5 is 4",
@@ -761,9 +767,13 @@ WHICH_READING = Exercise(
         ),
         mistake(
             "too-strict",
-            "numbers are compared as if no decimal had been rounded away",
-            "How far from the true weight can a weight be that is rounded to four decimals?",
+            "nearly equal numbers count as different: rounding has moved them a little",
+            "How far from the true weight can a weight be that is rounded to four decimals? And if you round yourself: what "
+            "do 0.12499 and 0.12501 become with two?",
             *compared(lambda made, weights: torch.allclose(made, weights)),
+            *compared(lambda made, weights: torch.equal(made.round(decimals=2), weights.round(decimals=2))),
+            *compared(lambda made, weights: torch.equal(made.round(decimals=3), weights.round(decimals=3))),
+            *compared(lambda made, weights: torch.equal(made.round(decimals=4), weights)),
             equation="rounded to four decimals: at most 0.00005 away",
         ),
         mistake(
@@ -786,15 +796,6 @@ WHICH_READING = Exercise(
             "one place where the numbers agree is enough: among many, some agree by chance",
             "In how many places must the weights be equal, any or all?",
             *compared(lambda made, weights: bool(((made - weights).abs() < 1e-3).any())),
-        ),
-        mistake(
-            "rounded-and-equal",
-            "numbers are rounded and must then be equal: two that are nearly equal can round to different ones",
-            "What do 0.12499 and 0.12501 become with two decimals? Which comparison asks how near two numbers are?",
-            *compared(lambda made, weights: torch.equal(made.round(decimals=2), weights.round(decimals=2))),
-            *compared(lambda made, weights: torch.equal(made.round(decimals=3), weights.round(decimals=3))),
-            *compared(lambda made, weights: torch.equal(made.round(decimals=4), weights)),
-            *compared(lambda made, weights: torch.equal(made.round(decimals=4), weights.round(decimals=4))),
         ),
     ),
     hints=(
