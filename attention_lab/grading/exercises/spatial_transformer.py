@@ -138,6 +138,12 @@ AFFINE_GRID = Exercise(
             steps(arrange=lambda self, grid: grid.transpose(1, 2)),
         ),
         mistake(
+            "mixed-by-reshape",
+            "a reshape of (W, H) to (H, W) does not exchange the axes: the points stand in the wrong rows and columns",
+            "After your reshape, do the points of one row have the same y?",
+            steps(arrange=lambda self, grid: grid.transpose(1, 2).reshape(grid.shape)),
+        ),
+        mistake(
             "xy-swapped-twice",
             "theta is applied to (y, x, 1), and the result is turned round to (x, y)",
             "Which of theta's numbers shifts x? Does it shift x in your grid?",
@@ -238,9 +244,10 @@ AFFINE_GRID = Exercise(
         ),
         mistake(
             "first-theta-for-all",
-            "all images get the grid of the first",
-            "Where does your code use all N matrices?",
+            "all images get one grid, that of the first theta or of the mean of all",
+            "Where does your code use all N matrices, each for its own image?",
             steps(read=lambda self, theta: theta[:1].expand_as(theta)),
+            steps(read=lambda self, theta: theta.mean(0, keepdim=True).expand_as(theta)),
         ),
     ),
     hints=(
@@ -656,6 +663,13 @@ BILINEAR_SAMPLE = Exercise(
             equation="output: (N, C, h, w)",
         ),
         mistake(
+            "mixed-by-reshape",
+            "a reshape of (N, h, w, C) to (N, C, h, w) does not move the channels: numbers of several channels are mixed",
+            "Which function moves an axis and leaves each number with its pixel?",
+            steps(together=lambda self, four: sum(four).movedim(1, -1).reshape(sum(four).shape)),
+            equation="output: (N, C, h, w)",
+        ),
+        mistake(
             "batch-index-without-axes",
             "the index of the images has the shape (N,): it does not broadcast against rows and columns of (N, h, w)",
             "Which shape makes the numbers 0 ... N-1 run along the first of three axes?",
@@ -836,6 +850,7 @@ SPATIAL_TRANSFORMER = Exercise(
             "first-theta-for-all",
             "all images are transformed by the first one's theta",
             "Where does your code use all N matrices?",
+            steps(matrix=lambda self, six: six.unflatten(1, (2, 3))[:1].expand(len(six), 2, 3)),
             steps(grid=lambda self, theta, size: affine_grid(theta[:1].expand_as(theta), *size)),
         ),
         mistake(
