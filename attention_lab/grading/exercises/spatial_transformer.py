@@ -997,6 +997,17 @@ def just(images: int, share: float) -> Probe:
     return Probe(inputs)
 
 
+def half_way() -> Probe:
+    """Two windows and two garments on a line, each window 1 from its own garment and 2 from the other, without rounding."""
+
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        theta = identity(2) * 0.5 + torch.tensor([[[0, 0.25, 0], [0.5, 0, 0]]])
+        theta[:, 0, 2] = torch.tensor([0.0, -1.0])
+        return theta, torch.tensor([[1.0, 0.0], [-2.0, 0.0]], dtype=torch.float64)
+
+    return Probe(inputs)
+
+
 def one_for_all(images: int, spread: float) -> Probe:
     """Windows that hardly differ. (With equal ones, own and other would be equal too, but for rounding.)"""
 
@@ -1022,6 +1033,7 @@ FOLLOWS = Exercise(
         "moves against the garment": looks(18, along=-1, noise=0.1),
         "just near enough": just(20, 0.47),
         "just not near enough": just(23, 0.55),
+        "exactly half": half_way(),
         "moves too little": looks(22, along=0.2, noise=0.05),
     },
     checks={
@@ -1134,8 +1146,14 @@ FOLLOWS = Exercise(
             "By which number does your code multiply or divide other, and what does the statement say?",
             *(
                 steps(word=lambda self, own, other, share=share: "follows" if own < share * other else "ignores")
-                for share in (0.45, 0.6, 0.9, 0.05)
+                for share in (0.45, 0.6, 0.9)
             ),
+        ),
+        mistake(
+            "half-included",
+            "own that is exactly half of other counts as following",
+            "Is half of other less than half of other?",
+            steps(word=lambda self, own, other: "follows" if own <= other / 2 else "ignores"),
         ),
         mistake(
             "own-alone",
@@ -1151,6 +1169,7 @@ FOLLOWS = Exercise(
             "the two words are exchanged",
             "own is far below other. Does the window follow?",
             steps(word=lambda self, own, other: "ignores" if own < other / 2 else "follows"),
+            steps(word=lambda self, own, other: "follows" if own > other / 2 else "ignores"),
         ),
     ),
     hints=(

@@ -1047,6 +1047,20 @@ def less_than_four_tenths(theta, centres):
     return "follows" if own / other < 0.4 else "ignores", own, other
 
 
+@wrong("follows", "words-exchanged")
+def larger_for_smaller(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own > other / 2 else "ignores", own, other
+
+
+@wrong("follows", "half-included")
+def half_is_enough(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own <= other / 2 else "ignores", own, other
+
+
 @wrong("follows", None)
 def only_whether(theta, centres):
     d = _distances(theta, centres)
