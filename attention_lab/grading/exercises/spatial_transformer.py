@@ -193,9 +193,10 @@ AFFINE_GRID = Exercise(
         ),
         mistake(
             "from-zero-to-one",
-            "the coordinates run from 0 to 1",
+            "the coordinates run from 0 to 1 or to 2, where they should run from -1 to 1",
             "Which point has the coordinates (0, 0)? It should be the middle of the image.",
             steps(centres=lambda self, number, size: (torch.arange(number, dtype=torch.float64) + 0.5) / size),
+            steps(centres=lambda self, number, size: (2 * torch.arange(number, dtype=torch.float64) + 1) / size),
             equation=CENTRES,
         ),
         mistake(

@@ -137,6 +137,11 @@ def between_zero_and_one(theta, height, width):
     return apply(theta, mesh(height, width, (mids(width) + 1) / 2, (mids(height) + 1) / 2))
 
 
+@wrong("affine-grid", "from-zero-to-one", passes="shape")
+def one_not_taken_off(theta, height, width):
+    return apply(theta, mesh(height, width, mids(width) + 1, mids(height) + 1))
+
+
 @wrong("affine-grid", "theta-inverted", passes="shape identity")
 def other_way_round(theta, height, width):
     last = torch.tensor([0.0, 0.0, 1.0], dtype=theta.dtype).expand(len(theta), 1, 3)
