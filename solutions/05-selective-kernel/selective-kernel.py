@@ -338,6 +338,8 @@ print(f"SKNet-50 has {more / 1e6:.1f}M more than ResNeXt-50: {more / counts['res
 # - `weights`: `(N, M, C)`, the shares that a block made of them by a softmax over its branches. They may come from a
 #   printed table: **rounded to four decimals**.
 # - One of the two readings made these weights. Which?
+# - The other reading can come near to it. The same branches can win, and all numbers can be alike up to 0.05. But
+#   somewhere the other reading is more than 0.02 away.
 #
 # <!-- hints: which-reading -->
 

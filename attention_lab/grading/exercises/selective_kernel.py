@@ -6,7 +6,7 @@ from itertools import combinations
 import torch
 from torch import Generator, Tensor, nn
 
-from ..exercise import Check, Exercise, Misconception, Probe, instead, mistake, named, normal, steps
+from ..exercise import Check, Coding, Exercise, Misconception, Probe, instead, mistake, named, normal, steps
 from ..properties import (
     between,
     gradients,
@@ -44,6 +44,10 @@ class BranchSoftmax:
         return self.normalise(logits)
 
 
+def mixed(self: object, logits: Tensor) -> Tensor:
+    return logits.reshape(len(logits), logits.shape[2], -1).softmax(-1).reshape(logits.shape)
+
+
 def over_everything(self: object, logits: Tensor) -> Tensor:
     return logits.flatten(1).softmax(1).view_as(logits)
 
@@ -73,7 +77,33 @@ NORMALISERS = (
         "If the weight of one branch rises, must the other fall?",
         steps(normalise=lambda self, logits: logits.sigmoid()),
     ),
+    mistake(
+        "mixed-by-reshape",
+        "a reshape does not move axes: numbers that lie side by side compete, not the branches of a channel",
+        "What does each axis of (N, M, C) count, and what after your reshape?",
+        steps(normalise=mixed),
+        steps(normalise=lambda self, logits: logits.reshape(len(logits), logits.shape[2], -1).softmax(-1).mT),
+    ),
+    mistake(
+        "winner-takes-all",
+        "the branch with the largest score gets 1 and the others 0: where the winner stays the same, there is no slope",
+        "What do the scores 2 and 1.9 become under a softmax, and what in your code? Can the scores learn?",
+        steps(normalise=lambda self, logits: nn.functional.one_hot(logits.argmax(1), logits.shape[1]).mT.to(logits)),
+    ),
+    mistake(
+        "divided-scores",
+        "the scores are divided by a number before the softmax: the weights come out too equal",
+        "Does equation 5 divide a score by anything before exp?",
+        steps(normalise=lambda self, logits: (logits / logits.shape[1]).softmax(1)),
+        steps(normalise=lambda self, logits: (logits / logits.shape[2]).softmax(1)),
+        steps(normalise=lambda self, logits: (logits / logits.shape[2] ** 0.5).softmax(1)),
+    ),
 )
+
+
+def shares_of(values: Tensor) -> Tensor:
+    return values / values.sum(1, keepdim=True)
+
 
 MODERATE = ("two branches", "four branches", "one image")  # scores in the thousands decide for ever: a slope of 0
 
@@ -103,15 +133,29 @@ BRANCH_SOFTMAX = Exercise(
             "unstable",
             "the exponential of a large score overflows",
             "exp(10000) is inf. Which function of torch, or of lesson 01, takes care of that?",
-            instead(lambda logits: logits.exp() / logits.exp().sum(1, keepdim=True)),
+            instead(lambda logits: shares_of(logits.exp())),
             equation="exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take m = max_j s_j",
         ),
         mistake(
-            "mixed-by-reshape",
-            "a reshape does not move axes: numbers that lie side by side compete, not the branches of a channel",
-            "What does each axis of (N, M, C) count, and what after your reshape?",
-            instead(lambda logits: logits.reshape(len(logits), logits.shape[2], -1).softmax(-1).reshape(logits.shape)),
-            instead(lambda logits: logits.reshape(len(logits), logits.shape[2], -1).softmax(-1).mT),
+            "scores-cut-off",
+            "large scores are cut off before exp, so a branch with 9000 and one with 5000 share equally",
+            "Which branch should win, the one with 9000 or the one with 5000? What can you subtract from all branches instead?",
+            instead(lambda logits: shares_of(logits.clamp(max=80).exp())),
+            instead(lambda logits: shares_of(logits.clamp(-80, 80).exp())),
+            instead(lambda logits: logits.clamp(max=80).softmax(1)),
+            equation="exp(s_i - m) / sum_j exp(s_j - m) is the same for every m: take m = max_j s_j",
+        ),
+        mistake(
+            "sigmoid-shares",
+            "each sigmoid is divided by their sum: the sums are 1, but a softmax divides exponentials",
+            "Which function stands above and below the line in equation 5? Where does it end for large scores, and where does a sigmoid?",
+            instead(lambda logits: shares_of(logits.sigmoid())),
+        ),
+        mistake(
+            "no-exponential",
+            "the scores themselves are divided by their sum, not their exponentials: weights can be negative or above 1",
+            "What are your weights for the scores 2 and -1? Which function makes every number positive?",
+            instead(lambda logits: shares_of(logits)),
         ),
         mistake(
             "two-only",
@@ -234,12 +278,60 @@ def side_by_side(self: Block, weights: Tensor, features: list[Tensor]) -> Tensor
     return torch.cat([weight * feature for weight, feature in zip(weights.unbind(1), features)], 1)
 
 
+def two_built(right: type[Block]) -> type[Block]:
+    """Two branches, but scores for as many as the argument says."""
+
+    class Wrong(right):
+        def __init__(self, channels: int, branches: int = 2, *others: int):
+            super().__init__(channels, branches, *others)
+            self.branches = self.branches[:2]
+
+        def logits(self, z: Tensor) -> Tensor:
+            return self.score(z).unflatten(1, (-1, self.branches[0][0].out_channels))
+
+        def combine(self, weights: Tensor, features: list[Tensor]) -> Tensor:
+            return (weights * torch.stack(features, 1)).sum(1)
+
+    return Wrong
+
+
+def relu_first(self: Block, channels: int) -> tuple[nn.Module, ...]:
+    return nn.ReLU(), self.norm(nn.BatchNorm2d, channels)
+
+
+def hidden_relu_first(self: Block, width: int) -> tuple[nn.Module, ...]:
+    return nn.ReLU(), self.norm(nn.BatchNorm1d, width)
+
+
+def product(self: Block, x: Tensor, features: list[Tensor]) -> Tensor:
+    return torch.stack(features).prod(0)
+
+
+def sum_weighted(self: Block, weights: Tensor, features: list[Tensor]) -> Tensor:
+    return (weights * sum(features)[:, None]).sum(1)
+
+
+def convolutions_weighted(self: Block, x: Tensor) -> Tensor:
+    return self.combine(self.attend(x)[0], [branch[0](x) for branch in self.branches])
+
+
+def scores_cut(*branches: int) -> steps:
+    """The scores of these branches, of all where none is named, go through a ReLU."""
+
+    def logits(self: Block, z: Tensor) -> Tensor:
+        scores = self.score(z).unflatten(1, (len(self.branches), -1)).unbind(1)
+        return torch.stack([s.relu() if i in branches or not branches else s for i, s in enumerate(scores)], 1)
+
+    return steps(logits=logits)
+
+
 BLOCK_MISTAKES = (
     mistake(
         "branches-ignored",
         "there are always two branches, whatever the argument says",
         "Where does your __init__ read branches?",
         steps(reaches=lambda self, branches: (1, 2)),
+        two_built,
         equation=SPLIT,
     ),
     mistake(
@@ -264,6 +356,13 @@ BLOCK_MISTAKES = (
         equation=HIDDEN,
     ),
     mistake(
+        "rounded-up",
+        "C / r is rounded to a whole number that can be above it, where // always goes down",
+        "What is 24 // 5, and what does your code make of C = 24 and r = 5?",
+        steps(width=lambda self, channels, reduction, least: max(-(-channels // reduction), least)),
+        equation="d = max(C // r, L): 24 // 5 is 4",
+    ),
+    mistake(
         "reduction-ignored",
         "reduction is fixed at 16, whatever the argument says",
         "Where does your __init__ read reduction?",
@@ -282,6 +381,13 @@ BLOCK_MISTAKES = (
         "the dilation doubles from branch to branch: 1, 2, 4, where 1, 2, 3 was asked for",
         "Which dilation does branch 3 have in your code, and which in the statement?",
         steps(reaches=lambda self, branches: [2**i for i in range(branches)]),
+    ),
+    mistake(
+        "odd-dilations",
+        "the dilations are 1, 3, 5, where 1, 2, 3 was asked for",
+        "Which dilation does branch 2 have in your code, and which in the statement?",
+        steps(reaches=lambda self, branches: range(1, 2 * branches, 2)),
+        equation=SPLIT,
     ),
     mistake(
         "dilation-from-zero",
@@ -323,6 +429,21 @@ BLOCK_MISTAKES = (
         steps(after_convolution=lambda self, channels: (nn.ReLU(),)),
         steps(after_convolution=lambda self, channels: ()),
         equation=SPLIT,
+    ),
+    mistake(
+        "relu-before-bn",
+        "a ReLU comes before its BN, where it should come after",
+        "In ReLU(BN(W s)), which of the two sees W s first? Can the result of yours be negative?",
+        steps(after_hidden=hidden_relu_first),
+        steps(after_convolution=relu_first),
+        steps(after_convolution=relu_first, after_hidden=hidden_relu_first),
+        equation=HIDDEN,
+    ),
+    mistake(
+        "scores-cut",
+        "the scores go through a ReLU: a branch cannot get less than the score 0",
+        "What follows the layers A_1 ... A_M in equation 5? Which score says *not this branch*?",
+        scores_cut(),
     ),
     mistake(
         "no-bn-relu",
@@ -369,6 +490,20 @@ BLOCK_MISTAKES = (
         equation=FUSE,
     ),
     mistake(
+        "two-branches-fused",
+        "only the first two branches are added before the squeeze: further ones have no say in the weights",
+        "Which maps does equation 1 add when there are three branches?",
+        steps(fuse=lambda self, x, features: features[0] + features[1]),
+        equation=FUSE,
+    ),
+    mistake(
+        "branches-multiplied",
+        "the branches are multiplied before the squeeze, where they should be added",
+        "Which operation joins the branches in equation 1? What is left where one of them is 0?",
+        steps(fuse=product),
+        equation=FUSE,
+    ),
+    mistake(
         "x-fused",
         "the squeeze is taken of x: it does not know what the branches saw",
         "Which map does equation 2 average?",
@@ -384,9 +519,11 @@ BLOCK_MISTAKES = (
     ),
     mistake(
         "summed-squeeze",
-        "the squeeze adds up the positions and does not divide by H W",
+        "the squeeze adds up positions and does not divide by all H W of them",
         "Would an image of twice the size have the same squeeze?",
         steps(squeeze=lambda self, fused: fused.sum((2, 3))),
+        steps(squeeze=lambda self, fused: fused.sum(2).mean(2)),
+        steps(squeeze=lambda self, fused: fused.mean(2).sum(2)),
         equation=FUSE,
     ),
     mistake(
@@ -407,7 +544,28 @@ BLOCK_MISTAKES = (
         "fused-map-weighted",
         "the weights multiply the sum of the branches, not each branch: as they sum to 1, nothing is selected",
         "What does each weight multiply? With weights 1 and 0, which branch should come out?",
-        steps(combine=lambda self, weights, features: (weights * sum(features)[:, None]).sum(1)),
+        steps(combine=sum_weighted),
+        equation=SELECT,
+    ),
+    mistake(
+        "x-fused-sum-weighted",
+        "the squeeze is taken of x; and the weights multiply the sum of the branches, not each branch",
+        "Which map does equation 2 average? With weights 1 and 0, which branch should come out?",
+        steps(fuse=lambda self, x, features: x, combine=sum_weighted),
+        equation=SELECT,
+    ),
+    mistake(
+        "x-weighted",
+        "the weights multiply x, not the branches: as they sum to 1, x comes out",
+        "What does each weight multiply in equation 6?",
+        steps(forward=lambda self, x: (self.weights(x) * x[:, None]).sum(1)),
+        equation=SELECT,
+    ),
+    mistake(
+        "convolutions-weighted",
+        "the weights multiply the bare convolutions: BN and ReLU of the branches are lost on the way out",
+        "Where does U_i in equation 6 come from, and what has been done to it there?",
+        steps(forward=convolutions_weighted),
         equation=SELECT,
     ),
     mistake(*NOT_SUMMED, steps(combine=side_by_side), equation=SELECT),
@@ -440,7 +598,7 @@ SELECTIVE_KERNEL = Exercise(
     records=("weights", "output"),
     equation=WEIGHTS,
     probes={
-        "two branches": Probe(lambda g: (0.3 + normal(g, 2, 24, 7, 9),), build=(24, 2, 4, 3, 5)),
+        "two branches": Probe(lambda g: (0.3 + normal(g, 2, 24, 7, 9),), build=(24, 2, 5, 3, 3)),
         "three branches": Probe(lambda g: (0.3 + normal(g, 1, 8, 8, 6),), build=(8, 3, 2, 2, 3)),
         "defaults": Probe(lambda g: (0.3 + normal(g, 3, 32, 6, 5),), build=(32,)),
     },
@@ -517,6 +675,9 @@ class OtherReading(Reading):
         return "channels" if fits else "branches"
 
 
+READINGS = {"branches": Reading(), "channels": OtherReading()}
+
+
 def scored(word: str, images: int, branches: int, channels: int, decimals: int | None = None) -> Callable:
     """Scores and the weights that one of the readings made of them; no two scores of an image are nearly equal."""
 
@@ -524,11 +685,19 @@ def scored(word: str, images: int, branches: int, channels: int, decimals: int |
         places = torch.stack([torch.randperm(branches * channels, generator=g) for _ in range(images)])
         scores = (places + 0.5 * torch.rand(places.shape, generator=g)).double() / branches / channels
         scores = 3 * scores + normal(g, images, 1)
-        if word == "branches":
-            weights = scores.view(images, branches, channels).softmax(1)
-        else:
-            weights = scores.view(images, channels, branches).softmax(2).transpose(1, 2)
+        reading = READINGS[word]
+        weights = reading.normalise(reading.read(scores, torch.empty(images, branches, channels)))
         return scores, weights if decimals is None else weights.round(decimals=decimals)
+
+    return inputs
+
+
+def nearly(word: str, *scores: float) -> Callable:
+    """One image, two branches, two channels: scores whose two readings give weights that differ by about 0.04."""
+
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        noisy = torch.tensor([scores], dtype=torch.float64) + 0.01 * torch.rand(1, 4, generator=g, dtype=torch.float64)
+        return noisy, READINGS[word].normalise(READINGS[word].read(noisy, torch.empty(1, 2, 2)))
 
     return inputs
 
@@ -537,24 +706,45 @@ def tells(points: int, *on: str) -> Check:
     return Check(points, (values(name="reading", on=on), leaves_input_alone()))
 
 
-STRICT = steps(fits=lambda self, made, weights: torch.allclose(made, weights))
+SAME_WINNERS, NEARLY_EVEN = (2.2, 1.2, 1.0, 0.0), (0.0, 0.08, -0.08, 0.0)
+
+READING_PROBES = {
+    "branches": Probe(scored("branches", 3, 2, 5)),
+    "channels": Probe(scored("channels", 3, 2, 5)),
+    "as many branches as channels": Probe(scored("branches", 2, 3, 3)),
+    "one image": Probe(scored("channels", 1, 4, 8)),
+    "same winners, branches": Probe(nearly("branches", *SAME_WINNERS)),
+    "same winners, channels": Probe(nearly("channels", *SAME_WINNERS)),
+    "nearly even, branches": Probe(nearly("branches", *NEARLY_EVEN)),
+    "nearly even, channels": Probe(nearly("channels", *NEARLY_EVEN)),
+    "many images, branches": Probe(scored("branches", 64, 2, 64)),
+    "many images, channels": Probe(scored("channels", 64, 2, 64)),
+    "branches, rounded": Probe(scored("branches", 4, 2, 6, decimals=4)),
+    "channels, rounded": Probe(scored("channels", 2, 3, 4, decimals=4)),
+    "many images, branches, rounded": Probe(scored("branches", 64, 2, 64, decimals=4)),
+    "many images, channels, rounded": Probe(scored("channels", 64, 2, 64, decimals=4)),
+}
+
+
+def correlation(made: Tensor, weights: Tensor) -> Tensor:
+    return torch.corrcoef(torch.stack([made.flatten(), weights.flatten()]))[0, 1]
+
+
+def compared(fits: Callable[[Tensor, Tensor], bool]) -> tuple[Coding, Coding]:
+    """Such a comparison, in an answer that tries the one reading first and in one that tries the other."""
+    loose = steps(fits=lambda self, made, weights: fits(made, weights))
+    return loose, instead(loose(OtherReading()))
+
 
 WHICH_READING = Exercise(
     id="which-reading",
     forms=(Reading(),),
     words=("branches", "channels"),
     equation=READING,
-    probes={
-        "branches": Probe(scored("branches", 3, 2, 5)),
-        "channels": Probe(scored("channels", 3, 2, 5)),
-        "as many branches as channels": Probe(scored("branches", 2, 3, 3)),
-        "one image": Probe(scored("channels", 1, 4, 8)),
-        "branches, rounded": Probe(scored("branches", 4, 2, 6, decimals=4)),
-        "channels, rounded": Probe(scored("channels", 2, 3, 4, decimals=4)),
-    },
+    probes=READING_PROBES,
     checks={
-        "exact": tells(2, "branches", "channels", "as many branches as channels", "one image"),
-        "rounded": tells(1, "branches, rounded", "channels, rounded"),
+        "exact": tells(2, *(name for name in READING_PROBES if "rounded" not in name)),
+        "rounded": tells(1, *(name for name in READING_PROBES if "rounded" in name)),
     },
     misconceptions=(
         mistake(
@@ -577,11 +767,35 @@ WHICH_READING = Exercise(
         ),
         mistake(
             "too-strict",
-            "numbers are compared as if no decimal had been rounded away",
-            "How far from the true weight can a weight be that is rounded to four decimals?",
-            STRICT,
-            instead(STRICT(OtherReading())),
+            "nearly equal numbers count as different: rounding has moved them a little",
+            "How far from the true weight can a weight be that is rounded to four decimals? And if you round yourself: what "
+            "do 0.12499 and 0.12501 become with two?",
+            *compared(lambda made, weights: torch.allclose(made, weights)),
+            *compared(lambda made, weights: torch.equal(made.round(decimals=2), weights.round(decimals=2))),
+            *compared(lambda made, weights: torch.equal(made.round(decimals=3), weights.round(decimals=3))),
+            *compared(lambda made, weights: torch.equal(made.round(decimals=4), weights)),
             equation="rounded to four decimals: at most 0.00005 away",
+        ),
+        mistake(
+            "winners-compared",
+            "only the winners or the ups and downs are compared: both readings can agree in those",
+            "Can two sets of weights have the same largest branch and yet be different numbers?",
+            *compared(lambda made, weights: bool((made.argmax(1) == weights.argmax(1)).all())),
+            *compared(lambda made, weights: bool(correlation(made, weights) > 0.9)),
+        ),
+        mistake(
+            "too-loose",
+            "numbers that are not near to each other pass as equal: weights of the other reading pass too",
+            "Rounded to four decimals, how far can a weight be from the true one? How far does yours let it be?",
+            *compared(lambda made, weights: bool((made - weights).abs().max() < 0.1)),
+            *compared(lambda made, weights: bool((made - weights).abs().mean() < 0.05)),
+            equation="rounded to four decimals: at most 0.00005 away",
+        ),
+        mistake(
+            "any-for-all",
+            "one place where the numbers agree is enough: among many, some agree by chance",
+            "In how many places must the weights be equal, any or all?",
+            *compared(lambda made, weights: bool(((made - weights).abs() < 1e-3).any())),
         ),
     ),
     hints=(
@@ -659,6 +873,24 @@ def also_bare(*mistakes: Misconception) -> tuple[Misconception, ...]:
     return tuple(one for alone in mistakes for one in (alone, bare(alone)))
 
 
+def window(size: int, dilation: int) -> dict[str, int]:
+    return {"kernel_size": size, "padding": dilation * (size // 2), "dilation": dilation}
+
+
+def without_relu(number: int) -> Coding:
+    """Without the ReLU of this branch."""
+
+    def coding(right: type[Block]) -> type[Block]:
+        class Wrong(right):
+            def __init__(self, *given: int):
+                super().__init__(*given)
+                self.branches[number] = self.branches[number][:2]
+
+        return Wrong
+
+    return coding
+
+
 DEBUG_SK = Exercise(
     id="debug-sk",
     forms=(repaired(Block, False), repaired(Block, True)),
@@ -724,6 +956,38 @@ DEBUG_SK = Exercise(
             steps(grouped=lambda self, groups, reach: 1),
             equation="9 C^2 / G or 25 C^2 / G weights a branch",
         ),
+        mistake(
+            "second-window",
+            "the second branch does not look through a 5x5 window: a 3x3 kernel needs dilation 2, a 5x5 kernel needs none",
+            "How far apart are the outermost pixels that branch 2 sees, and how far those of branch 1?",
+            steps(window=lambda self, reach: {"kernel_size": 3, "padding": 1}),
+            steps(window=lambda self, reach: window(2 * reach + 1, reach)),
+            equation=SPLIT,
+        ),
+        mistake(
+            "one-branch-without-relu",
+            "one of the two branches has no ReLU",
+            "What follows each convolution of the tutorial?",
+            without_relu(0),
+            without_relu(1),
+            equation=SPLIT,
+        ),
+        mistake(
+            "width-exchanged",
+            "L and r are exchanged: the width is max(C / L, r)",
+            "Which of the two is the least number of units, and which divides C?",
+            steps(width=lambda self, channels, reduction, least: max(channels // least, reduction)),
+            equation=HIDDEN,
+        ),
+        mistake(
+            "scores-cut",
+            "scores go through a ReLU: a branch cannot get less than the score 0",
+            "What follows the two score layers in equation 5? Which score says *not this branch*?",
+            scores_cut(),
+            scores_cut(0),
+            scores_cut(1),
+        ),
+        *named(BLOCK_MISTAKES, "smaller-width", "relu-before-bn", "x-fused"),
         *named(BLOCK_MISTAKES, "one-branch-fused", "fused-map-weighted", "max-squeeze"),
     ),
     hints=(

@@ -1,5 +1,8 @@
 """Lesson 07, spatial transformers: affine-grid, bilinear-sample, spatial-transformer, follows."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -80,6 +83,21 @@ class Grid:
         return self.arrange((along_x * x + (along_y * y + shift)).movedim(1, -1))
 
 
+def turned_with_shift(theta: Tensor) -> Tensor:
+    """The theta of A (p + t), where A p + t was asked for."""
+    return torch.cat([theta[:, :, :2], theta[:, :, :2] @ theta[:, :, 2:]], 2)
+
+
+def shift_in_pixels(width_of_one: float) -> steps:
+    """Shifts that count pixels, each so wide in an image of one pixel."""
+
+    def wrong(self: Grid, theta: Tensor, height: int, width: int) -> Tensor:
+        shift = theta[:, :, 2:] * width_of_one / torch.tensor([[width], [height]])
+        return Grid.__call__(self, torch.cat([theta[:, :, :2], shift], 2), height, width)
+
+    return steps(__call__=wrong)
+
+
 AFFINE_GRID = Exercise(
     id="affine-grid",
     forms=(Grid(),),
@@ -120,6 +138,12 @@ AFFINE_GRID = Exercise(
             steps(arrange=lambda self, grid: grid.transpose(1, 2)),
         ),
         mistake(
+            "mixed-by-reshape",
+            "a reshape of (W, H) to (H, W) does not exchange the axes: the points stand in the wrong rows and columns",
+            "After your reshape, do the points of one row have the same y?",
+            steps(arrange=lambda self, grid: grid.transpose(1, 2).reshape(grid.shape)),
+        ),
+        mistake(
             "xy-swapped-twice",
             "theta is applied to (y, x, 1), and the result is turned round to (x, y)",
             "Which of theta's numbers shifts x? Does it shift x in your grid?",
@@ -154,6 +178,13 @@ AFFINE_GRID = Exercise(
             equation=CENTRES,
         ),
         mistake(
+            "divided-by-one-less",
+            "2j + 1 is divided by the size less 1: the last point lies outside the image, and one pixel divides by 0",
+            "Where does your last column lie, and where is the right edge of the image?",
+            steps(centres=lambda self, number, size: (2 * torch.arange(number).double() + 1) / (size - 1) - 1),
+            equation=CENTRES,
+        ),
+        mistake(
             "pixel-numbers",
             "the coordinates are pixel numbers, from 0 to the width",
             "In which range does theta expect its coordinates?",
@@ -162,9 +193,10 @@ AFFINE_GRID = Exercise(
         ),
         mistake(
             "from-zero-to-one",
-            "the coordinates run from 0 to 1",
+            "the coordinates run from 0 to 1 or to 2, where they should run from -1 to 1",
             "Which point has the coordinates (0, 0)? It should be the middle of the image.",
             steps(centres=lambda self, number, size: (torch.arange(number, dtype=torch.float64) + 0.5) / size),
+            steps(centres=lambda self, number, size: (2 * torch.arange(number, dtype=torch.float64) + 1) / size),
             equation=CENTRES,
         ),
         mistake(
@@ -172,6 +204,26 @@ AFFINE_GRID = Exercise(
             "the shifts are subtracted: a positive t_x looks further left",
             "Does a positive t_x look further right, or does it move the picture to the right?",
             steps(read=lambda self, theta: theta * torch.tensor([1, 1, -1])),
+        ),
+        mistake(
+            "shift-before-matrix",
+            "the shift is added before the 2x2 matrix is applied, so it is turned and scaled with the points",
+            "Multiply theta by (x, y, 1): is t_x itself multiplied by another number of theta?",
+            steps(read=lambda self, theta: turned_with_shift(theta)),
+        ),
+        mistake(
+            "shift-in-pixels",
+            "the shifts are divided by the width and the height, as if they counted pixels",
+            "In which unit is t_x: which shift goes from the middle of the image to its right edge?",
+            shift_in_pixels(2),
+            shift_in_pixels(1),
+        ),
+        mistake(
+            "no-images",
+            "the grid has no axis for the images: (H, W, 2), where (N, H, W, 2) was asked for",
+            "Each image has its own theta. How many grids are there?",
+            steps(arrange=lambda self, grid: grid.sum(0)),
+            steps(arrange=lambda self, grid: grid[0]),
         ),
         mistake(
             "theta-inverted",
@@ -193,9 +245,10 @@ AFFINE_GRID = Exercise(
         ),
         mistake(
             "first-theta-for-all",
-            "all images get the grid of the first",
-            "Where does your code use all N matrices?",
+            "all images get one grid, that of the first theta or of the mean of all",
+            "Where does your code use all N matrices, each for its own image?",
             steps(read=lambda self, theta: theta[:1].expand_as(theta)),
+            steps(read=lambda self, theta: theta.mean(0, keepdim=True).expand_as(theta)),
         ),
     ),
     hints=(
@@ -244,10 +297,13 @@ class Sampler:
     def inside(self, corner: Tensor, size: int) -> Tensor:
         return (corner >= 0) & (corner < size)
 
-    def along(self, at: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
+    def along(self, at: Tensor, size: int) -> list["Corner"]:
         corners = self.corners(at, size)
-        pairs = zip(corners, self.weights(at, *corners))
-        return [(corner.clamp(0, size - 1).long(), weight * self.inside(corner, size)) for corner, weight in pairs]
+        weights = self.weights(at, *corners)
+        return [
+            Corner(corner.clamp(0, size - 1).long(), weight, self.inside(corner, size))
+            for corner, weight in zip(corners, weights)
+        ]
 
     def numbers(self, images: Tensor) -> Tensor:
         return torch.arange(len(images))[:, None, None]
@@ -258,15 +314,69 @@ class Sampler:
     def combine(self, weight: Tensor, seen: Tensor) -> Tensor:
         return weight[:, None] * seen
 
+    def shares(self, rows: list["Corner"], columns: list["Corner"]) -> list[Tensor]:
+        return [row.weight * column.weight * (row.inside * column.inside) for row in rows for column in columns]
+
+    def together(self, four: list[Tensor]) -> Tensor:
+        return sum(four)
+
     def __call__(self, image: Tensor, grid: Tensor) -> Tensor:
         (x, y), (height, width) = self.coordinates(grid), self.sizes(*image.shape[2:])
         rows = self.along(self.pixels(y, height), image.shape[2])
         columns = self.along(self.pixels(x, width), image.shape[3])
-        return sum(
-            self.combine(by_row * by_column, self.look(image, row, column))
-            for row, by_row in rows
-            for column, by_column in columns
-        )
+        seen = [self.look(image, row.place, column.place) for row in rows for column in columns]
+        return self.together([self.combine(share, four) for share, four in zip(self.shares(rows, columns), seen)])
+
+
+class Corner(NamedTuple):
+    """A pixel number along one axis: clipped to the image, its weight, and whether the image has it."""
+
+    place: Tensor
+    weight: Tensor
+    inside: Tensor
+
+
+FOUR = ((0, 0), (0, 1), (1, 0), (1, 1))
+"""The corners in the order of the loops: row a, column b."""
+
+
+def weighed(weight: Callable) -> steps:
+    """The weight of corner a, b is made of rows and columns in another way."""
+    return steps(
+        shares=lambda self, rows, columns: [
+            weight(rows, columns, a, b) * (rows[a].inside * columns[b].inside) for a, b in FOUR
+        ]
+    )
+
+
+def normalised(least: float) -> steps:
+    def shares(self: Sampler, rows: list[Corner], columns: list[Corner]) -> list[Tensor]:
+        four = Sampler.shares(self, rows, columns)
+        return [share / sum(four).clamp(min=least) for share in four]
+
+    return steps(shares=shares)
+
+
+def dropped_outside(self: Sampler, image: Tensor, grid: Tensor) -> Tensor:
+    return Sampler.__call__(self, image, grid) * (grid.abs() <= 1).all(-1)[:, None]
+
+
+def grid_resized(self: Sampler, image: Tensor, grid: Tensor) -> Tensor:
+    resized = F.interpolate(grid.movedim(-1, 1), size=image.shape[2:], mode="bilinear", align_corners=False)
+    return Sampler.__call__(self, image, resized.movedim(1, -1))
+
+
+def rows_and_columns_exchanged(self: Sampler, images: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    return Sampler.look(self, images, column, row)
+
+
+def exchanged_and_clipped(self: Sampler, images: Tensor, row: Tensor, column: Tensor) -> Tensor:
+    height, width = images.shape[2:]
+    return Sampler.look(self, images, column.clamp(max=height - 1), row.clamp(max=width - 1))
+
+
+def tests(inside: Callable[[Tensor, int], Tensor]) -> steps:
+    return steps(inside=lambda self, corner, size: inside(corner, size))
 
 
 def clipped(self: Sampler, at: Tensor, size: int) -> tuple[Tensor, Tensor]:
@@ -277,9 +387,9 @@ def truncated(self: Sampler, at: Tensor, size: int) -> tuple[Tensor, Tensor]:
     return at.trunc(), at.trunc() + 1
 
 
-def black_rim(self: Sampler, at: Tensor, size: int) -> list[tuple[Tensor, Tensor]]:
+def black_rim(self: Sampler, at: Tensor, size: int) -> list[Corner]:
     inside = (at >= 0) & (at <= size - 1)
-    return [(corner, weight * inside) for corner, weight in Sampler.along(self, at, size)]
+    return [corner._replace(inside=corner.inside & inside) for corner in Sampler.along(self, at, size)]
 
 
 def row_times_height(self: Sampler, images: Tensor, row: Tensor, column: Tensor) -> Tensor:
@@ -350,6 +460,115 @@ BILINEAR_SAMPLE = Exercise(
             "a point beyond the outermost centre is 0 as a whole; only its missing pixels count as 0",
             "A point a quarter of a pixel beyond the last centre: which of its four pixels are there, and what is their share?",
             steps(along=black_rim),
+        ),
+        mistake(
+            "outside-dropped",
+            "a point outside [-1, 1] is 0 as a whole, where each of its four pixels should be tested by itself",
+            "A point a quarter of a pixel beyond the edge: which of its four pixels are there, and what is their share?",
+            steps(__call__=dropped_outside, inside=lambda self, corner, size: 1),
+            steps(__call__=dropped_outside),
+        ),
+        mistake(
+            "test-too-wide",
+            "the test of what lies outside lets in pixel numbers that the image does not have, such as -1 or H",
+            "Which row numbers does an image of H rows have? Does your test refuse the one before, and the one after?",
+            tests(lambda corner, size: (corner >= 0) & (corner <= size)),
+            tests(lambda corner, size: (corner >= -1) & (corner < size)),
+            tests(lambda corner, size: (corner >= -1) & (corner <= size)),
+            tests(lambda corner, size: corner < size),
+            tests(lambda corner, size: corner >= 0),
+        ),
+        mistake(
+            "test-too-narrow",
+            "the test of what lies outside refuses a row or column that the image has: its first or its last",
+            "Which row numbers does an image of H rows have? Does your test let in 0, and H - 1?",
+            tests(lambda corner, size: (corner >= 0) & (corner < size - 1)),
+            tests(lambda corner, size: (corner > 0) & (corner < size)),
+            tests(lambda corner, size: (corner > 0) & (corner < size - 1)),
+        ),
+        mistake(
+            "exchanged-in-the-index",
+            "rows and columns are exchanged where the pixels are looked up: image[n, :, column, row]",
+            "Which axis of the image counts its rows, the third or the last?",
+            steps(look=rows_and_columns_exchanged),
+            steps(look=exchanged_and_clipped),
+        ),
+        mistake(
+            "ceil",
+            "ceil is not floor + 1: for a point on a pixel's centre both are the same pixel",
+            "What are floor(3.0), floor(3.0) + 1 and ceil(3.0)? What do the four weights then sum to?",
+            steps(corners=lambda self, at, size: (at.floor(), at.ceil())),
+            steps(
+                corners=lambda self, at, size: (at.floor(), at.ceil()),
+                weights=lambda self, at, before, after: (after - at, at - before),
+            ),
+        ),
+        mistake(
+            "pixel-before",
+            "the second pixel is the one before floor, where it should be the one after",
+            "Between which two whole numbers does 3.4 lie?",
+            steps(corners=lambda self, at, size: (at.floor(), at.floor() - 1)),
+        ),
+        mistake(
+            "weights-sum-to-one",
+            "the result is divided by the sum of the weights: beyond the edge the last pixels are repeated",
+            "A point a quarter of a pixel beyond the edge: should it be darker than the last pixel?",
+            normalised(1e-8),
+            normalised(0),
+        ),
+        mistake(
+            "one-of-four",
+            "only one of the four pixels comes out, with its own weight: they are never added up",
+            "Does the second pixel add to the first in your code, or take its place?",
+            *(steps(together=lambda self, four, only=only: four[only]) for only in (3, 0, 1, 2)),
+        ),
+        mistake(
+            "three-of-four",
+            "one of the four pixels is left out",
+            "How many pixels lie around a point? Which pairs of a and b does your loop run through?",
+            *(
+                steps(together=lambda self, four, left_out=left_out: sum(four) - four[left_out])
+                for left_out in (3, 0, 1, 2)
+            ),
+        ),
+        mistake(
+            "weights-exchanged",
+            "the weight belongs to another of the four pixels: a and b are exchanged in it",
+            "Does a move the row or the column? And in your weight?",
+            weighed(lambda rows, columns, a, b: rows[b].weight * columns[a].weight),
+        ),
+        mistake(
+            "weight-of-one-axis",
+            "the weight depends on one axis only, on the row or on the column",
+            "What do your four weights sum to? A point can be near in its row and far in its column.",
+            weighed(lambda rows, columns, a, b: columns[b].weight),
+            weighed(lambda rows, columns, a, b: rows[a].weight),
+        ),
+        mistake(
+            "weights-added",
+            "the weights along the row and along the column are added, where they should be multiplied",
+            "What do your four weights sum to?",
+            weighed(lambda rows, columns, a, b: rows[a].weight + columns[b].weight),
+            weighed(lambda rows, columns, a, b: (rows[a].weight + columns[b].weight) / 2),
+        ),
+        mistake(
+            "all-weights-equal",
+            "all four pixels have the weight 1/4, wherever the point lies between them: a move changes nothing",
+            "A point lies 0.1 beside a pixel's centre. Should this pixel count more than the others?",
+            weighed(lambda rows, columns, a, b: 0.25 * torch.ones_like(rows[a].weight)),
+        ),
+        mistake(
+            "squared-distances",
+            "the weights fall with the square of the distance: half way between two pixels they sum to more than 1",
+            "Half way between two pixels, what is the weight of each? What do your four weights sum to there?",
+            steps(weights=lambda self, at, before, after: (1 - (at - before) ** 2, 1 - (after - at) ** 2)),
+        ),
+        mistake(
+            "grid-resized",
+            "the grid is brought to the size of the image, where the output should have the size of the grid",
+            "How many points does the grid ask for, and how many numbers do you return for each channel?",
+            steps(__call__=grid_resized),
+            equation="output: (N, C, h, w) for a grid of (N, h, w, 2)",
         ),
         mistake(
             "no-half-pixel",
@@ -445,6 +664,13 @@ BILINEAR_SAMPLE = Exercise(
             equation="output: (N, C, h, w)",
         ),
         mistake(
+            "mixed-by-reshape",
+            "a reshape of (N, h, w, C) to (N, C, h, w) does not move the channels: numbers of several channels are mixed",
+            "Which function moves an axis and leaves each number with its pixel?",
+            steps(together=lambda self, four: sum(four).movedim(1, -1).reshape(sum(four).shape)),
+            equation="output: (N, C, h, w)",
+        ),
+        mistake(
             "batch-index-without-axes",
             "the index of the images has the shape (N,): it does not broadcast against rows and columns of (N, h, w)",
             "Which shape makes the numbers 0 ... N-1 run along the first of three axes?",
@@ -532,6 +758,10 @@ def aligned_grid(self: Transformer, theta: Tensor, size: torch.Size) -> Tensor:
     return F.affine_grid(theta, [len(theta), 1, *size], align_corners=True)
 
 
+def sampled(**options: str) -> steps:
+    return steps(sample=lambda self, x, grid: F.grid_sample(x, grid, align_corners=False, **options))
+
+
 def aligned_sample(self: Transformer, x: Tensor, grid: Tensor) -> Tensor:
     return F.grid_sample(x, grid, align_corners=True)
 
@@ -558,10 +788,12 @@ SPATIAL_TRANSFORMER = Exercise(
     forms=(Transformer, AddedToIdentity),
     equation=TRANSFORM,
     records=("weights", "output"),
-    probes={
+    probes={  # a random theta often looks past the image: with five, hardly ever in all
         "wide": Probe(lambda g: (normal(g, 2, 3, 6, 9),), build=(localisation(3, seed=1),)),
         "tall": Probe(lambda g: (normal(g, 3, 2, 8, 5),), build=(localisation(2, seed=2),)),
         "one image": Probe(lambda g: (normal(g, 1, 4, 7, 7),), build=(localisation(4, seed=3),)),
+        "square": Probe(lambda g: (normal(g, 4, 2, 6, 6),), build=(localisation(2, seed=4),)),
+        "narrow": Probe(lambda g: (normal(g, 4, 3, 7, 4),), build=(localisation(3, seed=5),)),
     },
     checks={
         "shapes": Check(1, (shape("weights"), shape("output"), parameters(), leaves_input_alone())),
@@ -601,7 +833,7 @@ SPATIAL_TRANSFORMER = Exercise(
             "border-repeated",
             "beyond the edge the last pixels are repeated, where it should be black",
             "Which padding does your sampler use?",
-            steps(sample=lambda self, x, grid: F.grid_sample(x, grid, padding_mode="border", align_corners=False)),
+            sampled(padding_mode="border"),
             equation=SAMPLE,
         ),
         mistake(
@@ -621,7 +853,31 @@ SPATIAL_TRANSFORMER = Exercise(
             "first-theta-for-all",
             "all images are transformed by the first one's theta",
             "Where does your code use all N matrices?",
+            steps(matrix=lambda self, six: six.unflatten(1, (2, 3))[:1].expand(len(six), 2, 3)),
             steps(grid=lambda self, theta, size: affine_grid(theta[:1].expand_as(theta), *size)),
+        ),
+        mistake(
+            "fixed-size",
+            "the output has a size that is written down, not that of x",
+            "Where does your grid get its height and width from? Would an image of another size keep its own?",
+            *(
+                steps(grid=lambda self, theta, size, side=side: affine_grid(theta, side, side))
+                for side in (28, 32, 64, 16, 224)
+            ),
+        ),
+        mistake(
+            "nearest",
+            "the sampler takes the nearest pixel: moving a point a little changes nothing, so theta cannot learn",
+            "Which mode does your sampler use? What is the gradient of a step?",
+            sampled(mode="nearest"),
+            equation=SAMPLE,
+        ),
+        mistake(
+            "x-mixed-in",
+            "x itself is mixed into the sampled image",
+            "What should come out where theta looks beyond the edge? What does your code add there?",
+            steps(forward=lambda self, x: (x + Transformer.forward(self, x)) / 2),
+            steps(forward=lambda self, x: x + Transformer.forward(self, x)),
         ),
         mistake(
             "warp-unused",
@@ -667,6 +923,26 @@ DISTANCES = (
 )
 
 
+def off_diagonal(distances: Tensor) -> Tensor:
+    return distances[~torch.eye(len(distances), dtype=torch.bool)]
+
+
+def squares(self: "Follows", middles: Tensor, centres: Tensor) -> Tensor:
+    return (middles[:, None] - centres).square().sum(2)
+
+
+def own_median(self: "Follows", distances: Tensor, *_: Tensor) -> Tensor:
+    return distances.diagonal().median()
+
+
+def other_median(self: "Follows", distances: Tensor, *_: Tensor) -> Tensor:
+    return off_diagonal(distances).median()
+
+
+def one_triangle(distances: Tensor) -> Tensor:
+    return 2 * distances.triu(1).sum() / len(off_diagonal(distances))
+
+
 class Follows:
     """All distances, then those on the diagonal and those off it, in steps."""
 
@@ -676,16 +952,19 @@ class Follows:
     def distances(self, middles: Tensor, centres: Tensor) -> Tensor:
         return (middles[:, None] - centres).square().sum(2).sqrt()
 
-    def other(self, distances: Tensor) -> Tensor:
-        number = len(distances)
-        return (distances.sum() - distances.diagonal().sum()) / (number * (number - 1))
+    def own(self, distances: Tensor, middles: Tensor, centres: Tensor) -> Tensor:
+        return distances.diagonal().mean()
+
+    def other(self, distances: Tensor, middles: Tensor, centres: Tensor) -> Tensor:
+        return off_diagonal(distances).mean()
 
     def word(self, own: Tensor, other: Tensor) -> str:
         return "follows" if own < other / 2 else "ignores"
 
     def __call__(self, theta: Tensor, centres: Tensor) -> tuple[str, Tensor, Tensor]:
-        distances = self.distances(self.middles(theta), centres)
-        own, other = distances.diagonal().mean(), self.other(distances)
+        middles = self.middles(theta)
+        distances = self.distances(middles, centres)
+        own, other = self.own(distances, middles, centres), self.other(distances, middles, centres)
         return self.word(own, other), own, other
 
 
@@ -698,6 +977,34 @@ def looks(images: int, along: float, noise: float, spread: float = 0.3, aside: f
         theta = identity(images) * 0.5 + 0.1 * normal(g, images, 2, 3)
         theta[:, :, 2] = along * centres + noise * spread * normal(g, images, 2).clamp(-2, 2) + aside
         return theta, centres
+
+    return Probe(inputs)
+
+
+def just(images: int, share: float) -> Probe:
+    """Windows with so much noise that the own distance is this share of the other."""
+
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        centres, noise = 0.3 * normal(g, images, 2), 0.3 * normal(g, images, 2).clamp(-2, 2)
+        theta = identity(images) * 0.5 + 0.1 * normal(g, images, 2, 3)
+        least, most = 0.0, 4.0
+        for _ in range(40):
+            middle = (least + most) / 2
+            theta[:, :, 2] = centres + middle * noise
+            _, own, other = Follows()(theta, centres)
+            least, most = (middle, most) if own < share * other else (least, middle)
+        return theta, centres
+
+    return Probe(inputs)
+
+
+def half_way() -> Probe:
+    """Two windows and two garments on a line, each window 1 from its own garment and 2 from the other, without rounding."""
+
+    def inputs(g: Generator) -> tuple[Tensor, Tensor]:
+        theta = identity(2) * 0.5 + torch.tensor([[[0, 0.25, 0], [0.5, 0, 0]]])
+        theta[:, 0, 2] = torch.tensor([0.0, -1.0])
+        return theta, torch.tensor([[1.0, 0.0], [-2.0, 0.0]], dtype=torch.float64)
 
     return Probe(inputs)
 
@@ -725,6 +1032,9 @@ FOLLOWS = Exercise(
         "one window, garments anywhere": one_for_all(15, spread=0.5),
         "moves, but not with the garment": looks(24, along=0, noise=1.0),
         "moves against the garment": looks(18, along=-1, noise=0.1),
+        "just near enough": just(20, 0.47),
+        "just not near enough": just(23, 0.55),
+        "exactly half": half_way(),
         "moves too little": looks(22, along=0.2, noise=0.05),
     },
     checks={
@@ -733,34 +1043,91 @@ FOLLOWS = Exercise(
     misconceptions=(
         mistake(
             "wrong-middle",
-            "the middle is read from the zooms of theta, not from its shifts",
+            "the middle is read from another part of theta, not from its shifts",
             "Put (0, 0, 1) into the equation of section 2: what is left of theta?",
             steps(middles=lambda self, theta: theta[:, [0, 1], [0, 1]]),
+            steps(middles=lambda self, theta: theta[:, :, 0]),
+            steps(middles=lambda self, theta: theta[:, :, 1]),
+            steps(middles=lambda self, theta: theta[:, 0, :2]),
+            steps(middles=lambda self, theta: theta[:, 1, :2]),
+        ),
+        mistake(
+            "theta-inverted",
+            "theta is inverted before the middle is read",
+            "Does theta say where an output pixel looks, or where an input pixel goes?",
+            steps(middles=lambda self, theta: inverted(theta)[:, :, 2]),
+            equation=GRID,
+        ),
+        mistake(
+            "middles-clipped",
+            "the middles are clipped to the image, from -1 to 1",
+            "May a window look beyond the edge? Where is its middle then?",
+            steps(middles=lambda self, theta: theta[:, :, 2].clamp(-1, 1)),
         ),
         mistake(
             "own-among-others",
             "the pairs of a window with its own garment are among the others",
             "How many pairs of two different images are there among N?",
-            steps(other=lambda self, distances: distances.mean()),
+            steps(other=lambda self, distances, *_: distances.mean()),
         ),
         mistake(
             "divided-by-all-pairs",
             "the others are summed without the own pairs, but divided by N^2",
             "How many pairs of two different images are there among N?",
-            steps(other=lambda self, distances: (distances.sum() - distances.diagonal().sum()) / distances.numel()),
+            steps(other=lambda self, distances, *_: off_diagonal(distances).sum() / distances.numel()),
         ),
         mistake(
             "next-image-only",
             "each window is compared with one other garment, not with all of them",
             "How many pairs of two different images are there among N?",
-            steps(other=lambda self, distances: distances.roll(-1, 1).diagonal().mean()),
-            steps(other=lambda self, distances: distances.roll(1, 1).diagonal().mean()),
+            steps(other=lambda self, distances, *_: distances.roll(-1, 1).diagonal().mean()),
+            steps(other=lambda self, distances, *_: distances.roll(1, 1).diagonal().mean()),
         ),
         mistake(
             "squared-distances",
             "distances are squared: the root is missing",
             "How far is (0.3, 0.4) from (0, 0)?",
-            steps(distances=lambda self, middles, centres: (middles[:, None] - centres).square().sum(2)),
+            steps(distances=squares),
+        ),
+        mistake(
+            "root-after-mean",
+            "the root is taken of the mean of squares, where the mean of the distances was asked for",
+            "Two distances are 0 and 1. What is their mean, and what does your code make of them?",
+            steps(
+                distances=squares,
+                own=lambda self, squared, *_: squared.diagonal().mean().sqrt(),
+                other=lambda self, squared, *_: off_diagonal(squared).mean().sqrt(),
+            ),
+            steps(own=lambda self, distances, *_: distances.diagonal().square().mean().sqrt()),
+            steps(other=lambda self, distances, *_: off_diagonal(distances).square().mean().sqrt()),
+        ),
+        mistake(
+            "length-of-the-mean",
+            "the differences are averaged before their length is taken: left and right cancel",
+            "One window is 0.3 too far left, one 0.3 too far right. What is the mean of their distances?",
+            steps(own=lambda self, distances, middles, centres: (middles - centres).mean(0).norm()),
+        ),
+        mistake(
+            "between-garments",
+            "other is measured from garment to garment or from window to window, not from windows to garments",
+            "From what to what does the statement measure other? Does yours change when the windows move?",
+            steps(other=lambda self, _, middles, centres: off_diagonal(self.distances(centres, centres)).mean()),
+            steps(other=lambda self, _, middles, centres: off_diagonal(self.distances(middles, middles)).mean()),
+        ),
+        mistake(
+            "median",
+            "a median is taken where the mean was asked for",
+            "Which one does the statement ask for? What does a single window far off change in each?",
+            steps(own=own_median),
+            steps(other=other_median),
+            steps(own=own_median, other=other_median),
+        ),
+        mistake(
+            "one-triangle",
+            "only the pairs with i < j are counted, or only those with i > j",
+            "Is the distance from window 1 to garment 2 the same as from window 2 to garment 1?",
+            steps(other=lambda self, distances, *_: one_triangle(distances)),
+            steps(other=lambda self, distances, *_: one_triangle(distances.mT)),
         ),
         mistake(
             "axes-added",
@@ -773,6 +1140,21 @@ FOLLOWS = Exercise(
             "any distance below that of the others counts as following",
             "How much less than other must own be?",
             steps(word=lambda self, own, other: "follows" if own < other else "ignores"),
+        ),
+        mistake(
+            "not-half",
+            "own is compared with another share of other than half of it",
+            "By which number does your code multiply or divide other, and what does the statement say?",
+            *(
+                steps(word=lambda self, own, other, share=share: "follows" if own < share * other else "ignores")
+                for share in (0.45, 0.6, 0.9)
+            ),
+        ),
+        mistake(
+            "half-included",
+            "own that is exactly half of other counts as following",
+            "Is half of other less than half of other?",
+            steps(word=lambda self, own, other: "follows" if own <= other / 2 else "ignores"),
         ),
         mistake(
             "own-alone",
@@ -788,6 +1170,7 @@ FOLLOWS = Exercise(
             "the two words are exchanged",
             "own is far below other. Does the window follow?",
             steps(word=lambda self, own, other: "ignores" if own < other / 2 else "follows"),
+            steps(word=lambda self, own, other: "follows" if own > other / 2 else "ignores"),
         ),
     ),
     hints=(

@@ -80,6 +80,33 @@ def equal_shares(logits):
     return torch.ones_like(logits) / logits.size(1)
 
 
+@wrong("branch-softmax", "scores-cut-off", passes="shape")
+def cut_off_at_fifty(logits):
+    e = torch.exp(torch.clamp(logits, max=50))
+    return e / e.sum(dim=1, keepdim=True)
+
+
+@wrong("branch-softmax", "sigmoid-shares", passes="shape")
+def sigmoids_over_their_sum(logits):
+    gates = logits.sigmoid()
+    return gates / gates.sum(1, keepdim=True)
+
+
+@wrong("branch-softmax", "no-exponential", passes="shape")
+def scores_over_their_sum(logits):
+    return logits / logits.sum(dim=1)[:, None]
+
+
+@wrong("branch-softmax", "divided-scores", passes="shape")
+def divided_by_the_branches(logits):
+    return F.softmax(logits / logits.size(1), dim=1)
+
+
+@wrong("branch-softmax", "winner-takes-all", passes="shape")
+def ones_for_the_largest(logits):
+    return (logits == logits.amax(1, keepdim=True)).to(logits.dtype)
+
+
 @wrong("branch-softmax", "detached", passes="shape")
 def detached(logits):
     return torch.softmax(logits.detach(), dim=1)
@@ -523,6 +550,118 @@ class WithASkip(Base):
         return x + super().forward(x)
 
 
+@wrong("selective-kernel", "branches-ignored")
+class TwoBuiltScoresForAll(Base):
+    def build(self, channels, branches, groups, d):
+        super().build(channels, branches, groups, d)
+        self.convs = nn.ModuleList(self.branch(channels, i, groups) for i in (1, 2))
+
+
+@wrong("selective-kernel", "rounded-up", passes="shapes gradients")
+class WidthRoundedUp(Base):
+    def __init__(self, channels, branches=2, reduction=16, groups=32, min_width=32):
+        nn.Module.__init__(self)
+        self.build(channels, branches, groups, max((channels + reduction - 1) // reduction, min_width))
+
+
+@wrong("selective-kernel", "rounded-up", passes="shapes gradients")
+class WidthRoundedToTheNearest(Base):
+    def __init__(self, channels, branches=2, reduction=16, groups=32, min_width=32):
+        nn.Module.__init__(self)
+        self.build(channels, branches, groups, max(round(channels / reduction), min_width))
+
+
+@wrong("selective-kernel", "odd-dilations", passes=KEPT)
+class OddDilations(Base):
+    def branch(self, channels, i, groups):
+        return super().branch(channels, 2 * i - 1, groups)
+
+
+@wrong("selective-kernel", "relu-before-bn", passes=KEPT)
+class ReLUBeforeNorm(Base):
+    def branch(self, channels, i, groups):
+        convolution, norm, relu = super().branch(channels, i, groups)
+        return nn.Sequential(convolution, relu, norm)
+
+
+@wrong("selective-kernel", "relu-before-bn", passes=KEPT)
+class HiddenReLUBeforeNorm(Base):
+    def build(self, channels, branches, groups, d):
+        super().build(channels, branches, groups, d)
+        self.fc = nn.Sequential(nn.Linear(channels, d, bias=False), nn.ReLU(), nn.BatchNorm1d(d))
+
+
+@wrong("selective-kernel", "scores-cut", passes=KEPT)
+class ScoresCut(Base):
+    def scores(self, s):
+        return F.relu(super().scores(s))
+
+
+@wrong("selective-kernel", "mixed-by-reshape", passes=KEPT)
+class ReshapedBack(Base):
+    def weights(self, x):
+        scores = self.scores(self.maps(x).sum(1).mean((2, 3)))
+        n, m, c = scores.shape
+        return scores.reshape(n, c, m).softmax(2).reshape(n, m, c, 1, 1)
+
+
+@wrong("selective-kernel", "divided-scores", passes=KEPT)
+class CooledScores(Base):
+    def scores(self, s):
+        return super().scores(s) / len(self.fcs)
+
+
+@wrong("selective-kernel", "winner-takes-all", passes="shapes parameters")
+class HardChoice(Base):
+    def weights(self, x):
+        scores = self.scores(self.maps(x).sum(1).mean((2, 3)))
+        return F.one_hot(scores.argmax(1), scores.shape[1]).transpose(1, 2).to(x.dtype)[..., None, None]
+
+
+@wrong("selective-kernel", "two-branches-fused", passes=KEPT)
+class FirstTwoAdded(Base):
+    def weights(self, x):
+        u = self.maps(x)
+        s = (u[:, 0] + u[:, 1]).mean((2, 3))
+        return self.scores(s).softmax(1)[..., None, None]
+
+
+@wrong("selective-kernel", "branches-multiplied", passes=KEPT)
+class ProductOfBranches(Base):
+    def weights(self, x):
+        s = self.maps(x).prod(1).mean((2, 3))
+        return self.scores(s).softmax(1)[..., None, None]
+
+
+@wrong("selective-kernel", "summed-squeeze", passes=KEPT)
+class RowsSummed(Base):
+    def weights(self, x):
+        s = self.maps(x).sum((1, 3)).mean(2)
+        return self.scores(s).softmax(1)[..., None, None]
+
+
+@wrong("selective-kernel", "x-fused-sum-weighted", passes=KEPT)
+class InputSqueezedSumWeighted(Base):
+    def weights(self, x):
+        return self.scores(x.mean((2, 3))).softmax(1)[..., None, None]
+
+    def forward(self, x):
+        return (self.weights(x) * self.maps(x).sum(1, keepdim=True)).sum(1)
+
+
+@wrong("selective-kernel", "x-weighted", passes="shapes parameters weights gradients")
+class WeighsTheInput(Base):
+    def forward(self, x):
+        return (self.weights(x) * x.unsqueeze(1)).sum(dim=1)
+
+
+@wrong("selective-kernel", "convolutions-weighted", passes="shapes parameters weights gradients")
+class WeighsTheConvolutions(Base):
+    def forward(self, x):
+        u = torch.stack([conv[0](x) for conv in self.convs], 1)
+        return (self.weights(x) * u).sum(1)
+
+
 @wrong("selective-kernel", "unregistered", passes="shapes gradients")
 class PlainListOfBranches(Base):
     def build(self, channels, branches, groups, d):
@@ -552,15 +691,6 @@ def the_nearer_of_two(scores, weights):
     a = scores.reshape(n, m, c).softmax(dim=1)
     b = scores.reshape(n, c, m).softmax(dim=2).permute(0, 2, 1)
     return "branches" if (a - weights).abs().sum() < (b - weights).abs().sum() else "channels"
-
-
-@right("which-reading")
-def who_wins(scores, weights):
-    """The largest score of a channel has the largest weight."""
-    n, m, c = weights.shape
-    if (scores.view(n, m, c).argmax(1) == weights.argmax(1)).all():
-        return "branches"
-    return "channels"
 
 
 @right("which-reading")
@@ -614,6 +744,52 @@ def the_other_without_tolerance(scores, weights):
     n, m, c = weights.shape
     read = scores.view(n, c, m).softmax(2).transpose(1, 2)
     return "channels" if torch.allclose(read, weights) else "branches"
+
+
+@wrong("which-reading", "winners-compared", passes="rounded")
+def who_wins(scores, weights):
+    """The largest score of a channel has the largest weight."""
+    n, m, c = weights.shape
+    if (scores.view(n, m, c).argmax(1) == weights.argmax(1)).all():
+        return "branches"
+    return "channels"
+
+
+@wrong("which-reading", "winners-compared", passes="rounded")
+def correlated(scores, weights):
+    read = scores.view(weights.shape).softmax(1)
+    return "branches" if torch.corrcoef(torch.stack([read.flatten(), weights.flatten()]))[0, 1] > 0.9 else "channels"
+
+
+@wrong("which-reading", "too-loose", passes="rounded")
+def a_tenth_is_near_enough(scores, weights):
+    read = scores.view(weights.shape).softmax(1)
+    return "branches" if (read - weights).abs().max() < 0.1 else "channels"
+
+
+@wrong("which-reading", "too-loose", passes="rounded")
+def near_on_average(scores, weights):
+    n, m, c = weights.shape
+    read = scores.view(n, c, m).softmax(2).transpose(1, 2)
+    return "channels" if (read - weights).abs().mean() < 0.05 else "branches"
+
+
+@wrong("which-reading", "any-for-all")
+def one_place_is_enough(scores, weights):
+    read = scores.view(weights.shape).softmax(1)
+    return "branches" if torch.isclose(read, weights, atol=1e-3).any() else "channels"
+
+
+@wrong("which-reading", "too-strict", passes="exact")
+def two_decimals(scores, weights):
+    read = scores.view(weights.shape).softmax(1)
+    return "branches" if torch.equal(read.round(decimals=2), weights.round(decimals=2)) else "channels"
+
+
+@wrong("which-reading", "too-strict", passes="rounded")
+def made_rounded_too(scores, weights):
+    read = torch.round(scores.view(weights.shape).softmax(1), decimals=4)
+    return "branches" if (read == weights).all() else "channels"
 
 
 @wrong("which-reading", None)
@@ -858,3 +1034,64 @@ class MaxInstead(Repaired):
     def __init__(self, in_channels, G=32, L=32, r=16):
         super().__init__(in_channels, G, L, r)
         self.gp = nn.AdaptiveMaxPool2d(1)
+
+
+@wrong("debug-sk", "second-window", passes="runs parameters")
+class SecondBranchNotDilated(Repaired):
+    def convolution(self, channels, size, groups):
+        return super().convolution(channels, 3, groups)
+
+
+@wrong("debug-sk", "second-window", passes="runs parameters")
+class FiveByFiveDilated(Repaired):
+    def convolution(self, channels, size, groups):
+        layers = super().convolution(channels, size, groups)
+        if size == 5:
+            layers[0] = nn.Conv2d(channels, channels, 5, padding=4, dilation=2, groups=groups)
+        return layers
+
+
+@wrong("debug-sk", "one-branch-without-relu", passes="runs parameters")
+class NoReLUOnTheLargeBranch(Repaired):
+    def convolution(self, channels, size, groups):
+        layers = super().convolution(channels, size, groups)
+        return layers if size == 3 else layers[:2]
+
+
+@wrong("debug-sk", "width-exchanged", passes="runs")
+class WidthExchanged(Repaired):
+    def __init__(self, in_channels, G=32, L=32, r=16):
+        super().__init__(in_channels, G, r, L)
+
+
+@wrong("debug-sk", "smaller-width", passes="runs")
+class SmallerWidth(Repaired):
+    def hidden(self, channels, d):
+        return super().hidden(channels, self.width)
+
+    def __init__(self, in_channels, G=32, L=32, r=16):
+        self.__dict__["width"] = min(in_channels // r, L)
+        super().__init__(in_channels, G, L, r)
+        self.fcs_1 = nn.Linear(self.width, in_channels)
+        self.fcs_2 = nn.Linear(self.width, in_channels)
+
+
+@wrong("debug-sk", "relu-before-bn", passes="runs parameters")
+class HiddenReLUFirst(Repaired):
+    def hidden(self, channels, d):
+        return nn.Sequential(nn.Linear(channels, d), nn.ReLU(inplace=True), nn.BatchNorm1d(d))
+
+
+@wrong("debug-sk", "x-fused", passes="runs parameters")
+class PoolsTheInput(Repaired):
+    def forward(self, x):
+        attention = self.attend(x, 0)
+        return attention[:, 0] * self.conv3x3(x) + attention[:, 1] * self.conv5x5(x)
+
+
+@wrong("debug-sk", "scores-cut", passes="runs parameters")
+class OneScoreCut(Repaired):
+    def attend(self, branch1, branch2):
+        z = self.fc(self.gp(branch1 + branch2).flatten(1))
+        scores = torch.stack([F.relu(self.fcs_1(z)), self.fcs_2(z)], dim=1)
+        return scores.softmax(dim=1)[:, :, :, None, None]

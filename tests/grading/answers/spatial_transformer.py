@@ -137,6 +137,11 @@ def between_zero_and_one(theta, height, width):
     return apply(theta, mesh(height, width, (mids(width) + 1) / 2, (mids(height) + 1) / 2))
 
 
+@wrong("affine-grid", "from-zero-to-one", passes="shape")
+def one_not_taken_off(theta, height, width):
+    return apply(theta, mesh(height, width, mids(width) + 1, mids(height) + 1))
+
+
 @wrong("affine-grid", "theta-inverted", passes="shape identity")
 def other_way_round(theta, height, width):
     last = torch.tensor([0.0, 0.0, 1.0], dtype=theta.dtype).expand(len(theta), 1, 3)
@@ -157,6 +162,43 @@ def only_the_turn(theta, height, width):
 @wrong("affine-grid", "first-theta-for-all", passes="shape identity shift")
 def one_theta(theta, height, width):
     return apply(theta[0][None], mesh(height, width, mids(width), mids(height))).repeat(len(theta), 1, 1, 1)
+
+
+@wrong("affine-grid", "first-theta-for-all", passes="shape identity shift")
+def mean_theta(theta, height, width):
+    return matrix_product(theta.mean(0).expand_as(theta), height, width)
+
+
+@wrong("affine-grid", "mixed-by-reshape", passes="shape")
+def meshgrid_reshaped(theta, height, width):
+    x, y = torch.meshgrid(mids(width), mids(height), indexing="ij")
+    return apply(theta, torch.stack([x, y, torch.ones_like(x)], -1).reshape(height, width, 3))
+
+
+@wrong("affine-grid", "divided-by-one-less", passes="shape")
+def divided_by_one_less(theta, height, width):
+    x = (2 * torch.arange(width).double() + 1) / (width - 1) - 1
+    y = (2 * torch.arange(height).double() + 1) / (height - 1) - 1
+    return apply(theta, mesh(height, width, x, y))
+
+
+@wrong("affine-grid", "shift-before-matrix", passes="shape identity shift")
+def shifted_first(theta, height, width):
+    points = mesh(height, width, mids(width), mids(height))[None, :, :, :2].to(theta.dtype)
+    return (points + theta[:, None, None, :, 2]) @ theta[:, None, :, :2].mT
+
+
+@wrong("affine-grid", "shift-in-pixels", passes="shape identity")
+def shift_of_so_many_pixels(theta, height, width):
+    pixel = torch.tensor([2 / width, 2 / height], dtype=theta.dtype)
+    turned = apply(theta[..., :2], mesh(height, width, mids(width), mids(height))[..., :2])
+    return turned + (theta[:, :, 2] * pixel)[:, None, None]
+
+
+@wrong("affine-grid", "no-images")
+def summed_over_the_images(theta, height, width):
+    points = mesh(height, width, mids(width), mids(height)).to(theta.dtype)
+    return torch.einsum("nij,hwj->hwi", theta, points)
 
 
 @wrong("affine-grid", "detached", passes="shape identity shift")
@@ -456,6 +498,139 @@ def cut_off(image, grid):
     return out.permute(0, 3, 1, 2)
 
 
+def in_steps(
+    image,
+    grid,
+    second=lambda first: first + 1,
+    share=None,
+    inside=None,
+    add=lambda out, pixels: out + pixels,
+    index=None,
+):
+    """As hint 3 says it, with another slip."""
+    n, c, height, width = image.shape
+    u, v = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
+    share = share or (lambda dv, du, a, b: (1 - dv[a].abs()) * (1 - du[b].abs()))
+    inside = inside or (lambda place, size: (place >= 0) & (place < size))
+    rows, columns = [v.floor(), second(v.floor())], [u.floor(), second(u.floor())]
+    dv, du = [v - row for row in rows], [u - column for column in columns]
+    out = 0
+    for a in (0, 1):
+        for b in (0, 1):
+            weight = share(dv, du, a, b) * inside(rows[a], height) * inside(columns[b], width)
+            r, k = rows[a].clamp(0, height - 1).long(), columns[b].clamp(0, width - 1).long()
+            if index:
+                r, k = index(r, k, height, width)
+            pixels = image[torch.arange(n)[:, None, None], :, r, k]
+            out = add(out, weight[..., None] * pixels)
+    return out.permute(0, 3, 1, 2)
+
+
+@wrong("bilinear-sample", "outside-dropped", passes="shape identity gradients")
+def black_outside_and_repeated_inside(image, grid):
+    seen = in_steps(image, grid, inside=lambda place, size: torch.ones_like(place))
+    return seen * (grid.abs() <= 1).all(-1)[:, None]
+
+
+@wrong("bilinear-sample", "test-too-wide", passes="shape identity gradients")
+def up_to_the_size(image, grid):
+    return in_steps(image, grid, inside=lambda place, size: (place >= 0) & (place <= size))
+
+
+@wrong("bilinear-sample", "test-too-wide", passes="shape identity gradients")
+def negative_not_tested(image, grid):
+    return in_steps(image, grid, inside=lambda place, size: place < size)
+
+
+@wrong("bilinear-sample", "test-too-narrow", passes="shape gradients")
+def without_the_last(image, grid):
+    return in_steps(image, grid, inside=lambda place, size: (place >= 0) & (place < size - 1))
+
+
+@wrong("bilinear-sample", "exchanged-in-the-index")
+def columns_before_rows(image, grid):
+    return in_steps(image, grid, index=lambda r, k, height, width: (k, r))
+
+
+@wrong("bilinear-sample", "exchanged-in-the-index", passes="shape gradients")
+def columns_before_rows_clipped(image, grid):
+    return in_steps(image, grid, index=lambda r, k, height, width: (k.clamp(max=height - 1), r.clamp(max=width - 1)))
+
+
+@wrong("bilinear-sample", "ceil", passes="shape values outside gradients")
+def floor_and_ceil(image, grid):
+    n, c, height, width = image.shape
+    u, v = ((grid[..., 0] + 1) * width - 1) / 2, ((grid[..., 1] + 1) * height - 1) / 2
+    u0, v0, u1, v1 = u.floor(), v.floor(), u.ceil(), v.ceil()
+    batch = torch.arange(n)[:, None, None]
+    out = 0
+    for row, down in ((v0, v1 - v), (v1, v - v0)):
+        for column, right_of in ((u0, u1 - u), (u1, u - u0)):
+            weight = down * right_of * ((row >= 0) & (row < height) & (column >= 0) & (column < width))
+            pixels = image[batch, :, row.clamp(0, height - 1).long(), column.clamp(0, width - 1).long()]
+            out = out + weight[..., None] * pixels
+    return out.permute(0, 3, 1, 2)
+
+
+@wrong("bilinear-sample", "pixel-before", passes="shape gradients")
+def one_to_the_left(image, grid):
+    return in_steps(image, grid, second=lambda first: first - 1)
+
+
+@wrong("bilinear-sample", "weights-sum-to-one", passes="shape identity gradients")
+def divided_by_the_sum(image, grid):
+    total = four_corners(torch.ones_like(image[:, :1]), grid)
+    return four_corners(image, grid) / total.clamp(min=1e-8)
+
+
+@wrong("bilinear-sample", "one-of-four", passes="shape gradients")
+def not_added(image, grid):
+    return in_steps(image, grid, add=lambda out, pixels: pixels)
+
+
+@wrong("bilinear-sample", "three-of-four", passes="shape identity gradients")
+def without_the_lower_right(image, grid):
+    return in_steps(image, grid, share=lambda dv, du, a, b: (1 - dv[a].abs()) * (1 - du[b].abs()) * (a * b == 0))
+
+
+@wrong("bilinear-sample", "weights-exchanged", passes="shape gradients")
+def a_for_b(image, grid):
+    return in_steps(image, grid, share=lambda dv, du, a, b: (1 - dv[b].abs()) * (1 - du[a].abs()))
+
+
+@wrong("bilinear-sample", "weight-of-one-axis", passes="shape gradients")
+def columns_weighed_only(image, grid):
+    return in_steps(image, grid, share=lambda dv, du, a, b: 1 - du[b].abs())
+
+
+@wrong("bilinear-sample", "weights-added", passes="shape gradients")
+def weights_added(image, grid):
+    return in_steps(image, grid, share=lambda dv, du, a, b: (1 - dv[a].abs()) + (1 - du[b].abs()))
+
+
+@wrong("bilinear-sample", "all-weights-equal", passes="shape")
+def mean_of_four(image, grid):
+    return in_steps(image, grid, share=lambda dv, du, a, b: torch.full_like(du[b], 0.25))
+
+
+@wrong("bilinear-sample", "squared-distances", passes="shape identity gradients")
+def squared(image, grid):
+    return in_steps(image, grid, share=lambda dv, du, a, b: (1 - dv[a] ** 2) * (1 - du[b] ** 2))
+
+
+@wrong("bilinear-sample", "grid-resized", passes="identity gradients")
+def as_large_as_the_image(image, grid):
+    size = image.shape[-2:]
+    points = F.interpolate(grid.permute(0, 3, 1, 2), size=size, mode="bilinear", align_corners=False)
+    return four_corners(image, points.permute(0, 2, 3, 1))
+
+
+@wrong("bilinear-sample", "mixed-by-reshape", passes="shape gradients")
+def viewed_not_permuted(image, grid):
+    seen = four_corners(image, grid)
+    return seen.permute(0, 2, 3, 1).reshape(seen.shape)
+
+
 @wrong("bilinear-sample", "detached", passes="shape identity values outside")
 def grid_detached(image, grid):
     return four_corners(image, grid.detach())
@@ -645,6 +820,31 @@ class InverseTheta(Base):
         return super().warp(x, torch.inverse(torch.cat([theta, last], 1))[:, :2])
 
 
+@wrong("spatial-transformer", "fixed-size", passes="gradients")
+class AlwaysThirtyTwo(Base):
+    def warp(self, x, theta):
+        return F.grid_sample(x, F.affine_grid(theta, (len(x), 1, 32, 32), align_corners=False), align_corners=False)
+
+
+@wrong("spatial-transformer", "nearest", passes="shapes identity")
+class NearestPixel(Base):
+    def warp(self, x, theta):
+        grid = F.affine_grid(theta, x.shape, align_corners=False)
+        return F.grid_sample(x, grid, mode="nearest", align_corners=False)
+
+
+@wrong("spatial-transformer", "x-mixed-in", passes="shapes identity gradients")
+class MeanOfBoth(Base):
+    def forward(self, x):
+        return 0.5 * (x + super().forward(x))
+
+
+@wrong("spatial-transformer", "first-theta-for-all", passes="shapes identity gradients")
+class FirstThetaExpanded(Base):
+    def weights(self, x):
+        return super().weights(x)[:1].expand(len(x), -1, -1)
+
+
 @wrong("spatial-transformer", "first-theta-for-all", passes="shapes identity gradients")
 class OneThetaForAll(Base):
     def warp(self, x, theta):
@@ -779,6 +979,91 @@ def exchanged_words(theta, centres):
     d = _distances(theta, centres)
     own, other = d.diagonal().mean(), _off(d)
     return "ignores" if own < other / 2 else "follows", own, other
+
+
+@wrong("follows", "wrong-middle")
+def first_column(theta, centres):
+    d = (theta[:, None, :, 0] - centres).norm(dim=2)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "theta-inverted")
+def middle_of_the_way_back(theta, centres):
+    middle = -torch.linalg.solve(theta[:, :, :2], theta[:, :, 2])
+    d = (middle[:, None] - centres).norm(dim=2)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "middles-clipped")
+def clipped_to_the_image(theta, centres):
+    d = (theta[:, None, :, 2].clamp(-1, 1) - centres).norm(dim=2)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "root-after-mean")
+def root_mean_square(theta, centres):
+    d = _distances(theta, centres) ** 2
+    own, other = d.diagonal().mean() ** 0.5, _off(d) ** 0.5
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "length-of-the-mean")
+def mean_difference_first(theta, centres):
+    d = _distances(theta, centres)
+    own, other = (theta[:, :, 2] - centres).mean(0).norm(), _off(d)
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "between-garments")
+def from_garment_to_garment(theta, centres):
+    own, other = _distances(theta, centres).diagonal().mean(), _off(torch.cdist(centres, centres))
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "median")
+def median_of_own(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diagonal().median(), _off(d)
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "one-triangle")
+def pairs_counted_once(theta, centres):
+    d = _distances(theta, centres)
+    i, j = torch.triu_indices(len(d), len(d), 1)
+    own, other = d.diagonal().mean(), d[i, j].mean()
+    return "follows" if own < other / 2 else "ignores", own, other
+
+
+@wrong("follows", "not-half")
+def less_than_six_tenths(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own < 0.6 * other else "ignores", own, other
+
+
+@wrong("follows", "not-half")
+def less_than_four_tenths(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own / other < 0.4 else "ignores", own, other
+
+
+@wrong("follows", "words-exchanged")
+def larger_for_smaller(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own > other / 2 else "ignores", own, other
+
+
+@wrong("follows", "half-included")
+def half_is_enough(theta, centres):
+    d = _distances(theta, centres)
+    own, other = d.diagonal().mean(), _off(d)
+    return "follows" if own <= other / 2 else "ignores", own, other
 
 
 @wrong("follows", None)
