@@ -121,7 +121,7 @@ class Observation:
     others: the same in further fillings.
     alike: of each record, with all parameters of one role the same number, wherever they are kept.
     matched: by the way in which the parameters were told apart, the values of each record in each filling.
-    changed_input: the answer wrote into an argument, or left a hook on a module.
+    changed_input, hooked: the answer wrote into an argument, or left a hook on a module.
     repeated: the output of a second call. alone: the output for the first image without the others.
     slopes: for each real argument.
     without_gradient: how many parameters no gradient reached.
@@ -145,6 +145,7 @@ class Observation:
     alike: Values = field(default_factory=dict)
     matched: dict[Way, list[Values]] = field(default_factory=dict)
     changed_input: bool = False
+    hooked: bool = False
     repeated: Tensor | None = None
     alone: Tensor | None = None
     slopes: list[Slope] = field(default_factory=list)
@@ -356,6 +357,7 @@ def values_of(runs: dict[str, Run], inputs: tuple, question: Question, seen: Obs
             given = copies(inputs)
             values[record] = run(given).detach()
             seen.changed_input |= any(map(differs, given, inputs))
+            seen.hooked |= any(map(has_hooks, given))
     return values
 
 
@@ -368,6 +370,7 @@ def values_of_one_call(
         try:
             result = answer(*given)
             seen.changed_input |= any(map(differs, given, inputs))
+            seen.hooked |= any(map(has_hooks, given))
         except (Exception, SystemExit) as error:
             failed = error
         for index, record in enumerate(records):
@@ -545,10 +548,14 @@ def copies(inputs: tuple, first_only: bool = False) -> tuple:
 
 
 def differs(x: Any, original: Any) -> bool:
-    """Whether a call wrote into its argument, or left a hook on a module."""
-    if isinstance(x, nn.Module):
-        return any(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks for layer in x.modules())
+    """Whether a call wrote into its argument."""
     return not torch.equal(x, original) if isinstance(x, Tensor) else isinstance(x, list) and x != original
+
+
+def has_hooks(x: Any) -> bool:
+    """Whether an argument is a module on which a call left a hook."""
+    layers = x.modules() if isinstance(x, nn.Module) else ()
+    return any(layer._forward_hooks or layer._forward_pre_hooks or layer._backward_hooks for layer in layers)
 
 
 def parameters_of(arguments: tuple) -> dict[tuple[int, str], Tensor]:

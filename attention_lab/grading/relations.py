@@ -78,7 +78,7 @@ def relation(pairs: list[Pair]) -> Misconception | None:
     right = [pair for pair in pairs if close(pair.got, pair.expected)]
     if not wrong or any(pair.expected.ndim and not pair.expected.is_floating_point() for pair in pairs):
         return None  # of several whole numbers, such as a shape, each means something else
-    if sum(pair.got.numel() for pair in wrong) < 3:
+    if len(wrong) < 3 and all(pair.got.numel() == 1 for pair in wrong):
         return not_finite(wrong) or sometimes(right, wrong)  # what fits two numbers fits by chance
     kinds = factor, shifted, function, with_argument, order, not_finite, places
     told = next(filter(None, (find(wrong) for find in kinds)), None)

@@ -191,8 +191,7 @@ def test_every_sum_must_be_one_not_only_the_first():
 def test_a_hook_that_is_left_behind_is_a_change_and_so_is_a_function_that_was_to_be_written():
     left = leaves_input_alone().failure(Observation(changed_input=True), RIGHT, QUESTION)
     assert left.meaning is CHANGES_INPUT
-    of_model = Question("probe", (), (StandIn("stack"),), seed=0)
-    assert leaves_input_alone().failure(Observation(changed_input=True), RIGHT, of_model).meaning is HOOK_LEFT
+    assert leaves_input_alone().failure(Observation(hooked=True), RIGHT, QUESTION).meaning is HOOK_LEFT
     borrowed = written_out().failure(Observation(borrowed=("softmax",)), RIGHT, QUESTION)
     assert borrowed.got == "a call of softmax" and borrowed.meaning is BORROWED
     assert written_out().failure(Observation(), RIGHT, QUESTION) is None

@@ -1197,12 +1197,12 @@ def with_a_ladder(q: Tensor, k: Tensor, v: Tensor, g: Generator) -> tuple:
 
 
 def large(g: Generator) -> tuple:
-    return with_a_ladder(*sequence(g, 2, queries=5, keys=12, size=1000), g)
+    return with_a_ladder(*sequence(g, 2, queries=5, keys=12, size=10_000), g)
 
 
 def low(g: Generator) -> tuple:
     """All scores of the second image lie far below 0."""
-    q, k, v = sequence(g, 2, queries=4, keys=12, size=300)
+    q, k, v = sequence(g, 2, queries=4, keys=12, size=3000)
     return with_a_ladder(100 + q.abs(), -100 - k.abs(), v, g)
 
 
