@@ -294,7 +294,7 @@ def grouped(g: Generator) -> tuple:
 
 def linear_layers(g: Generator) -> tuple:
     a = size(g)
-    return StandIn("stack", (("Linear", 6, a), ("LayerNorm", a), ("GELU",), ("Linear", a, 4))), normal(g, 3, 5, 6)
+    return StandIn("stack", (("Linear", 7, a), ("LayerNorm", a), ("GELU",), ("Linear", a, 4))), normal(g, 3, 5, 7)
 
 
 def called_three_times(g: Generator) -> tuple:
