@@ -42,6 +42,7 @@ from attention_lab.grading.properties import (
     starts_as,
     starts_as_identity,
     sums_to_one,
+    the_same_in_training,
     together,
     values,
     written_out,
@@ -195,6 +196,16 @@ def test_a_hook_that_is_left_behind_is_a_change_and_so_is_a_function_that_was_to
     borrowed = written_out().failure(Observation(borrowed=("softmax",)), RIGHT, QUESTION)
     assert borrowed.got == "a call of softmax" and borrowed.meaning is BORROWED
     assert written_out().failure(Observation(), RIGHT, QUESTION) is None
+
+
+def test_in_training_mode_values_that_agree_by_closed_units_say_nothing_of_another_layout():
+    closed, row = torch.zeros(2), the_same_in_training()
+    expected = Observation(values={"output": closed}, training=closed, layers=[("Linear(3, 2)", 8)])
+    expected.kinds = {("", True, False): 4}
+    got = Observation(values={"output": closed}, training=torch.ones(2), layers=[("a parameter of shape (8,)", 8)])
+    assert row.failure(got, expected, QUESTION).meaning.id == "otherwise-in-training"
+    got.layers = [("a parameter of shape (3, 2)", 6), ("a parameter of shape (2,)", 2)]
+    assert row.failure(got, expected, QUESTION) is None
 
 
 def told(asked, got: Observation, expected: Observation, *inputs: object, words: tuple[str, ...] = ()) -> tuple | None:
