@@ -67,7 +67,7 @@ class Judged(Execute):
     def job(self, nb: NotebookNode, files: dict[str, bytes], seed: int | None = None) -> Job:
         """What is to be done for a notebook and the files beside it, with this command's seed if none is given."""
         limits = Limits(self.timeout, self.seconds_a_check, self.seconds)
-        seed = self.seed if seed is None else seed
+        seed = (self.seed or secrets.randbits(63)) if seed is None else seed
         confined, follows = not self.no_sandbox, self.follow_through
         return Job(json.dumps(nb), files, self.skip_cells_with_tag, limits, confined, seed, follows)
 
