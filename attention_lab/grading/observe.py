@@ -356,8 +356,7 @@ def values_of(runs: dict[str, Run], inputs: tuple, question: Question, seen: Obs
         with caught(seen, record), torch.set_grad_enabled(question.differentiates):
             given = copies(inputs)
             values[record] = run(given).detach()
-            seen.changed_input |= any(map(differs, given, inputs))
-            seen.hooked |= any(map(has_hooks, given))
+            look_at_arguments(given, inputs, seen)
     return values
 
 
@@ -369,8 +368,7 @@ def values_of_one_call(
     with torch.set_grad_enabled(question.differentiates):
         try:
             result = answer(*given)
-            seen.changed_input |= any(map(differs, given, inputs))
-            seen.hooked |= any(map(has_hooks, given))
+            look_at_arguments(given, inputs, seen)
         except (Exception, SystemExit) as error:
             failed = error
         for index, record in enumerate(records):
@@ -545,6 +543,12 @@ def copies(inputs: tuple, first_only: bool = False) -> tuple:
         return list(x) if isinstance(x, list) else x
 
     return tuple(map(copy, inputs))
+
+
+def look_at_arguments(given: tuple, inputs: tuple, seen: Observation) -> None:
+    """What a call has left of its arguments."""
+    seen.changed_input |= any(map(differs, given, inputs))
+    seen.hooked |= any(map(has_hooks, given))
 
 
 def differs(x: Any, original: Any) -> bool:

@@ -50,9 +50,7 @@ class Witness:
         if not self.source or name not in self.source.names or not reads(self.source.tree, name):
             return None
         earlier = self.source.names[name]
-        if str(getattr(earlier, "__module__", "")).startswith(f"{PACKAGE}."):
-            return None
-        return Witness(earlier, questions, records)
+        return None if is_the_courses(earlier) else Witness(earlier, questions, records)
 
     def with_stand_ins(self, earlier: list[str]) -> "Witness | None":
         """The witness of the same code where it calls stand-ins for the earlier answers of these names."""
@@ -82,3 +80,9 @@ class Witness:
             return [Observation({"build": Problem(type(error).__name__, str(error))}) for _ in questions]
         seconds = min(CHANGE_LIMIT, TIME_LIMIT)
         return observe_all(answer, questions, self.records, Look.VALUES, seconds=seconds, fillings=fillings)
+
+
+def is_the_courses(answer: Any) -> bool:
+    """Whether an answer is the package's own; what a learner has kept in ``mine`` is the learner's."""
+    module = str(getattr(answer, "__module__", ""))
+    return module.startswith(f"{PACKAGE}.") and not module.startswith(f"{PACKAGE}.mine.")

@@ -87,6 +87,15 @@ def test_where_the_courses_own_is_called_no_earlier_answer_is_to_blame():
     assert set(told(reports).values()) == {"not-passed"}
 
 
+@pytest.mark.parametrize("cell", [MAXIMUM, NOBODY_DOES])
+def test_what_a_learner_has_kept_is_no_answer_of_the_courses(cell):
+    names = defined(cell, SE)
+    names["squeeze"].__module__ = "attention_lab.mine.squeeze"
+    assert set(told(verdict(names["SqueezeExcitation"], EXERCISES["squeeze-excitation"])).values()) == {
+        "follow-through"
+    }
+
+
 def test_a_crash_in_another_cell_does_not_say_where_to_look(monkeypatch):
     own = """class MultiHeadSelfAttention(nn.Module):
     def __init__(self, dim, heads=8):
