@@ -115,15 +115,15 @@ def named(reports: dict[str, Report]) -> set[str]:
 
 
 def unfair_seeds(exercise: str, answers: list[Banked], seeds: Iterable[int]) -> dict[str, list[int]]:
-    """For each answer, the seeds with whose numbers a right one does not get full points, or a wrong one does."""
+    """For each answer, the seeds with whose numbers it does not pass the checks that it should, and no other."""
     asked = EXERCISES[exercise]
-    properties = [tested for check in asked.checks.values() for tested in check.properties]
     unfair = {str(banked): [] for banked in answers}
     for seed in seeds:
         questions, trusted = ask(asked, seed), {}
         for banked in answers:
             case = Case(asked, Witness(banked.answer, questions, asked.records), trusted)
-            if all(case.row(tested).passed for tested in properties) != banked.right:
+            passed = {id for id, check in asked.checks.items() if all(case.row(row).passed for row in check.properties)}
+            if passed != banked.passes:
                 unfair[str(banked)].append(seed)
     return unfair
 
