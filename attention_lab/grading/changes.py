@@ -15,7 +15,7 @@ import linecache
 import re
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from torch import nn
@@ -63,18 +63,21 @@ def source_of(answer: Any) -> Source | None:
     members = vars(answer).values() if inspect.isclass(answer) else [answer]
     functions = [member for member in members if inspect.isfunction(member)]
     for function in functions:
-        lines = linecache.getlines(function.__code__.co_filename)
-        try:
-            found = [node for node in ast.walk(ast.parse("".join(lines))) if is_definition(node, answer.__name__)]
-        except SyntaxError:
-            continue
-        if found:
-            return Source(found[-1], function.__globals__, "".join(lines))
+        text = "".join(linecache.getlines(function.__code__.co_filename))
+        if answer.__name__ in (defined := definitions(text)):
+            return Source(defined[answer.__name__], function.__globals__, text)
     return None
 
 
-def is_definition(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name and not node.decorator_list
+@lru_cache(64)
+def definitions(text: str) -> dict[str, Tree]:
+    """What is defined in a cell or file by its names, the last of each; nothing where the text cannot be read."""
+    try:
+        nodes = ast.walk(ast.parse(text))
+    except SyntaxError:
+        return {}
+    of_kind = (node for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef))
+    return {node.name: node for node in of_kind if not node.decorator_list}
 
 
 class Edit(NamedTuple):

@@ -93,12 +93,14 @@ class Property:
     failure: given what the answer did, what the reference did and the question: None when the property holds.
     record: a call that must have succeeded before the property can be tested.
     on: the probes it is tested on; all when empty.
+    of_slopes: it asks for the slopes of the answer, which are measured where its output is not right.
     """
 
     name: str
     failure: Callable[[Observation, Observation, Question], Failure | None]
     record: str = "output"
     on: tuple[str, ...] = ()
+    of_slopes: bool = False
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,7 @@ def verdict(case: "Case", check: str) -> Report:
     on = {name for asked, row in zip(properties, rows) if not row.passed for name in asked.on or exercise.probes}
     everywhere = set(exercise.probes)
     named = case.misconception(everywhere) or (case.misconception(on) if on < everywhere else None)
-    searched = named or first or case.made_in_calls() or case.change() or case.two_misconceptions() or case.symptom(on)
+    searched = named or first or case.made_in_calls() or case.change or case.two_misconceptions or case.symptom(on)
     return replace(report, misconception=searched or next(filter(None, others), None))
 
 
@@ -142,6 +142,7 @@ class Case:
         self.questions = witness.questions
         self.seen = witness.seen
         self.looked: dict[tuple[Way, str], bool] = {}
+        self.mistakes: dict[frozenset[str], tuple[Misconception, Callable] | None] = {}
         self.trusted = {} if trusted is None else trusted
 
     @cached_property
@@ -158,7 +159,8 @@ class Case:
         for way in self.ways:
             if max(ranked.values())[0] == self.likeness_of_right:
                 break
-            hopeful = [version for version in versions if self.may_gain(version, max(ranked, key=ranked.get))]
+            best = max(ranked, key=ranked.get)
+            hopeful = [version for version in versions if self.may_gain(version, best, way.records)]
             promising = [version for version in hopeful if self.may_match(version) and self.agrees_first(version, way)]
             ranked |= {version: self.likeness(version, way) for version in promising}
         best = max(ranked, key=ranked.get)
@@ -167,10 +169,6 @@ class Case:
             for number, question in enumerate(self.questions):
                 matched, expected[number] = expected[number].matched, self.whole(best, question)
                 expected[number].matched = matched
-        for question, got, right in zip(self.questions, self.seen, expected):
-            measured = any(slope.measured for slope in got.slopes)  # for another check, or beside other right answers
-            if got.slopes and not measured and not close_in(got.values, right.values, "output", got.coarsest):
-                got.slopes = self.witness.measured([question])[0].slopes or got.slopes
         for problem in (problem for right in expected for problem in right.problems.values()):
             raise RuntimeError(
                 f"the course's own answer to {self.exercise.key} fails, which is no fault of yours: {problem}"
@@ -213,12 +211,13 @@ class Case:
         """Also with its parameters told apart in these ways, where that is possible for the answer."""
         key = trusted, question.name, fillings if question.of_class else FILLINGS
         seen = self.trusted.get(key)
-        looked = (way for way in ways if self.looked.get((way, question.name)))
-        missing = tuple(way for way in looked if not (seen and way in seen.matched))
+        matched = self.trusted.setdefault((trusted, question.name, "matched"), Observation()).matched
+        missing = tuple(way for way in ways if self.looked.get((way, question.name)) and way not in matched)
         if seen is None or missing:
             again = observe(trusted, question, self.exercise.records, Look.VALUES, match=missing, fillings=fillings)
             seen = self.trusted.setdefault(key, again)
-            seen.matched |= again.matched
+            matched |= again.matched
+        seen.matched = matched
         return seen
 
     def nearest(self, versions: list[Callable]) -> list[Callable]:
@@ -245,13 +244,13 @@ class Case:
     def likeness_of_right(self) -> int:
         return len(self.questions) * len(self.exercise.records)
 
-    def may_gain(self, trusted: Callable, best: Callable) -> bool:
-        """Whether something that differs from the best so far is, with all numbers alike, as this trusted answer has it."""
+    def may_gain(self, trusted: Callable, best: Callable, records: tuple[str, ...]) -> bool:
+        """Whether a record that differs from the best so far is, with all numbers alike, as this trusted answer has it."""
         return any(
             not same(got, self.one_of(best, question), record)
             and close_in(got.alike, other.alike, record, got.coarsest)
             for question, got, other in zip(self.questions, self.seen, self.of(trusted, fillings=0))
-            for record in self.exercise.records
+            for record in records
         )
 
     def may_match(self, trusted: Callable) -> bool:
@@ -312,6 +311,8 @@ class Case:
             if problem:
                 told = f"{problem} (for {got.call})" if problem.kind and got.call else str(problem)
                 return Row(asked.name, False, told, "no error", problem)
+            if asked.of_slopes:
+                self.measure_slopes(question, got, expected)
             if failure := asked.failure(got, expected, question):
                 return Row(asked.name, False, failure.got, failure.expected, meaning=failure.meaning)
             tested += 1
@@ -319,13 +320,24 @@ class Case:
             raise RuntimeError(f"{asked.name} of {self.exercise.key} was asked on no probe: nothing may pass untested")
         return Row(asked.name, True)
 
+    def measure_slopes(self, question: Question, got: Observation, expected: Observation) -> None:
+        """Where the output is not right, the slopes of the right answer say nothing of this one's."""
+        measured = any(slope.measured for slope in got.slopes)  # for another check, or beside other right answers
+        if got.slopes and not measured and not close_in(got.values, expected.values, "output", got.coarsest):
+            got.slopes = self.witness.measured([question])[0].slopes or got.slopes
+
     def misconception(self, on: set[str]) -> Misconception | None:
         """The first misconception that does on these probes what this answer did; none if that is right."""
         found = self.mistake(on)
         return found and found[0]
 
     def mistake(self, on: set[str]) -> tuple[Misconception, Callable] | None:
-        """The same, and the answer that makes it."""
+        """The same, and the answer that makes it; looked for once, however many checks ask."""
+        if (probes := frozenset(on)) not in self.mistakes:
+            self.mistakes[probes] = self.found_mistake(on)
+        return self.mistakes[probes]
+
+    def found_mistake(self, on: set[str]) -> tuple[Misconception, Callable] | None:
         if self.agrees(self.expected, on) or (on < set(self.exercise.probes) and self.gives_zeros(on)):
             return None
         wrong = [
@@ -356,6 +368,7 @@ class Case:
         """Whether a trusted answer's numbers lie in rows of the same kinds, as many of each."""
         return self.seen[0].kinds == self.one_of(trusted, self.questions[0], fillings=1).kinds
 
+    @cached_property
     def two_misconceptions(self) -> Misconception | None:
         """Two mistakes in different steps that together do what this answer did."""
         start, everywhere = time.process_time(), set(self.exercise.probes)
@@ -452,6 +465,7 @@ class Case:
             for question, got, other in zip(self.questions, self.seen, trusted, strict=True)
         )
 
+    @cached_property
     def change(self) -> Misconception | None:
         """The first change of one place in the answer's code with which it does what a right answer does."""
         wrong = [i for i, (got, right) in enumerate(zip(self.seen, self.expected)) if not self.is_right(got, right)]

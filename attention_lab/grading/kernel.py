@@ -15,7 +15,8 @@ def as_new(seed: int = 0) -> Iterator[None]:
     dtype, deterministic = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
     warn_only, anomaly = torch.is_deterministic_algorithms_warn_only_enabled(), torch.is_anomaly_enabled()
     torch.set_default_dtype(torch.float32)
-    torch.use_deterministic_algorithms(False)
+    if deterministic:  # a first call imports torch's compiler, which takes a second
+        torch.use_deterministic_algorithms(False)
     torch.autograd.set_detect_anomaly(False)
     try:
         with (
@@ -31,7 +32,8 @@ def as_new(seed: int = 0) -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(dtype)
-        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        if deterministic or torch.are_deterministic_algorithms_enabled():
+            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
         torch.autograd.set_detect_anomaly(anomaly)
 
 

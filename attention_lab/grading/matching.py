@@ -96,6 +96,7 @@ def ranks(
     """
     places = {"": 0, MEAN: 1, VARIANCE: 2}
     ranked = dense(np.concatenate([np.full(slot.tensor.numel(), places[slot.role]) for slot in slots]))
+    together = 1
     for round in range(MAX_ROUNDS):
         generator = Generator("cpu").manual_seed(seed + round)
         positive = 0.5 + torch.rand(len(ranked), generator=generator, dtype=torch.float64)
@@ -104,16 +105,19 @@ def ranks(
         refined = refine(ranked, slopes)
         settled = refined.max() == ranked.max()
         ranked = refined
-        if settled:
-            has_effect = np.abs(slopes) > NOTHING * np.abs(slopes).max()
-            equals = np.flatnonzero((np.bincount(ranked) > 1)[ranked] & has_effect)
-            if interchangeable == EQUAL or not len(equals):
-                return dense(ranked + ~has_effect * len(ranked)), int(has_effect.sum())
-            first = equals[ranked[equals] == ranked[equals].min()]
-            first = first[:1] if interchangeable == ONE_BY_ONE else first
-            ranked = len(ranked) * (ranked + 1)
-            ranked[first] -= np.arange(len(first), 0, -1)
-            ranked = dense(ranked)
+        if not settled:
+            together = 1
+            continue
+        has_effect = np.abs(slopes) > NOTHING * np.abs(slopes).max()
+        equals = np.flatnonzero((np.bincount(ranked) > 1)[ranked] & has_effect)
+        if interchangeable == EQUAL or not len(equals):
+            return dense(ranked + ~has_effect * len(ranked)), int(has_effect.sum())
+        if interchangeable == ONE_BY_ONE:
+            first = equals[ranked[equals] == ranked[equals].min()][:1]
+        else:
+            first = equals[np.isin(ranked[equals], largest(ranked[equals], together))]
+            together *= 2  # a class on which no other depends is mostly one of many
+        ranked = dense(refine(ranked, np.isin(np.arange(len(ranked)), first) * np.arange(-len(ranked), 0)))
     raise RuntimeError(f"{len(ranked)} numbers are not told apart in {MAX_ROUNDS} rounds")
 
 
@@ -160,6 +164,12 @@ def refine(colours: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     refined = np.empty_like(colours)
     refined[order] = np.concatenate([[0], np.cumsum(new)])
     return refined
+
+
+def largest(colours: np.ndarray, number: int) -> np.ndarray:
+    """So many of the colours, those first that most have."""
+    found, counts = np.unique(colours, return_counts=True)
+    return found[np.argsort(-counts, kind="stable")][:number]
 
 
 def dense(colours: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ from .stub import stub_name
 
 MAX_ELEMENTS = 1_000_000
 FILLINGS = 3  # in which values are compared: in one of them all that a ReLU gets may be positive
-CHANCES = 8  # fillings in which a parameter may receive a gradient: in one of them its ReLUs can all be off
+CHANCES = 16  # fillings in which a parameter may receive a gradient: in one of them its ReLUs can all be off
 STEPS = (
     1e-8,
     1e-3,

@@ -286,7 +286,7 @@ def gradients(on: tuple[str, ...] = ()) -> Property:
             return Failure(f"none for {got.without_gradient} parameters", "a gradient for each parameter", UNUSED)
         return wrong_slope(got, expected)
 
-    return Property("gradient", failure, on=on)
+    return Property("gradient", failure, on=on, of_slopes=True)
 
 
 def wrong_slope(got: Observation, expected: Observation) -> Failure | None:

@@ -870,6 +870,13 @@ def one_far_off(g: Generator) -> tuple[list[float], list[float]]:
     return (b + apart).tolist(), b.tolist()
 
 
+def opposite_luck(g: Generator) -> tuple[list[float], list[float]]:
+    """What is a lucky seed for one model is an unlucky one for the other."""
+    luck = 1 + normal(g, 4).abs()
+    luck = torch.cat([luck, -luck])
+    return (30.5 - luck).tolist(), (30 + luck).tolist()
+
+
 def the_same_errors(g: Generator) -> tuple[list[float], list[float]]:
     errors = normal(g, 4).tolist()
     return errors, list(errors)
@@ -889,6 +896,7 @@ VERDICT = Exercise(
         "hardly worse": Probe(measured(5, 1.3, 1.0)),
         "hardly different": Probe(measured(7, -0.5, 1.0)),
         "one seed far off": Probe(one_far_off),
+        "opposite luck": Probe(opposite_luck),
         "the same errors": Probe(the_same_errors),
         "many seeds, small difference": Probe(measured(25, -3.0, 1.0)),
         "two seeds": Probe(measured(2, -9.0, 0.5)),
