@@ -6,7 +6,7 @@ from collections import Counter
 import bank
 import pytest
 import torch
-from bank import Banked, grade, graded, load, named, unfair_seeds, verdict, warm
+from bank import Banked, grade, graded, load, named, unfair_seeds, verdict
 from torch import nn
 
 from attention_lab.grading import judge
@@ -80,7 +80,6 @@ def seconds_of_a_fixed_task() -> float:
 def test_the_checks_of_an_answer_take_no_longer_than_some_hundred_steps_of_a_small_network(exercise: str):
     """`python tests/grading/bank.py` prints the seconds; a fixed task takes about 0.05 s on the same machine."""
     slowest = max((b for b in BANK if b.exercise == exercise), key=lambda banked: graded(banked).seconds)
-    warm(exercise)
     assert any(grade(exercise, slowest.answer).seconds / seconds_of_a_fixed_task() < 40 for _ in range(3))
 
 
