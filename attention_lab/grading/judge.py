@@ -208,7 +208,10 @@ class Case:
             yield self.one_of(trusted, question, *ways, fillings=fillings)
 
     def one_of(self, trusted: Callable, question: Question, *ways: Way, fillings: int = FILLINGS) -> Observation:
-        """Also with its parameters told apart in these ways, where that is possible for the answer."""
+        """Also with its parameters told apart in these ways, where that is possible for the answer.
+
+        That is done once, however often the rows are filled.
+        """
         key = trusted, question.name, fillings if question.of_class else FILLINGS
         seen = self.trusted.get(key)
         matched = self.trusted.setdefault((trusted, question.name, "matched"), Observation()).matched
@@ -312,7 +315,7 @@ class Case:
                 told = f"{problem} (for {got.call})" if problem.kind and got.call else str(problem)
                 return Row(asked.name, False, told, "no error", problem)
             if asked.of_slopes:
-                self.measure_slopes(question, got, expected)
+                self.measure_slopes(got, expected, question)
             if failure := asked.failure(got, expected, question):
                 return Row(asked.name, False, failure.got, failure.expected, meaning=failure.meaning)
             tested += 1
@@ -320,8 +323,8 @@ class Case:
             raise RuntimeError(f"{asked.name} of {self.exercise.key} was asked on no probe: nothing may pass untested")
         return Row(asked.name, True)
 
-    def measure_slopes(self, question: Question, got: Observation, expected: Observation) -> None:
-        """Where the output is not right, the slopes of the right answer say nothing of this one's."""
+    def measure_slopes(self, got: Observation, expected: Observation, question: Question) -> None:
+        """Where the output is not right, since the right answer's slopes say nothing of this one's then."""
         measured = any(slope.measured for slope in got.slopes)  # for another check, or beside other right answers
         if got.slopes and not measured and not close_in(got.values, expected.values, "output", got.coarsest):
             got.slopes = self.witness.measured([question])[0].slopes or got.slopes
@@ -338,6 +341,7 @@ class Case:
         return self.mistakes[probes]
 
     def found_mistake(self, on: set[str]) -> tuple[Misconception, Callable] | None:
+        """A right answer with that mistake in it: its numbers lie as this answer's do or, looked at then, in other places."""
         if self.agrees(self.expected, on) or (on < set(self.exercise.probes) and self.gives_zeros(on)):
             return None
         wrong = [

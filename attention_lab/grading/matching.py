@@ -116,8 +116,10 @@ def ranks(
             first = equals[ranked[equals] == ranked[equals].min()][:1]
         else:
             first = equals[np.isin(ranked[equals], largest(ranked[equals], together))]
-            together *= 2  # a class on which no other depends is mostly one of many
-        ranked = dense(refine(ranked, np.isin(np.arange(len(ranked)), first) * np.arange(-len(ranked), 0)))
+            together *= 2  # until others follow: a class on which none depends is mostly one of many
+        order = np.zeros(len(ranked))
+        order[first] = np.arange(-len(first), 0)
+        ranked = refine(ranked, order)
     raise RuntimeError(f"{len(ranked)} numbers are not told apart in {MAX_ROUNDS} rounds")
 
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from attention_lab.grading.matching import AT_ONCE, EQUAL, ONE_BY_ONE, batch_norm, fill_by_effect, refine
+from attention_lab.grading import matching
+from attention_lab.grading.matching import AT_ONCE, EQUAL, ONE_BY_ONE, batch_norm, fill_by_effect, put, refine
 from attention_lab.grading.parameters import slots_of
 from attention_lab.mechanisms import MultiHeadSelfAttention, SelectiveKernel
 
@@ -203,3 +204,22 @@ def test_numbers_without_effect_are_filled_too_and_what_passes_stays_of_moderate
     output_of(module, normal(5, 6).abs())
     numbers = torch.cat([p.flatten() for p in module.parameters()])
     assert_close(numbers.std().item(), 2 / len(numbers) ** 0.25, rtol=0.2, atol=0)
+
+
+class Sums(nn.Module):
+    """Every output is moved by the sum of two numbers, which could be exchanged without any other."""
+
+    def __init__(self, outputs: int):
+        super().__init__()
+        self.one, self.other = nn.Parameter(torch.zeros(outputs)), nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x):
+        return x + self.one + self.other
+
+
+def test_many_pairs_on_which_no_other_number_depends_are_told_apart_in_a_few_rounds(monkeypatch: pytest.MonkeyPatch):
+    x, rounds = normal(2, 100), []
+    one_by_one = output_of(Sums(100), x, how=ONE_BY_ONE)
+    monkeypatch.setattr(matching, "put", lambda *given: rounds.append(given) or put(*given))
+    assert_close(output_of(Sums(100), x, how=AT_ONCE), one_by_one)
+    assert len(rounds) < 30
