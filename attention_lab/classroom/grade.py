@@ -13,21 +13,19 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import nbformat
 import torch
 from nbformat import NotebookNode, from_dict
-from nbgrader import api
 from nbgrader.apps import NbGraderApp
 from nbgrader.converters import Autograde
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.utils import determine_grade, is_grade, is_solution
-from sqlalchemy import Engine
 from traitlets.config import Config, PyFileConfigLoader
 
+from ..grading.gradebook import one_engine
 from ..grading.nbgrader import put_right
 from .autograde import RECORD, Judged, digest, files
 from .job import Job, done
@@ -190,32 +188,6 @@ def grade(
     finally:
         Judged.ahead = None
     return ahead
-
-
-@contextmanager
-def one_engine() -> Iterator[None]:
-    """Let nbgrader connect to its gradebook and look for its tables once, where it does a dozen times for every submission."""
-    tables = api.Base.metadata
-    connect, create_all, engines, complete = api.create_engine, tables.create_all, {}, set()
-
-    def once(url: str, **settings: Any) -> Engine:
-        if url not in engines:
-            engines[url] = connect(url, **settings)
-            engines[url].dispose, engines[url].end = lambda: None, engines[url].dispose
-        return engines[url]
-
-    def create_once(bind: Engine) -> None:
-        if bind not in complete:
-            create_all(bind=bind)
-            complete.add(bind)
-
-    api.create_engine, tables.create_all = once, create_once
-    try:
-        yield
-    finally:
-        api.create_engine, tables.create_all = connect, create_all
-        for engine in engines.values():
-            engine.end()
 
 
 class Regraded(NamedTuple):

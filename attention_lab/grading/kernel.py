@@ -12,11 +12,10 @@ from ..threads import one_thread
 @contextlib.contextmanager
 def as_new(seed: int = 0) -> Iterator[None]:
     """Torch as in a new kernel inside the block, on one thread, with its random numbers seeded; as it was afterwards."""
-    dtype, deterministic = torch.get_default_dtype(), torch.are_deterministic_algorithms_enabled()
-    warn_only, anomaly = torch.is_deterministic_algorithms_warn_only_enabled(), torch.is_anomaly_enabled()
+    dtype, anomaly = torch.get_default_dtype(), torch.is_anomaly_enabled()
+    deterministic = torch.get_deterministic_debug_mode()
     torch.set_default_dtype(torch.float32)
-    if deterministic:  # a first call imports torch's compiler, which takes a second
-        torch.use_deterministic_algorithms(False)
+    torch.set_deterministic_debug_mode("default")  # use_deterministic_algorithms imports a compiler, which takes seconds
     torch.autograd.set_detect_anomaly(False)
     try:
         with (
@@ -32,8 +31,7 @@ def as_new(seed: int = 0) -> Iterator[None]:
             yield
     finally:
         torch.set_default_dtype(dtype)
-        if deterministic or torch.are_deterministic_algorithms_enabled():
-            torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_deterministic_debug_mode(deterministic)
         torch.autograd.set_detect_anomaly(anomaly)
 
 

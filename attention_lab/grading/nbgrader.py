@@ -22,6 +22,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import ClearOutput
 from sqlalchemy.exc import SAWarning
 
+from .gradebook import one_engine
 from .repair import Release, restore
 
 NOTES = "put-right"
@@ -46,7 +47,8 @@ class OneByOne(Exporter):
         """
         self.log.addFilter(not_canceled)
         try:
-            self.convert()
+            with one_engine():
+                self.convert()
         except KeyboardInterrupt:
             raise
         except BaseException:

@@ -1,4 +1,4 @@
-"""An instructor in a browser: JupyterLab with Formgrader and the list of assignments, which learners do not see."""
+"""An instructor in a browser: JupyterLab with Formgrader and the list of assignments."""
 
 from pathlib import Path
 
@@ -11,36 +11,27 @@ pytestmark = needs_chromium
 
 
 @pytest.fixture
-def open_lab(course, tmp_path):
-    """Open JupyterLab on the tiny course, with these options, and show its page."""
+def page(course, tmp_path, exchange):
+    """JupyterLab on the tiny course, as an instructor has it."""
     from playwright.sync_api import sync_playwright
 
-    started = []
-    with sync_playwright() as playwright:
-
-        def open_lab(*options: str):
-            server = Lab(course, tmp_path, *options)
-            started.append(server)
-            server.wait()
+    server = Lab(course, tmp_path, "--instructor")
+    try:
+        server.wait()
+        with sync_playwright() as playwright:
             browser = persistent(playwright, tmp_path / "browser")
-            started.insert(0, browser)
             page = browser.pages[0]
             page.goto(f"http://127.0.0.1:{server.port}/lab?token={TOKEN}&reset")
             page.wait_for_selector(".lm-MenuBar-item", timeout=60_000)
-            return page
-
-        yield open_lab
-        for thing in started:
-            thing.stop() if isinstance(thing, Lab) else thing.close()
+            yield page
+            browser.close()
+    finally:
+        server.stop()
 
 
 def picture(page, name: str) -> Path:
     PICTURES.mkdir(exist_ok=True)
     page.screenshot(path=PICTURES / f"{name}.png")
-
-
-def menu(page) -> list[str]:
-    return page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
 
 
 @pytest.fixture
@@ -55,8 +46,7 @@ def exchange(course, tmp_path, nbgrader) -> None:
     nbgrader("release_assignment", "01-doubling")
 
 
-def test_an_instructor_finds_the_lesson_in_formgrader_and_the_list_of_assignments(open_lab, exchange):
-    page = open_lab("--instructor")
+def test_an_instructor_finds_the_lesson_in_formgrader_and_the_list_of_assignments(page):
     page.locator(".lm-MenuBar-item", has_text="Nbgrader").click()
     page.locator(".lm-Menu-item:visible", has_text="Formgrader").click()
     formgrader = page.frame_locator("iframe[src*='formgrader']")
@@ -67,8 +57,3 @@ def test_an_instructor_finds_the_lesson_in_formgrader_and_the_list_of_assignment
     page.locator(".lm-Menu-item:visible", has_text="Assignment List").click()
     page.locator("#released_assignments_list", has_text="01-doubling").wait_for(timeout=60_000)
     picture(page, "instructor-assignment-list")
-
-
-def test_a_learner_sees_neither(open_lab):
-    assert "File" in menu(page := open_lab())
-    assert "Nbgrader" not in menu(page)

@@ -88,6 +88,9 @@ class Learner:
             found.evaluate("cell => cell.scrollIntoView({block: 'start'})")
             time.sleep(0.7)
 
+    def menus(self) -> list[str]:
+        return self.page.locator(".lm-MenuBar-itemLabel").all_inner_texts()
+
     def menu(self, name: str, entry: str) -> None:
         self.page.locator(".lm-MenuBar-item", has_text=re.compile(f"^{name}$")).click()
         self.page.locator(".lm-Menu-item:visible", has_text=re.compile(f"^{entry}")).first.click()
@@ -178,6 +181,7 @@ def learner(tmp_path, monkeypatch) -> Iterator[Learner]:
 
 
 def test_from_the_start_page_to_the_next_lesson(learner):
+    assert "File" in learner.menus() and "Nbgrader" not in learner.menus()  # which is for instructors
     learner.in_both_themes("0-the-start-page")
     learner.follow("02 Squeeze-and-excitation", f"{NOTEBOOK}.ipynb")
     learner.show("2. The mechanism")

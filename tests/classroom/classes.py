@@ -12,10 +12,10 @@ from called import nbgrader
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
+from unrun import release
 
 from attention_lab.classroom.outputs import Output
 from attention_lab.classroom.sandbox import unconfined
-from attention_lab.course.release import release
 
 ROOT = Path(__file__).parents[2]
 CHECKED = "02-checked"
@@ -103,7 +103,7 @@ class Class:
 
     def grade(self) -> None:
         self.call("generate_assignment", CHECKED, "--force")
-        self.said = self.run("autograde", CHECKED, *unconfined())
+        self.said = self.call("autograde", CHECKED, *unconfined())
         self.call("generate_feedback", CHECKED)
 
     def scores(self) -> dict[str, float | None]:

@@ -381,11 +381,12 @@ def attacked(tmp_path_factory) -> Class:
             )
     made.hands_in("zoe", [], RIGHT)
     made.before = set(Path("/tmp").glob("attention-lab-*"))
-    made.run("generate_assignment", CHECKED, "--force")
+    made.call("generate_assignment", CHECKED, "--force")
     made.kept = {file: file.read_bytes() for file in kept(made.root)}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SECRET_OF_THE_TEST", "secret")
         made.said = made.run("autograde", CHECKED)
+    made.scored = made.scores()
     return made
 
 
@@ -404,7 +405,7 @@ DESERVE = {name: deserved for name, (_, _, deserved) in ATTACKS.items()} | {
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", DESERVE)
 def test_an_attack_gets_what_it_deserves(attacked, name):
-    assert attacked.scores()[name] in DESERVE[name]
+    assert attacked.scored[name] in DESERVE[name]
 
 
 def test_the_bank_is_large():
@@ -413,7 +414,7 @@ def test_the_bank_is_large():
 
 @pytest.mark.parametrize("name", ["ada", "zoe"])
 def test_neighbours_keep_their_scores(attacked, name):
-    assert attacked.scores()[name] == 3
+    assert attacked.scored[name] == 3
 
 
 def test_who_is_refused_is_listed_with_the_reason(attacked):

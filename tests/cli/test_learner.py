@@ -80,7 +80,7 @@ def test_validate_follows_the_settings_of_the_course(lab, served):
 
 
 @pytest.mark.parametrize("here", ["course/notebooks/01-doubling", "fetched", "fetched/01-doubling"])
-def test_lab_opens_a_lesson_from_its_folder_and_validates_it_there(course, tmp_path, here):
+def test_lab_opens_a_lesson_from_its_folder_validates_it_there_and_stops_cleanly(course, tmp_path, here):
     """Also where nbgrader's exchange has put it: a folder with nothing around it."""
     handout = course / "notebooks" / "01-doubling" / "doubling.ipynb"
     spoilt_by_its_demonstration(handout)
@@ -91,8 +91,19 @@ def test_lab_opens_a_lesson_from_its_folder_and_validates_it_there(course, tmp_p
         assert server.first_page().endswith("/lab/tree/01-doubling/doubling.ipynb")
         [failed] = server.validate("01-doubling/doubling.ipynb")["failed"]
         assert failed["source"] == "YOUR ANSWER HERE"
+        if sys.platform != "win32":  # which has no SIGTERM
+            stops_cleanly(server)
     finally:
         server.stop()
+
+
+def stops_cleanly(server: Lab) -> None:
+    server.process.send_signal(signal.SIGTERM)
+    log, _ = server.process.communicate(timeout=30)
+    assert server.process.returncode == 0
+    assert "Traceback" not in log
+    with pytest.raises(URLError):
+        server.get("/api/status")
 
 
 def test_validate_is_a_command_too_which_finds_the_settings_in_any_folder(course, tmp_path):
@@ -104,15 +115,3 @@ def test_validate_is_a_command_too_which_finds_the_settings_in_any_folder(course
     assert "YOUR ANSWER HERE" in told and "TypeError" not in told and "failed" in told
     missing = apart("validate", "nothing.ipynb", cwd=tmp_path)
     assert missing.returncode == 2 and "'nothing.ipynb' does not exist" in missing.stderr
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_lab_stops_cleanly(course, tmp_path):
-    server = Lab(course, home=tmp_path)
-    server.wait()
-    server.process.send_signal(signal.SIGTERM)
-    log, _ = server.process.communicate(timeout=30)
-    assert server.process.returncode == 0
-    assert "Traceback" not in log
-    with pytest.raises(URLError):
-        server.get("/api/status")

@@ -75,11 +75,19 @@ def test_a_solution_that_fails_or_lacks_points_is_an_error_that_names_its_file(c
     assert str(error.value).startswith(f"{source}: ")
 
 
-@pytest.fixture
-def process(course: Path, source: Path, reference: Path) -> str:
-    """The process that executed the lesson, which the lesson prints: another execution, another number."""
-    change(source, 'print("demonstrated")', "print(os.getpid())")
+@pytest.fixture(scope="module")
+def executed_once(released_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The course with a lesson that prints which process executes it: another execution, another number."""
+    course = shutil.copytree(released_once, tmp_path_factory.mktemp("executed") / "course")
+    change(course / "solutions" / LESSON / "doubling.py", 'print("demonstrated")', "print(os.getpid())")
     assert released(course) == EXECUTED
+    return course
+
+
+@pytest.fixture
+def process(executed_once: Path, course: Path, reference: Path) -> str:
+    """The process that executed the lesson of this course."""
+    shutil.copytree(executed_once, course, dirs_exist_ok=True)
     return printed(reference)["double-values_1"]
 
 

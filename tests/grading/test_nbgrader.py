@@ -2,11 +2,8 @@
 
 import json
 import logging
-import os
 import re
 import shutil
-import subprocess
-import sysconfig
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -21,9 +18,9 @@ from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from sqlalchemy.exc import SAWarning
+from unrun import release
 
 from attention_lab.classroom.sandbox import unconfined
-from attention_lab.course.release import release
 from attention_lab.grading.nbgrader import NOTES, OneByOne, in_one_line
 
 DOUBLING, CHECKED = "01-doubling", "02-checked"
@@ -371,17 +368,8 @@ def quits_in_the_answer(work):
     work.cell("squeeze")["source"] = "def squeeze(x):\n    quit()"
 
 
-def run(course: Path, *command: str) -> str:
-    """What a real nbgrader command says."""
-    path = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
-    done = subprocess.run(
-        ["nbgrader", *command], cwd=course, env=os.environ | {"PATH": path}, capture_output=True, text=True
-    )
-    return done.stderr
-
-
 def call(course: Path, *command: str) -> str:
-    """The same, called in this process."""
+    """What a command of nbgrader says."""
     return nbgrader(*command, cwd=course).stderr
 
 
@@ -405,7 +393,7 @@ def hand_in(course: Path, lesson: str, name: str, student: Student) -> None:
 
 @pytest.fixture(scope="module")
 def classes(released_once: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """Both classes after autograde and generate_feedback: the course's folder and what nbgrader said."""
+    """Both classes after autograde and generate_feedback: the course's folder, what nbgrader said, and the scores."""
     course = shutil.copytree(released_once, tmp_path_factory.mktemp("class") / "course")
     (course / "solutions" / CHECKED).mkdir()
     (course / "solutions" / CHECKED / "checked.py").write_text(CHECKED_LESSON, encoding="utf-8")
@@ -415,9 +403,16 @@ def classes(released_once: Path, tmp_path_factory: pytest.TempPathFactory) -> Si
         for name, (student, _) in students.items():
             hand_in(course, lesson, name, student)
         call(course, "generate_assignment", lesson, "--force")
-        said[lesson] = run(course, "autograde", lesson, *unconfined())
+        said[lesson] = call(course, "autograde", lesson, *unconfined())
         call(course, "generate_feedback", lesson)
-    return SimpleNamespace(course=course, said=said)
+    with Gradebook(f"sqlite:///{course / 'gradebook.db'}") as gradebook:
+        scores = {
+            (lesson, name): gradebook.find_submission(lesson, name).score
+            for lesson, students in CLASSES.items()
+            for name in students
+            if autograded(course, lesson, name).exists()
+        }
+    return SimpleNamespace(course=course, said=said, scores=scores)
 
 
 def autograded(course: Path, lesson: str, name: str) -> Path:
@@ -430,11 +425,7 @@ def autograded(course: Path, lesson: str, name: str) -> Path:
 def test_every_student_has_the_points_deserved_and_a_feedback_page(classes, lesson, name):
     deserved = CLASSES[lesson][name][1]
     page = classes.course / "feedback" / name / lesson / f"{lesson[3:]}.html"
-    score = None
-    if autograded(classes.course, lesson, name).exists():
-        with Gradebook(f"sqlite:///{classes.course / 'gradebook.db'}") as gradebook:
-            score = gradebook.find_submission(lesson, name).score
-    assert (score, page.exists()) == (deserved, deserved is not None)
+    assert (classes.scores.get((lesson, name)), page.exists()) == (deserved, deserved is not None)
 
 
 def test_who_has_no_grade_is_listed_at_the_end_with_the_reason(classes):

@@ -2,13 +2,13 @@
 
 import linecache
 import re
-import subprocess
 import sys
 import warnings
 from functools import partial
 
 import pytest
 import torch
+from fresh import printed
 from torch import nn
 
 from attention_lab.grading import CheckFailed, hint, notebook
@@ -256,9 +256,9 @@ shell.run_cell("from attention_lab.grading import check, points")
 for made in cells:
     shell.run_cell(made["source"])
 """
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert re.search(r"squeeze +2\.5 +4\.5\ntotal +2\.5 +4\.5\n", done.stdout), done.stdout
-    assert "your instructor's own" in done.stdout
+    shown = printed(code, tmp_path)
+    assert re.search(r"squeeze +2\.5 +4\.5\ntotal +2\.5 +4\.5\n", shown), shown
+    assert "your instructor's own" in shown
 
 
 def test_a_wrong_answer_is_told_what_is_wrong_also_where_it_uses_the_courses_own():
@@ -274,7 +274,7 @@ def test_every_exercise_has_three_hints_and_misconceptions_with_a_question(exerc
         assert not misconception.name.endswith(".")
 
 
-def test_stub_errors_take_one_line_in_a_notebook():
+def test_stub_errors_take_one_line_in_a_notebook(tmp_path):
     code = (
         "from IPython.core.interactiveshell import InteractiveShell\n"
         "shell = InteractiveShell.instance(colors='nocolor')\n"
@@ -282,12 +282,12 @@ def test_stub_errors_take_one_line_in_a_notebook():
         "shell.run_cell('def softmax(x):\\n    raise NotImplementedError()')\n"
         "shell.run_cell('softmax(1)')\n"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    shown = printed(code, tmp_path)
     assert shown.startswith("NotImplementedError: softmax is still a stub: write it in place of `raise ")
     assert shown.count("\n") == 1
 
 
-def test_a_lessons_checks_are_ours_also_where_a_learners_own_function_is_called_check():
+def test_a_lessons_checks_are_ours_also_where_a_learners_own_function_is_called_check(tmp_path):
     code = (
         "from IPython.core.interactiveshell import InteractiveShell\n"
         "shell = InteractiveShell.instance(colors='nocolor')\n"
@@ -298,12 +298,12 @@ def test_a_lessons_checks_are_ours_also_where_a_learners_own_function_is_called_
         "shell.run_cell('check(\"width\", 3)')\n"
         "print(len(shell.ast_transformers))\n"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    shown = printed(code, tmp_path)
     assert "CheckFailed: squeeze-values: " in shown and "mine squeeze-values" not in shown
     assert shown.splitlines()[-2:] == ["mine width", "1"]
 
 
-def test_checks_that_follow_one_another_share_a_look_and_whatever_runs_between_ends_it():
+def test_checks_that_follow_one_another_share_a_look_and_whatever_runs_between_ends_it(tmp_path):
     code = """
 from IPython.core.interactiveshell import InteractiveShell
 from attention_lab.grading import notebook
@@ -321,11 +321,21 @@ for cell in (
     shell.run_cell(cell, store_history=True)
     print("ASKED", len(asked))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    done = printed(code, tmp_path)
     assert [line for line in done.splitlines() if "ASKED" in line or "CheckFailed" in line][:5] == [
         f"ASKED {times}" for times in (0, 1, 1, 2, 2)
     ]
     assert "CheckFailed: squeeze-values" in done and done.splitlines()[-1] == "ASKED 3"
+
+
+def test_a_first_check_waits_for_no_import_of_a_compiler(tmp_path):
+    code = """
+import sys
+from attention_lab.grading import check
+check("squeeze-values", lambda x: x.mean((2, 3)))
+print([name for name in ("torch._dynamo", "torch._inductor", "sympy") if name in sys.modules])
+"""
+    assert printed(code, tmp_path).splitlines()[-1] == "[]"
 
 
 # -- what passed is carried on
@@ -386,7 +396,7 @@ def test_an_answer_that_needs_another_cell_is_not_kept(lesson_folder, capsys):
     assert list((lesson_folder / "mine").iterdir()) == [] and "Kept" not in capsys.readouterr().out
 
 
-def test_two_lessons_in_one_kernel_are_told_once():
+def test_two_lessons_in_one_kernel_are_told_once(tmp_path):
     code = (
         "from IPython.core.interactiveshell import InteractiveShell\n"
         "shell = InteractiveShell.instance(colors='nocolor')\n"
@@ -394,7 +404,7 @@ def test_two_lessons_in_one_kernel_are_told_once():
         "for id in ('squeeze-shape', 'squeeze-values', 'affine-grid-shape', 'affine-grid-values', 'squeeze-shape'):\n"
         "    shell.run_cell(f'check(\"{id}\", None)')\n"
     )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    shown = printed(code, tmp_path)
     assert shown.count("This kernel has checked") == 1
     before, _, after = shown.partition("This kernel has checked 02-squeeze-excitation too")
     assert "squeeze-values" in before and "affine-grid-shape" in after and "affine-grid-shape" not in before
