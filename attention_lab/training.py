@@ -11,7 +11,7 @@ it brings; the number of threads is put back afterwards. No function here change
 
 **More seeds**: ``recording.recorded`` gives the numbers of many seeds that a lesson measured beforehand with its own code.
 
-**Reduced mode**: with the environment variable ``ATTENTION_LAB_FAST=1`` every training stops after 20 steps and every
+**Reduced mode**: with the environment variable ``ATTENTION_LAB_FAST=1`` every training stops after 4 steps and every
 comparison after 2 seeds. It shows that the code runs; its numbers mean nothing, and its records and tables say so.
 """
 
@@ -36,7 +36,7 @@ from .recording import Recording, asked_seeds
 from .table import Table
 from .threads import one_thread
 
-FAST_STEPS = 20
+FAST_STEPS = 4
 FAST_SEEDS = 2
 LEAST_SEEDS = 3
 

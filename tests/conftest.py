@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import called
 import jaxtyping
 import pytest
 from xdist.scheduler import LoadFileScheduling
@@ -101,6 +100,8 @@ def course(released_once: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def nbgrader(course: Path):
     """Run a command of nbgrader in the course, for example ``nbgrader("autograde", "01-doubling")``."""
+
+    import called  # a second of imports that other tests need not wait for
 
     def run(*arguments: str) -> None:
         done = called.nbgrader(*arguments, cwd=course)

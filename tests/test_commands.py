@@ -22,7 +22,7 @@ TESTS = {
     "attention-lab collect": "classroom/test_uploads.py::test_every_site_is_understood",
     "attention-lab demo": "course/test_demo.py::test_every_student_gets_the_score_deserved_also_beside_broken_submissions",
     "attention-lab doctor": "cli/test_instructor.py::test_doctor_says_whether_submissions_can_be_confined",
-    "attention-lab experiments --seeds": "course/test_experiments.py::test_the_command_tells_what_it_kept_and_how_it_was_called",
+    "attention-lab experiments --seeds": "course/test_experiments.py::test_the_command_keeps_what_the_lesson_measures_with_these_seeds_and_how_it_was_called",
     "attention-lab feedback": "feedback/test_pages.py::test_every_student_has_a_page_and_who_has_none_is_told",
     "attention-lab grade": "classroom/test_grade.py::test_every_student_has_the_points_deserved",
     "attention-lab grade --dask": "classroom/test_grade.py::test_workers_of_a_dask_cluster_of_which_one_is_killed",

@@ -1,11 +1,16 @@
 """Figures promise: a picture of the numbers it was given, described in words, in one style that everyone can read."""
 
+import re
 import subprocess
 import sys
+import warnings
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from io import BytesIO
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -139,10 +144,38 @@ def tags(html: str) -> list[tuple[str, dict[str, str]]]:
     return found
 
 
+class Drawn(NamedTuple):
+    """A picture, drawn once for all tests that look at it.
+
+    html: what a notebook shows of it.
+    png: the image in there.
+    style: matplotlib's settings before it was drawn, and after.
+    warned: what was warned of meanwhile.
+    """
+
+    picture: Picture
+    html: str
+    png: bytes
+    style: tuple[dict, dict]
+    warned: list[warnings.WarningMessage]
+
+
+@cache
+def drawn(draw: Callable[[], Picture]) -> Drawn:
+    before = dict(mpl.rcParams)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        picture = draw()
+        after = dict(mpl.rcParams)
+        html = picture._repr_html_()
+    png = b64decode(re.search('src="data:image/png;base64,([^"]*)"', html)[1])
+    return Drawn(picture, html, png, (before, after), warned)
+
+
 @every_kind
 def test_a_notebook_shows_one_image_with_a_description(draw: Callable[[], Picture]):
-    picture = draw()
-    ((tag, attributes),) = tags(picture._repr_html_())
+    picture, html, *_ = drawn(draw)
+    ((tag, attributes),) = tags(html)
     assert tag == "img" and attributes["src"].startswith("data:image/png;base64,")
     assert attributes["alt"] == picture.alt == repr(picture)
     assert len(picture.alt) > 40 and any(character.isdigit() for character in picture.alt)
@@ -151,7 +184,7 @@ def test_a_notebook_shows_one_image_with_a_description(draw: Callable[[], Pictur
 
 @every_kind
 def test_the_image_is_not_blank_and_brings_its_own_light_ground(draw: Callable[[], Picture]):
-    image = Image.open(BytesIO(draw().png()))
+    image = Image.open(BytesIO(drawn(draw).png))
     assert "transparency" not in image.info
     pixels = np.asarray(image.convert("RGB")).astype(int)
     assert 100 < pixels.shape[0] < 1200 and 150 < pixels.shape[1] < 1200
@@ -163,20 +196,18 @@ def test_the_image_is_not_blank_and_brings_its_own_light_ground(draw: Callable[[
 
 @every_kind
 def test_the_image_is_small_enough_for_a_notebook(draw: Callable[[], Picture]):
-    assert len(draw().png()) < 200_000
+    assert len(drawn(draw).png) < 200_000
 
 
 @every_kind
 def test_drawing_leaves_the_style_of_other_figures_alone(draw: Callable[[], Picture]):
-    before = dict(mpl.rcParams)
-    draw()
-    assert dict(mpl.rcParams) == before
+    before, after = drawn(draw).style
+    assert before == after
 
 
 @every_kind
-def test_drawing_warns_of_nothing(draw: Callable[[], Picture], recwarn: pytest.WarningsRecorder):
-    draw().png()
-    assert not recwarn.list
+def test_drawing_warns_of_nothing(draw: Callable[[], Picture]):
+    assert not drawn(draw).warned
 
 
 def test_a_description_may_hold_any_character():

@@ -2,6 +2,7 @@
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 import nbformat
@@ -58,15 +59,28 @@ POINTS = {
         "zero-start": 3,
     },
 }
-START_PAGE = read_start_page(ROOT).cells[0].source
 FREE_TEXT = {"which-weighting", "report", "which-map"}
 
 LESSONS = lessons(ROOT)
-CELLS = {lesson: [cell for part in read_lesson(ROOT, lesson).values() for cell in part.cells] for lesson in LESSONS}
+
+
+@cache
+def notebooks(lesson: str) -> list[nbformat.NotebookNode]:
+    """The notebooks of a lesson, not executed; read when they are first asked for, not in every process that collects."""
+    return list(read_lesson(ROOT, lesson).values())
+
+
+def cells_of(lesson: str) -> list[nbformat.NotebookNode]:
+    return [cell for notebook in notebooks(lesson) for cell in notebook.cells]
+
+
+@cache
+def start_page() -> str:
+    return read_start_page(ROOT).cells[0].source
 
 
 def graded(lesson: str) -> dict[str, nbformat.NotebookNode]:
-    return {cell.metadata.nbgrader.grade_id: cell for cell in CELLS[lesson] if "nbgrader" in cell.metadata}
+    return {cell.metadata.nbgrader.grade_id: cell for cell in cells_of(lesson) if "nbgrader" in cell.metadata}
 
 
 def test_the_lessons_are_those_of_the_course_in_order():
@@ -86,12 +100,12 @@ def test_every_exercise_has_the_points_that_were_promised(lesson):
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_a_lesson_asks_all_exercises_and_checks_that_the_course_has_for_it(lesson):
-    assert not_asked(lesson, read_lesson(ROOT, lesson).values()) == []
+    assert not_asked(lesson, notebooks(lesson)) == []
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_every_statement_says_the_points_that_were_promised(lesson):
-    text = "\n".join(cell.source for cell in CELLS[lesson] if cell.cell_type == "markdown")
+    text = "\n".join(cell.source for cell in cells_of(lesson) if cell.cell_type == "markdown")
     stated = re.findall(r"\*\*(\d+)\s+points?\*\*|\((\d+) points?, read by your instructor\)", text)
     assert [int(code or words) for code, words in stated] == list(POINTS[lesson].values())
 
@@ -107,8 +121,8 @@ def test_the_points_shown_at_the_end_are_of_all_exercises_texts_too(lesson, caps
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_the_course_map_says_the_minutes_and_points_of_the_lesson(lesson):
-    head = CELLS[lesson][0].source
-    row = next(line for line in START_PAGE.splitlines() if line.startswith(f"| [{lesson[:2]} "))
+    head = cells_of(lesson)[0].source
+    row = next(line for line in start_page().splitlines() if line.startswith(f"| [{lesson[:2]} "))
     _, _, _, minutes, _, points, _ = row.split("|")
     assert f"about {minutes.strip()} minutes" in head
     assert f"| **Points** | {points.strip()} |" in head
@@ -117,7 +131,7 @@ def test_the_course_map_says_the_minutes_and_points_of_the_lesson(lesson):
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_every_graded_exercise_comes_with_three_hints_to_unfold(lesson):
-    text = "\n".join(cell.source for cell in CELLS[lesson] if cell.cell_type == "markdown")
+    text = "\n".join(cell.source for cell in cells_of(lesson) if cell.cell_type == "markdown")
     for exercise in set(POINTS[lesson]) - FREE_TEXT:
         hints = next(e.hints for e in EXERCISES.values() if e.id == exercise)
         assert all(hint in text for hint in hints)
@@ -125,7 +139,7 @@ def test_every_graded_exercise_comes_with_three_hints_to_unfold(lesson):
 
 def read_by_a_person() -> dict[str, list[nbformat.NotebookNode]]:
     """The cells that a person gives the points for, by lesson."""
-    return {lesson: [cell for cell in CELLS[lesson] if is_grade(cell) and is_solution(cell)] for lesson in LESSONS}
+    return {lesson: [cell for cell in cells_of(lesson) if is_grade(cell) and is_solution(cell)] for lesson in LESSONS}
 
 
 def test_every_free_text_has_a_rubric_that_gives_its_points_and_a_model_answer():
@@ -151,7 +165,7 @@ def test_the_instructors_guide_and_the_readme_say_which_lessons_need_a_reader():
 
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_a_lesson_has_every_part_of_a_lesson(lesson):
-    text = "\n".join(cell.source for cell in CELLS[lesson] if cell.cell_type == "markdown")
+    text = "\n".join(cell.source for cell in cells_of(lesson) if cell.cell_type == "markdown")
     for part in (
         "**After this lesson you can**",
         "minutes",
@@ -161,7 +175,7 @@ def test_a_lesson_has_every_part_of_a_lesson(lesson):
         "<details>",
     ):
         assert part in text
-    assert any("mechanism_table" in cell.source for cell in CELLS[lesson])
+    assert any("mechanism_table" in cell.source for cell in cells_of(lesson))
 
 
 UNTOUCHED = LESSONS[::3] if os.environ.get("ATTENTION_LAB_FAST") else LESSONS

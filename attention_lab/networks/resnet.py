@@ -23,7 +23,8 @@ Mechanism = Callable[[int], nn.Module]
 def convolution(in_channels: int, channels: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
     """Convolution and batch normalisation; weights start as in He et al., "Delving Deep into Rectifiers", ICCV 2015."""
     conv = nn.Conv2d(in_channels, channels, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
-    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    if not conv.weight.is_meta:  # on the meta device there are no values, and torch takes long to draw none
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(conv, nn.BatchNorm2d(channels))
 
 
