@@ -424,7 +424,7 @@ DELETION = Exercise(
         "four steps": question(2, 4, 7, 4, seed=2),
         "one image": question(1, 5, 4, 5, seed=3),
         "uneven": question(2, 3, 7, 4, seed=5),
-        "ties": question(3, 6, 5, 5, seed=6, ties=True),
+        "ties": question(5, 6, 5, 5, seed=6, ties=True),
     },
     checks={
         "shape": Check(1, (shape(), leaves_input_alone())),
