@@ -31,7 +31,7 @@ WHOLE = (
     *(f".grading.{name}" for name in ("parameters", "stand_ins", "stub", "unread", "witness")),
 )
 """What is here as it is; the rest of the package is here by name only."""
-SLOW_TO_IMPORT = "torch", "torch._dynamo", "numpy", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "ipywidgets"
+SLOW_TO_IMPORT = "torch", "numpy", "matplotlib.pyplot", "matplotlib.backends.backend_agg", "ipywidgets"
 PLACES = "/tmp", "/dev/shm", "/attention-lab/work"
 """Where observers may write when they are confined, and last where they start."""
 

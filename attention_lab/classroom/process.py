@@ -23,6 +23,7 @@ from .wire import Gone, Line, unpacked
 OBSERVER = Path(__file__).with_name("observer.py")
 PASSED_ON = "ATTENTION_LAB_FAST", "LANG"
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+UNCOMPILED = {"TORCHDYNAMO_DISABLE": "1"}  # what is compiled runs as it was written; a compiler would be a process more
 INLINE = "module://matplotlib_inline.backend_inline"
 PATIENCE = 300  # seconds, until it is said how long an answer may take
 TO_END = 10  # seconds
@@ -38,7 +39,7 @@ class Warm:
         if sandbox:
             command = confined([*command, "--confined"])
         home = "/tmp" if sandbox else self.folder
-        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | ONE_THREAD
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | ONE_THREAD | UNCOMPILED
         environment |= dict.fromkeys(("HOME", "MPLCONFIGDIR", "IPYTHONDIR", "TMPDIR"), home) | {"MPLBACKEND": INLINE}
         self.door, theirs = socket.socketpair()
         with theirs:

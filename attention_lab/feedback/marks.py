@@ -7,8 +7,7 @@ from textwrap import shorten
 from nbformat import NotebookNode
 from nbgrader.utils import is_grade, is_solution, is_task
 
-from ..grading.judge import FOLLOW_THROUGH
-from ..grading.report import DATA
+from ..grading.report import DATA, FOLLOW_THROUGH
 
 HEADING = re.compile(r"^#{1,6}\s+(.+)$", re.MULTILINE)
 

@@ -21,16 +21,13 @@ from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
 from .observe import FILLINGS, Look, Observation, Problem, Question, observe, observe_in
 from .properties import BORROWED, CERTAIN, UNREGISTERED
 from .relations import Pair, relation
+from .report import EARLIER, FOLLOW_THROUGH
 from .symptoms import of_change, of_error, of_layers, of_made_in_calls, of_unused
 from .witness import Witness
 
 SECONDS_OF_CHANGES = 0.25  # of computing, for changes of the learner's code that are tried
 SECONDS_OF_PAIRS = 0.1  # for two mistakes at once
 SECONDS_OF_MATCHING = 0.3  # for mistakes in an answer whose parameters lie in another layout
-
-
-EARLIER, FOLLOW_THROUGH = "earlier-answer", "follow-through"
-"""The ids of what is said of an answer that calls wrong earlier answers, and of one that is right for them."""
 
 
 @dataclass(frozen=True)

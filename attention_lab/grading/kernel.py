@@ -15,7 +15,7 @@ def as_new(seed: int = 0) -> Iterator[None]:
     dtype, anomaly = torch.get_default_dtype(), torch.is_anomaly_enabled()
     deterministic = torch.get_deterministic_debug_mode()
     torch.set_default_dtype(torch.float32)
-    torch.set_deterministic_debug_mode("default")  # use_deterministic_algorithms imports a compiler
+    torch.set_deterministic_debug_mode("default")  # use_deterministic_algorithms would import a compiler
     torch.autograd.set_detect_anomaly(False)
     try:
         with (

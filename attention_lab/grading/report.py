@@ -5,16 +5,19 @@ And the same as data, for programs.
 
 from html import escape
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .judge import Report
+if TYPE_CHECKING:
+    from .judge import Report
 
 WIDTH = 80
 DATA = "attention_lab"
 """Under this name the metadata of a graded notebook hold what programs read, such as the feedback page."""
+EARLIER, FOLLOW_THROUGH = "earlier-answer", "follow-through"
+"""The ids of what is said of an answer that calls wrong earlier answers, and of one that is right for them."""
 
 
-def headline(report: Report) -> str:
+def headline(report: "Report") -> str:
     """The verdict in one line that is complete in itself."""
     if report.passed:
         return f"{report.id}: all is well, {points(report)}."
@@ -24,7 +27,7 @@ def headline(report: Report) -> str:
     return f"{report.id}: {first.name}: got {first.got}, expected {first.expected}."
 
 
-def advice(report: Report) -> list[str]:
+def advice(report: "Report") -> list[str]:
     """What the failure looks like, and the question that leads on."""
     if report.passed or report.misconception is None:
         return []
@@ -33,7 +36,7 @@ def advice(report: Report) -> list[str]:
     return [*lines, f"Compare: {told.equation}"] if told.equation else lines
 
 
-def data(report: Report) -> dict[str, Any]:
+def data(report: "Report") -> dict[str, Any]:
     """The verdict as data, with the misconception where one is known."""
     verdict = {"id": report.id, "points": report.points, "passed": report.passed}
     if report.passed or report.misconception is None:
@@ -47,12 +50,12 @@ def data(report: Report) -> dict[str, Any]:
     }
 
 
-def text(report: Report) -> str:
+def text(report: "Report") -> str:
     """The verdict in lines of at most 80 characters."""
     return "\n".join(line for part in [headline(report), *advice(report)] for line in wrap(part, WIDTH))
 
 
-def html(report: Report) -> str:
+def html(report: "Report") -> str:
     """The verdict's properties as a compact table, legible on light and dark."""
     head = (report.id, "", points(report)) if report.passed else (report.id, "got", "expected")
     lines = [table_row("th", head)]
@@ -72,5 +75,5 @@ def table_row(tag: str, texts: tuple[str, ...]) -> str:
     return f"<tr>{cells}</tr>"
 
 
-def points(report: Report) -> str:
+def points(report: "Report") -> str:
     return f"{report.points} point{'s' if report.points != 1 else ''}"

@@ -7,7 +7,7 @@ from math import ceil
 from statistics import StatisticsError, correlation, mean
 
 from ..feedback.marks import Mark, mistakes
-from ..grading.judge import EARLIER, FOLLOW_THROUGH
+from ..grading.report import EARLIER, FOLLOW_THROUGH
 from .learners import Learner
 
 STUB = "NotImplementedError"

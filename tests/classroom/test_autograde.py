@@ -21,7 +21,12 @@ def graded(tmp_path_factory) -> Class:
     made.hands_in("dan", ["import builtins\nbuiltins.check = lambda *given: None"], MAXIMUM)
     made.hands_in("eva", [], "1 / 0")
     made.hands_in("fay", [code("1 / 0", tags=["demo"])], RIGHT)
+    connected = []
+    listener = lambda *_: connected.append(1)  # noqa: E731
+    event.listen(Engine, "connect", listener)
     made.grade()
+    event.remove(Engine, "connect", listener)
+    made.connections = len(connected)
     made.scored = made.scores()
     return made
 
@@ -29,6 +34,10 @@ def graded(tmp_path_factory) -> Class:
 @pytest.mark.parametrize(("name", "score"), [("ada", 3), ("bob", 2), ("cyd", 1), ("dan", 2), ("eva", 1), ("fay", 3)])
 def test_every_student_has_the_points_deserved(graded, name, score):
     assert graded.scored[name] == score
+
+
+def test_three_commands_connect_to_the_gradebook_a_few_times_however_many_submissions_there_are(graded):
+    assert graded.connections < 12, graded.connections
 
 
 def outputs(graded: Class, name: str) -> dict[str, list]:

@@ -28,6 +28,12 @@ def test_it_starts_nothing():
     process.close()
 
 
+def test_what_is_compiled_runs_as_it_was_written():
+    process = warm(False).observer()
+    assert worked(process.run("import torch\nassert torch.compile(lambda x: x + 1)(torch.ones(1)) == 2", 60))
+    process.close()
+
+
 def test_it_is_not_waited_for_beyond_its_time():
     process = warm(False).observer()
     process.until = 0

@@ -29,7 +29,7 @@ def test_instructors_have_formgrader_and_the_list_of_assignments(course, tmp_pat
 
 
 def test_nbgrader_is_called_on_the_course_from_any_of_its_folders(course):
-    done = apart("nbgrader", "autograde", "01-doubling", cwd=course / "notebooks" / "01-doubling")
+    done = called("nbgrader", "autograde", "01-doubling", cwd=course / "notebooks" / "01-doubling")
     assert done.returncode == 1
     assert f"No notebooks were matched by '{course}/submitted/*/01-doubling'" in done.stderr
 

@@ -62,6 +62,11 @@ def test_asking_for_help_loads_nothing_that_takes_time():
     assert not loaded & {"torch", "numpy", "nbgrader", "jupyter_core", "jupyterlab", "nbformat"}
 
 
+def test_entering_a_lesson_and_writing_feedback_load_no_torch():
+    settings = "attention_lab.course.untouched, attention_lab.feedback.exporter, attention_lab.overview.rubrics"
+    assert "torch" not in python(f"import {settings}, sys; print(*sys.modules)").split()
+
+
 def test_the_package_has_its_mechanisms_by_name_and_says_what_it_does_not_have():
     assert set(attention_lab.__all__) <= set(dir(attention_lab)) and attention_lab.SelectiveKernel is SelectiveKernel
     with pytest.raises(ImportError, match="cannot import name 'Squeeze' from 'attention_lab'"):
