@@ -418,9 +418,12 @@ def observe_learning(
 
 
 def slope(run: Run, inputs: tuple, moving: int, seed: int, steps: tuple[float, ...]) -> Slope:
-    """The output's slope along a random direction of one argument, which is a function of the seed."""
+    """The output's slope along a random direction of one argument, which is a function of the seed.
+
+    The direction has nothing to do with the weights of the output: otherwise an identity would outweigh all else.
+    """
     x = inputs[moving]
-    direction = random_weights(x, seed + moving)
+    direction = random_weights(x, seed + 1 + moving)
 
     def moved(size: float | Tensor) -> tuple:
         return tuple(given + size * direction if i == moving else given for i, given in enumerate(copies(inputs)))
