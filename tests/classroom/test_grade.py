@@ -183,24 +183,26 @@ def test_a_worker_that_is_killed_costs_nobody_anything(made, tmp_path, monkeypat
 
 
 def test_workers_of_a_dask_cluster_of_which_one_is_killed(made):
-    from distributed import LocalCluster
+    from distributed import LocalCluster, default_client
 
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        killer = threading.Thread(target=kill_one_that_works, args=[cluster])
-        killer.start()
+        threading.Thread(target=kill_one_that_works, args=[cluster, killed := []], daemon=True).start()
         said = grade(made, "--dask", cluster.scheduler_address)
-        killer.join()
+        default_client().close()  # the command's, which ends with its process
+    assert len(killed) == 1
     assert "5 notebooks graded" in said
     assert made.scores() == DESERVED
     with Gradebook(f"sqlite:///{made.root / 'gradebook.db'}") as gradebook:
         assert len(gradebook.assignment_submissions(CHECKED)) == len(CLASS)
 
 
-def kill_one_that_works(cluster) -> None:
+def kill_one_that_works(cluster, killed: list[int]) -> None:
     """Kill the first worker that has got a job."""
-    while not (busy := [worker.nanny for worker in cluster.scheduler.workers.values() if worker.processing]):
+    workers = list(cluster.scheduler.workers.values())
+    while not (busy := [worker.nanny for worker in workers if worker.processing]):
         time.sleep(0.01)
-    os.kill(next(each.pid for each in cluster.workers.values() if each.address == busy[0]), signal.SIGKILL)
+    killed.append(next(each.pid for each in cluster.workers.values() if each.address == busy[0]))
+    os.kill(killed[0], signal.SIGKILL)
 
 
 SERVER = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
