@@ -249,12 +249,14 @@ def observe_in(
         if question.of_class:
             given = built(question.build, dtype)
             module = build(answer, given, question, seen).to(dtype).eval()
-            seen.call = told_call(module.forward, inputs)
+            if look is Look.ALL:
+                seen.arguments, seen.call = told_build(answer, question), told_call(module.forward, inputs)
             observe_module(module, given, inputs, question, records, seen, look, match, fillings)
         else:
             if isinstance(answer, nn.Module):
                 answer = copy.deepcopy(answer).to(dtype).eval()
-            seen.call = told_call(answer, inputs)
+            if look is Look.ALL:
+                seen.call = told_call(answer, inputs)
             if question.of_model:
                 answer = telling(answer, built(question.inputs, dtype)[0])
             seen.values = values_of_one_call(answer, records, inputs, question, seen)
@@ -268,6 +270,12 @@ def observe_in(
 def wanted(question: Question) -> str:
     kind = "class" if question.of_class else "function"
     return f"the {kind} itself is wanted, without brackets; was its cell run?"
+
+
+def told_build(kind: type, question: Question) -> str:
+    """The constructor's arguments by their names: dim=12, heads=3."""
+    named = inspect.signature(kind).bind(*question.build).arguments
+    return ", ".join(f"{name}={value}" for name, value in named.items())
 
 
 def told_call(function: Callable, inputs: tuple) -> str:
@@ -293,8 +301,6 @@ def build(kind: type, given: tuple, question: Question, seen: Observation) -> nn
         raise NotAnAnswer(f"{name}({', '.join(map(str, question.build))}) gives {describe(module)}, no nn.Module")
     after = parameters_of(given)
     seen.preset = sum(name in after and not torch.equal(after[name], was) for name, was in before.items())
-    named = inspect.signature(kind).bind(*question.build).arguments
-    seen.arguments = ", ".join(f"{name}={value}" for name, value in named.items())
     return module
 
 

@@ -79,7 +79,7 @@ def fill(slots: list[Slot], seed: int) -> None:
                 tensor.copy_(numbers.view(tensor.shape))
 
 
-@lru_cache(64)
+@lru_cache(512)
 def drawn(seed: int, role: str, row: tuple[int, ...], count: int) -> Tensor:
     """The first numbers of one kind."""
     stream = np.random.default_rng([seed, zlib.crc32(repr((role, row)).encode())])
