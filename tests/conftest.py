@@ -11,19 +11,34 @@ from xdist.scheduler import LoadFileScheduling
 ROOT = Path(__file__).parents[1]
 
 
-class Scheduling(LoadFileScheduling):
-    """What shares work runs on one worker: a file, which may have set-ups; of some files, the tests of one parameter.
+COMPUTING = ("test_bank.py", "test_readers.py", "test_lessons.py", "test_experiments.py")
+"""Files whose tests mostly compute, and have no set-up but that of their parameter: what stands before its colon."""
 
-    In the bank, that is what stands before the colon: the exercise.
+
+def group(nodeid: str) -> str:
+    """What one worker runs: a file, which may have set-ups; of some files, the tests of one parameter.
+
+    In the bank, that is the exercise.
     """
+    file, _, test = nodeid.partition("::")
+    if not file.endswith(COMPUTING):
+        return file
+    return f"{file} {test.partition('[')[2].removesuffix(']').split(':')[0]}"
 
-    shared_out = ("test_bank.py", "test_readers.py", "test_lessons.py", "test_experiments.py")
 
+class Scheduling(LoadFileScheduling):
     def _split_scope(self, nodeid: str) -> str:
-        file, _, test = nodeid.partition("::")
-        if not file.endswith(self.shared_out):
-            return file
-        return f"{file} {test.partition('[')[2].removesuffix(']').split(':')[0]}"
+        return group(nodeid)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What computes is spread among what also waits, so that no processor waits."""
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        groups.setdefault(group(item.nodeid), []).append(item)
+    kinds = [[name for name in groups if (" " in name) is computes] for computes in (False, True)]
+    places = {name: (place + 0.5) / len(kind) for kind in kinds for place, name in enumerate(kind)}
+    items[:] = [item for name in sorted(groups, key=places.get) for item in groups[name]]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:

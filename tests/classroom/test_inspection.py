@@ -12,7 +12,7 @@ SHAPE, VALUES = Asked("squeeze-shape", "squeeze"), Asked("squeeze-values", "sque
 
 @pytest.fixture
 def inspection():
-    with Inspection(warm(False).observer, Limits(3, 8, 60), 0) as made:
+    with Inspection(warm(False).observer, Limits(3, 20, 120), 0) as made:
         yield made
 
 
@@ -44,7 +44,7 @@ def test_a_cell_that_does_not_end_is_stopped(inspection):
 
 DEADLY = {
     "ended the process": "import os\ndef squeeze(x):\n    os._exit(1)",
-    "no answer within 8": "import signal, time\ndef squeeze(x):\n    signal.pthread_sigmask(signal.SIG_BLOCK, {14, 27})\n    time.sleep(60)",
+    "no answer within 20": "import signal, time\ndef squeeze(x):\n    signal.pthread_sigmask(signal.SIG_BLOCK, {14, 27})\n    time.sleep(60)",
     "what came back": """
 import socket
 def squeeze(x):

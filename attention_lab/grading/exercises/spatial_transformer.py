@@ -402,11 +402,11 @@ def channels_last(self: Sampler, images: Tensor, row: Tensor, column: Tensor) ->
 
 
 def rim(generator: Generator) -> Tensor:
-    """Points at the last half pixel, just outside, and far outside, of images of 5 rows and 8 columns."""
-    x = torch.tensor([-1.05, -0.97, -0.4, 0.93, 1.08, 1.9, -3.0], dtype=torch.float64)
-    y = torch.tensor([-1.11, -0.93, 0.3, 0.95, 1.07, 2.5], dtype=torch.float64)
+    """Points at the last half pixel, up to two pixels outside, and far outside, of images of 5 rows and 8 columns."""
+    x = torch.tensor([-1.25, -1.05, -0.97, -0.4, 0.93, 1.08, 1.25, 1.9, -3.0], dtype=torch.float64)
+    y = torch.tensor([-1.4, -1.11, -0.93, 0.3, 0.95, 1.07, 1.4, 2.5], dtype=torch.float64)
     y, x = torch.meshgrid(y, x, indexing="ij")
-    return torch.stack([x, y], -1)[None].repeat(2, 1, 1, 1) + 0.01 * normal(generator, 2, 6, 7, 2)
+    return torch.stack([x, y], -1)[None].repeat(2, 1, 1, 1) + 0.01 * normal(generator, 2, 8, 9, 2)
 
 
 def inner_grid(generator: Generator, *shape: int) -> Tensor:
