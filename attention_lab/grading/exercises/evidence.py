@@ -665,9 +665,9 @@ def inside_at(heat: Tensor, mask: Tensor) -> Tensor:
 
 
 def inside_or_not(n: int, height: int, width: int, hits: int) -> Callable[[Generator], tuple]:
-    """Maps whose hottest place is inside a mask of ones in ``hits`` of the images, the coldest in none.
+    """Maps whose hottest place is inside a mask of ones in the first ``hits`` of the images, the coldest in none.
 
-    The place with row and column exchanged is inside in the other images.
+    The hottest place of all lies in the last image. The place with row and column exchanged is inside in the other images.
     """
 
     def inputs(g: Generator) -> tuple[Tensor, Tensor]:
@@ -680,6 +680,7 @@ def inside_or_not(n: int, height: int, width: int, hits: int) -> Callable[[Gener
         mask.view(n, -1)[image, exchanged(hottest, mask)] = (~hit).double()
         mask.view(n, -1)[image, heat.flatten(1).argmin(1)] = 0
         mask.view(n, -1)[image, hottest] = hit.double()
+        heat[-1] += heat.max() - heat.min()
         return heat, mask
 
     return inputs
