@@ -23,8 +23,8 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check
 
 test: lint  # its hundreds of processes compile a module once, whatever the shell says of bytecode
-	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder \
-		--nbval-lax tests solutions
+	PATH="$(BIN):$$PATH" ATTENTION_LAB_FAST=1 OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= \
+		$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --nbval-lax tests solutions
 
 demo: $(INSTALLED)
 	$(BIN)/attention-lab demo

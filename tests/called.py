@@ -16,9 +16,8 @@ from nbgrader.apps import NbGraderApp
 
 from attention_lab.cli import main
 
-api.get_alembic_version = functools.cache(
-    api.get_alembic_version
-)  # a process for every new gradebook, which says the same
+# It starts a process for every new gradebook, which says the same each time.
+api.get_alembic_version = functools.cache(api.get_alembic_version)
 
 
 @contextlib.contextmanager

@@ -12,16 +12,20 @@ ROOT = Path(__file__).parents[1]
 
 
 COMPUTING = ("test_bank.py", "test_readers.py", "test_lessons.py", "test_experiments.py")
-"""Files whose tests mostly compute, and have no set-up but that of their parameter: what stands before its colon."""
+"""Files whose tests mostly compute, and share no more than their parameter."""
+
+
+def computes(nodeid: str) -> bool:
+    return nodeid.partition("::")[0].endswith(COMPUTING)
 
 
 def group(nodeid: str) -> str:
-    """What one worker runs: a file, which may have set-ups; of some files, the tests of one parameter.
+    """What one worker runs: a file, which may have set-ups; of those that compute, the tests of one parameter.
 
-    In the bank, that is the exercise.
+    In the bank, that is what stands before the colon: the exercise.
     """
     file, _, test = nodeid.partition("::")
-    if not file.endswith(COMPUTING):
+    if not computes(nodeid):
         return file
     return f"{file} {test.partition('[')[2].removesuffix(']').split(':')[0]}"
 
@@ -36,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     groups: dict[str, list[pytest.Item]] = {}
     for item in items:
         groups.setdefault(group(item.nodeid), []).append(item)
-    kinds = [[name for name in groups if (" " in name) is computes] for computes in (False, True)]
+    kinds = [[name for name in groups if computes(groups[name][0].nodeid) is kind] for kind in (False, True)]
     places = {name: (place + 0.5) / len(kind) for kind in kinds for place, name in enumerate(kind)}
     items[:] = [item for name in sorted(groups, key=places.get) for item in groups[name]]
 

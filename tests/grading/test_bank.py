@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from dataclasses import replace
 
 import bank
 import pytest
@@ -92,6 +93,12 @@ def test_no_verdict_depends_on_the_numbers_drawn(exercise: str):
     answers = [b for b in BANK if b.exercise == exercise]
     sample = [b for b in answers if b.right][::3] + [b for b in answers if not b.right][::9]
     assert not any(unfair_seeds(exercise, sample, range(SEEDS)).values())
+
+
+def test_a_check_that_an_answer_passes_against_the_bank_is_told_with_its_seed():
+    banked = next(b for b in BANK if not b.right and b.passes)
+    told = replace(banked, passes=frozenset())
+    assert unfair_seeds(banked.exercise, [told], [3, 5]) == {str(banked): [3, 5]}
 
 
 def test_the_table_counts_the_answers_of_every_exercise(monkeypatch: pytest.MonkeyPatch):
