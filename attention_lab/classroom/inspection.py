@@ -23,7 +23,7 @@ from .remote import RemoteWitness
 from .wire import Gone, Nonsense
 
 FATAL = "This cell ended or blocked its process: all others were run again without it."
-MOST_KEPT = 100  # of what trusted answers did with the questions of an exercise; one takes up to 200 kB
+MOST_KEPT = 60  # answers with a question each; what a trusted one did there takes up to 1 MB, mostly far less
 GRACE = 15  # seconds in which an observer stops a cell itself, so that what the cell has done so far counts
 
 

@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 
 import torch
@@ -18,7 +18,7 @@ from .closeness import close_in, same
 from .earlier import IN_PLACE_OF
 from .exercise import Coding, Exercise, Misconception, Property, steps
 from .matching import AT_ONCE, EQUAL, ONE_BY_ONE, Way
-from .observe import FILLINGS, Look, Observation, Problem, Question, observe, observe_in
+from .observe import FILLINGS, Look, Observation, Problem, Question, Values, observe, observe_in
 from .properties import BORROWED, CERTAIN, UNREGISTERED
 from .relations import Pair, relation
 from .report import EARLIER, FOLLOW_THROUGH
@@ -124,7 +124,20 @@ def verdict(case: "Case", check: str) -> Report:
     return replace(report, misconception=searched or next(filter(None, others), None))
 
 
-Trusted = dict[tuple, Observation]
+@dataclass
+class Looks:
+    """What a trusted answer did with one question, each way that somebody looked.
+
+    values: by how often the rows were filled. whole: with all that a right answer is asked for.
+    matched: by the way in which the parameters were told apart, which is done once, however often the rows are filled.
+    """
+
+    values: dict[int, Observation] = field(default_factory=dict)
+    whole: Observation | None = None
+    matched: dict[Way, list[Values]] = field(default_factory=dict)
+
+
+Trusted = dict[tuple[Callable, str], Looks]
 
 
 class Case:
@@ -147,7 +160,7 @@ class Case:
         """What the right answer does that is most like this one."""
         versions = self.rights(self.seen[0].parameters) or [self.as_biased(form) for form in self.exercise.forms]
         for question in self.questions:  # mostly the answer is like the first: then no other is looked at
-            self.trusted[versions[0], question.name, FILLINGS] = self.whole(versions[0], question)
+            self.looks(versions[0], question).values[FILLINGS] = self.whole(versions[0], question)
         ranked = {versions[0]: self.likeness(versions[0])}
         for version in self.nearest(versions) if ranked[versions[0]][0] != self.likeness_of_right else ():
             ranked[version] = self.likeness(version)
@@ -164,8 +177,8 @@ class Case:
         expected = list(self.of(best))
         if best is not versions[0]:
             for number, question in enumerate(self.questions):
-                matched, expected[number] = expected[number].matched, self.whole(best, question)
-                expected[number].matched = matched
+                expected[number] = self.whole(best, question)
+                expected[number].matched = self.looks(best, question).matched
         for problem in (problem for right in expected for problem in right.problems.values()):
             raise RuntimeError(
                 f"the course's own answer to {self.exercise.key} fails, which is no fault of yours: {problem}"
@@ -174,10 +187,13 @@ class Case:
 
     def whole(self, trusted: Callable, question: Question) -> Observation:
         """What a trusted answer is asked for; that it works in float32 too need not be seen each time."""
-        key = trusted, question.name, "whole"
-        if key not in self.trusted:
-            self.trusted[key] = observe_in(torch.float64, trusted, question, self.exercise.records, Look.SLOPES)
-        return self.trusted[key]
+        looks = self.looks(trusted, question)
+        if looks.whole is None:
+            looks.whole = observe_in(torch.float64, trusted, question, self.exercise.records, Look.SLOPES)
+        return looks.whole
+
+    def looks(self, trusted: Callable, question: Question) -> Looks:
+        return self.trusted.setdefault((trusted, question.name), Looks())
 
     def versions(self, trusted: Callable, parameters: int) -> Iterable[Callable]:
         """A trusted answer, without so many free biases that it has so many parameters, each way."""
@@ -205,19 +221,16 @@ class Case:
             yield self.one_of(trusted, question, *ways, fillings=fillings)
 
     def one_of(self, trusted: Callable, question: Question, *ways: Way, fillings: int = FILLINGS) -> Observation:
-        """Also with its parameters told apart in these ways, where that is possible for the answer.
-
-        That is done once, however often the rows are filled.
-        """
-        key = trusted, question.name, fillings if question.of_class else FILLINGS
-        seen = self.trusted.get(key)
-        matched = self.trusted.setdefault((trusted, question.name, "matched"), Observation()).matched
-        missing = tuple(way for way in ways if self.looked.get((way, question.name)) and way not in matched)
-        if seen is None or missing:
+        """Also with its parameters told apart in these ways, where that is possible for the answer."""
+        looks, filled = self.looks(trusted, question), fillings if question.of_class else FILLINGS
+        looked = (way for way in ways if self.looked.get((way, question.name)))
+        missing = tuple(way for way in looked if way not in looks.matched)
+        if filled not in looks.values or missing:
             again = observe(trusted, question, self.exercise.records, Look.VALUES, match=missing, fillings=fillings)
-            seen = self.trusted.setdefault(key, again)
-            matched |= again.matched
-        seen.matched = matched
+            looks.values.setdefault(filled, again)
+            looks.matched |= again.matched
+        seen = looks.values[filled]
+        seen.matched = looks.matched
         return seen
 
     def nearest(self, versions: list[Callable]) -> list[Callable]:
