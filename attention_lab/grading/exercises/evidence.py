@@ -171,13 +171,17 @@ def one_slice(self: Deletion, heat: Tensor, step: int, steps: int) -> Tensor:
 
 
 def network(seed: int, height: int, width: int, channels: int = 3, training: bool = False) -> StandIn:
-    """A classifier that looks at places, and gives probabilities far from 0 and 1."""
+    """A classifier that looks at places, and gives probabilities far from 0 and 1.
+
+    One in training mode has two layers for which that matters, so that the mode of one is not enough.
+    """
     layers = (
         ("Conv2d", channels, 6, 3, {"padding": 1}),
         ("BatchNorm2d", 6),
         ("Tanh",),
         ("Flatten",),
         ("Linear", 6 * height * width, 5),
+        *((("BatchNorm1d", 5),) if training else ()),
         ("Softplus",),
         ("Linear", 5, 5),
     )
@@ -1555,6 +1559,7 @@ DEBUG_DELETION = Exercise(
             steps(ready=lambda self, model: None),
             steps(ready=lambda self, model: None, points=evaluated_later),
             steps(ready=lambda self, model: model.train()),
+            steps(ready=lambda self, model: model[1].eval()),
             equation="a network is asked in evaluation mode: model.eval()",
         ),
         *named(

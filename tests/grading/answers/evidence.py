@@ -1373,6 +1373,13 @@ def train_for_eval(model, x, heat, target, steps=10):
     return Curve()(model.train(), x, heat, target, steps)
 
 
+@wrong("debug-deletion", "in-training-mode", passes="order gradient")
+def eval_of_the_layer_that_was_seen(model, x, heat, target, steps=10):
+    model[1].eval()
+    with torch.no_grad():
+        return Curve()(model, x, heat, target, steps)
+
+
 @debugged("one-position-a-step")
 class MendedOneByOne(Evaluated):
     gone = OneMoreEachTime.gone
