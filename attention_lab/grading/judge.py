@@ -108,7 +108,7 @@ def verdict(case: "Case", check: str) -> Report:
     if report.passed:
         return report
     problems = [problem for seen in witness.seen for problem in seen.problems.values()]
-    if stub := next((problem.message for problem in problems if problem.kind == "NotImplementedError"), None):
+    if stub := next((problem.message for problem in problems if problem.stub), None):
         return replace(report, stub=stub)
     if any(problem.late for problem in problems):
         return report

@@ -32,7 +32,7 @@ from .matching import Way, fill_alike, fill_by_effect
 from .models import news, seeds
 from .parameters import Slot, fill, numbers_by_kind, slots_of
 from .stand_ins import built
-from .stub import stub_name
+from .stub import is_stub, stub_name
 
 MAX_ELEMENTS = 1_000_000
 FILLINGS = 3  # in which values are compared: in one of them all that a ReLU gets may be positive
@@ -75,7 +75,7 @@ class Problem:
     """Why an answer could not be built or called: an error's type and text, and the learner's line that raised it.
 
     function, number, line: where that is: the function's name, the line's number in its cell and its code.
-    late: the time was up.
+    late: the time was up. stub: the answer was not yet written; the message is its name.
     """
 
     kind: str
@@ -84,6 +84,7 @@ class Problem:
     number: int = 0
     line: str = ""
     late: bool = False
+    stub: bool = False
 
     def __str__(self) -> str:
         where = f" in {self.function}, line {self.number}, `{self.line}`" if self.line else ""
@@ -633,10 +634,11 @@ def caught(seen: Observation, stage: str) -> Iterator[None]:
         yield
     except (Exception, SystemExit) as error:
         told = isinstance(error, NotAnAnswer)
-        stub = isinstance(error, NotImplementedError) and stub_name(error) != "_forward_unimplemented"
+        stub = is_stub(error)
         seen.problems[stage] = Problem(
             kind="" if told else type(error).__name__,
             message=stub_name(error) if stub else first_line(error),
+            stub=stub,
             **({} if told or stub else learners_line(error)),
         )
 

@@ -14,6 +14,11 @@ OTHER = (
 )
 
 
+def is_stub(error: BaseException) -> bool:
+    """Whether it comes from a stub that was never written, which says nothing; torch says what it has no kernel for."""
+    return isinstance(error, NotImplementedError) and not str(error)
+
+
 def stub_name(error: BaseException) -> str:
     """The function that raised the error: a stub that was never written."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)

@@ -134,6 +134,14 @@ def test_a_stub_is_reported_as_not_yet_written():
         check(CHECK, Stub)
 
 
+def test_what_torch_has_not_implemented_is_no_stub():
+    def softmax_of_whole_numbers(scores, dim=-1, temperature=1.0):
+        return (scores / temperature).long().softmax(dim)
+
+    with pytest.raises(CheckFailed, match="whole numbers are given where real ones are needed"):
+        check("temperature-softmax-values", softmax_of_whole_numbers)
+
+
 def test_what_is_finished_counts_while_the_rest_is_a_stub(capsys):
     class HalfWritten(SqueezeExcitation):
         def weights(self, x):

@@ -1,5 +1,7 @@
 """Errors that any exercise can meet are told in words that lead on."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -36,13 +38,80 @@ def counts_in_an_inner_function():
     return total
 
 
-X = torch.zeros(2, 3)
+def changes_a_tuple():
+    pair = 1, 2
+    pair[0] = 3
+
+
+def calls_itself():
+    return calls_itself()
+
+
+def gives_a_parameter_a_tensor():
+    nn.Linear(3, 6).bias = torch.zeros(6)
+
+
+def overwrites_what_exp_needs():
+    y = ONES.exp()
+    y += 1
+    y.sum().backward()
+
+
+def goes_back_twice():
+    y = ONES.exp().sum()
+    y.backward()
+    y.backward()
+
+
+X, MAPS, ONES = torch.zeros(2, 3), torch.zeros(2, 3, 5, 7), torch.ones(3, requires_grad=True)
 REAL = {
     "super": Bare,
     "float-size": lambda: nn.Linear(4, 4 / 2),
     "matrix-sizes": lambda: nn.Linear(4, 2)(X),
     "axes-apart": lambda: X * torch.zeros(2),
     "joined-shapes": lambda: torch.cat((X, torch.zeros(3, 4)), 1),
+    "vector-size": lambda: X @ torch.zeros(2),
+    "matrices-apart": lambda: torch.bmm(torch.zeros(2, 3, 4), torch.zeros(2, 3, 4)),
+    "matrix-axes": lambda: torch.bmm(X, X),
+    "einsum-sizes": lambda: torch.einsum("ij,jk->ik", X, X),
+    "einsum-letters": lambda: torch.einsum("nchw,c->nc", X, X),
+    "joined-nothing": lambda: torch.stack([]),
+    "joined-list": lambda: torch.cat(X, X),
+    "stretched": lambda: X.expand(4, 3),
+    "stretched-axes": lambda: MAPS.repeat(2, 2),
+    "permutation": lambda: MAPS.permute(0, 2, 1),
+    "cut-sizes": lambda: X.unflatten(1, (2, -1)),
+    "split-sizes": lambda: X.split([1, 1], 1),
+    "conv-axes": lambda: nn.Conv1d(3, 4, 1)(MAPS),
+    "conv-groups": lambda: nn.Conv2d(3, 4, 1, groups=2),
+    "one-number-a-channel": lambda: nn.BatchNorm1d(3)(X[:1]),
+    "past-the-end": lambda: X[5],
+    "past-the-list": lambda: [1][3],
+    "too-many-indices": lambda: X[0, 0, 0],
+    "index-axes": lambda: X.gather(1, torch.zeros(2, dtype=torch.long)),
+    "index-kind": lambda: X[torch.zeros(2)],
+    "whole-number": lambda: range(4 / 2),
+    "mask-shape": lambda: X[torch.zeros(3, dtype=torch.bool)],
+    "mask-kind": lambda: X.masked_fill(X, 0.0),
+    "truth": lambda: max(X, 0),
+    "grid": lambda: nn.functional.grid_sample(MAPS, torch.zeros(2, 4, 5, 7, 2), align_corners=False),
+    "theta": lambda: nn.functional.affine_grid(torch.zeros(2, 6), MAPS.shape, align_corners=False),
+    "resized-axes": lambda: nn.functional.interpolate(MAPS[0], size=(4, 4), mode="bilinear"),
+    "whole-numbers": lambda: torch.arange(3).softmax(0),
+    "kinds-of-numbers": lambda: X @ torch.zeros(3, 2, dtype=torch.double),
+    "none": lambda: None.mean(),
+    "not-a-parameter": gives_a_parameter_a_tensor,
+    "not-a-layer": lambda: nn.Sequential([nn.ReLU()]),
+    "torch-arguments": lambda: X.reshape(6 / 3, 3),
+    "no-length": lambda: len(nn.ReLU()),
+    "not-to-be-changed": changes_a_tuple,
+    "endless": calls_itself,
+    "leaf-in-place": lambda: nn.Linear(3, 6).bias.copy_(torch.zeros(6)),
+    "overwritten": overwrites_what_exp_needs,
+    "graph-twice": goes_back_twice,
+    "not-in-the-graph": lambda: torch.autograd.grad(ONES.sum(), torch.ones(3, requires_grad=True)),
+    "gradient-of-many": lambda: ONES.exp().backward(),
+    "copy-in-a-graph": lambda: copy.deepcopy(ONES.exp()),
     "view-size": lambda: X.view(4, 2),
     "view-memory": lambda: X.T.view(6),
     "norm-width": lambda: nn.BatchNorm1d(4)(X),
@@ -74,6 +143,37 @@ def test_what_python_and_torch_really_raise_is_known(id):
     told = of_error(raised(REAL[id]))
     assert told and told.id == id
     assert "{" not in told.name and told.equation == "line 7: y = f(x)"
+
+
+ALSO = {
+    "float-size": lambda: X.view(2, 3.0),
+    "joined-shapes": lambda: torch.stack([X, X[0]]),
+    "permutation": lambda: MAPS.permute(0, 1, 1, 2),
+    "past-the-list": lambda: X.topk(9),
+    "index-axes": lambda: X.gather(1, torch.zeros(3, 2, dtype=torch.long)),
+    "stretched-axes": lambda: X.expand(3),
+    "whole-number": lambda: X[:1.5],
+    "mask-kind": lambda: torch.where(X, X, X),
+    "whole-numbers": lambda: torch.arange(3).mean(),
+    "kinds-of-numbers": lambda: nn.Linear(3, 2)(torch.zeros(2, 3, dtype=torch.long)),
+    "no-attribute": lambda: X.max(1).mean(),
+    "torch-arguments": lambda: X.max((0, 1)),
+    "call-arguments": lambda: nn.Linear(3, 2).eval(3),
+    "single-numbers": lambda: X.item(),
+    "leaf-in-place": lambda: nn.Linear(3, 6).weight[0].zero_(),
+    "not-a-layer": lambda: nn.ModuleList([X]),
+    "joined-nothing": lambda: torch.cat([]),
+}
+
+
+@pytest.mark.parametrize("id", ALSO)
+def test_other_words_of_the_same_error_are_known(id):
+    assert of_error(raised(ALSO[id])).id == id
+
+
+def test_every_error_is_one_that_python_or_torch_really_raises():
+    ours = {"no-forward", "no-return", "not-called"}
+    assert {error.id for error in ERRORS} == REAL.keys() | ours | {"memory"}
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.id)
