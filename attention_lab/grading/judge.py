@@ -384,19 +384,35 @@ class Case:
 
     @cached_property
     def two_misconceptions(self) -> Misconception | None:
-        """Two mistakes in different steps that together do what this answer did."""
+        """Two mistakes in different steps that together do what this answer did.
+
+        First those are tried that together have as many parameters too many, or too few, as the answer.
+        """
         start, everywhere = time.process_time(), set(self.exercise.probes)
-        for one, other in itertools.combinations(self.exercise.misconceptions, 2):
-            for first, second in itertools.product(one.codings, other.codings):
-                if both := both_steps(first, second):
-                    for form in self.exercise.forms:
-                        for version in self.versions(mistaken(both, form), self.seen[0].parameters):
-                            if self.looks_alike(version, everywhere) and self.does_the_same(version, everywhere):
-                                name = f"{one.name}; and {other.name}"
-                                return Misconception(f"{one.id}+{other.id}", name, one.question, one.equation)
+        pairs = [
+            (one, other, both, abs(self.parameters_apart(first, second)))
+            for one, other in itertools.combinations(self.exercise.misconceptions, 2)
+            for first, second in itertools.product(one.codings, other.codings)
+            if (both := both_steps(first, second))
+        ]
+        for one, other, both, _ in sorted(pairs, key=lambda pair: pair[-1]):
+            for form in self.exercise.forms:
+                for version in self.versions(mistaken(both, form), self.seen[0].parameters):
+                    if self.looks_alike(version, everywhere) and self.does_the_same(version, everywhere):
+                        name = f"{one.name}; and {other.name}"
+                        return Misconception(f"{one.id}+{other.id}", name, one.question, one.equation)
             if time.process_time() - start > SECONDS_OF_PAIRS:
                 return None
         return None
+
+    def parameters_apart(self, *codings: Coding) -> int:
+        """How many parameters more than this answer a right one has with these mistakes in it, if each adds its own."""
+        form, first = self.exercise.forms[0], self.questions[0]
+        right, *wrong = (
+            self.one_of(trusted, first, fillings=0).parameters
+            for trusted in (form, *(mistaken(coding, form) for coding in codings))
+        )
+        return right + sum(number - right for number in wrong) - self.seen[0].parameters
 
     @cached_property
     def failing_earlier(self) -> dict[str, "Case"]:
