@@ -546,7 +546,7 @@ class Case:
         known = next(filter(None, map(of_error, problems)), None)
         unused = of_unused(self.witness.unused_arguments(), self.exercise.equation)
         layers = next(filter(None, map(of_layers, self.seen, self.expected)), None)
-        return known or unused or layers or self.relation(on)
+        return unused or known or layers or self.relation(on)
 
     def made_in_calls(self) -> Misconception | None:
         found = self.witness.made_in_calls()
