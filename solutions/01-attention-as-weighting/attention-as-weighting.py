@@ -29,7 +29,8 @@
 # | **Points** | <!-- points --> |
 #
 # Run the cells from top to bottom (Shift+Enter). Where you read `YOUR CODE HERE`, delete the line `raise
-# NotImplementedError()` and write your code. The cell below each exercise checks it, as often as you like.
+# NotImplementedError()` and write your code. The cell below each exercise checks it, as often as you like. In all lessons
+# your code leaves what it is given as it is: whoever passed it a tensor still needs its numbers.
 #
 # If the first cell says `No module named 'attention_lab'`, the notebook was opened elsewhere: close it, and open it with
 # `attention-lab lab`.

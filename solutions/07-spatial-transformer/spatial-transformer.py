@@ -104,7 +104,7 @@ figures.sampling_grid(photo.repeat(4, 1, 1, 1), grid, list(poses))
 # ## 3. Exercise: the affine grid
 #
 # **What and why.** Spell out $\theta$ for every pixel of the output. Nearly all bugs of spatial transformers live here:
-# $x$ and $y$ exchanged, or a grid that begins at a pixel's centre where the sampler expects the pixel's edge.
+# $x$ and $y$ exchanged, or a grid whose −1 is the middle of the first pixel, where the sampler's −1 is that pixel's edge.
 # **Difficulty** ●●○○ · **15 minutes** · **<!-- points: affine-grid --> points**
 #
 # `affine_grid(theta, height, width)`: `(N, 2, 3)` → `(N, H, W, 2)`. The last axis is $(x, y)$, in this order.

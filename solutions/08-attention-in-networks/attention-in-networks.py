@@ -717,7 +717,7 @@ Table("What each costs", ["model", "parameters", "multiply-adds", "time of a ste
 #   for each image. The model is in evaluation mode.
 # - Resize $M$ to `(H, W)`: `F.interpolate(..., mode="bilinear", align_corners=False)`.
 # - Remove your hook before you return. Do not detach what it keeps: the gradient has to find it.
-# - Divide each image's map by its own maximum. If nothing speaks for the class, the map is 0 everywhere: leave it 0
+# - Then divide each resized map by its own maximum. If nothing speaks for the class, the map is 0 everywhere: leave it 0
 #   (divide by `maximum.clamp(min=1e-8)`).
 #
 # Images do not influence each other, so you can differentiate the **sum** of all targets' logits in one go.

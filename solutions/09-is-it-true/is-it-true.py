@@ -964,7 +964,7 @@ print("BatchNorm's batches so far:", untrained[1].num_batches_tracked.item())
 
 # %% [markdown]
 # Read the two lines of output: what should they say? Then write the repaired function here. It may be given a
-# network in **training mode**, and must bring it into evaluation mode itself. Its result carries no gradient.
+# network in **training mode**, and must bring it into evaluation mode itself, where it may stay. Its result carries no gradient.
 #
 # `deletion_curve(model, x, heat, target, steps=10)` → `(N, steps + 1)`, as in section 3: equally hot positions go row by row, and
 # `k * H * W // steps` positions are gone.

@@ -445,8 +445,8 @@ with torch.no_grad():
 # - `q`: `(..., L, d)`, $L$ queries; `k`: `(..., S, d)`, $S$ keys; `v`: `(..., S, e)`, a value of $e$ numbers for each key. (In
 #   self-attention $S = L$, and often $e = d$. Here they may differ.)
 # - `block` keys at a time, the last block may be smaller. The scores may be of any size: millions, or all far below 0.
-# - No tensor may be as large as all $L \times S$ scores, whatever `block` is, 1 included: of the blocks before, keep $m$, $l$ and
-#   $o$ only. No `F.scaled_dot_product_attention`.
+# - While `block` is smaller than $S$, no tensor may be as large as all $L \times S$ scores, also if `block` is 1: of the blocks
+#   before, keep $m$, $l$ and $o$ only. No `F.scaled_dot_product_attention`.
 # - Whether you go through the blocks once, or first for $m$ and then for the sums, is up to you. In one pass each score is
 #   computed once.
 #

@@ -1192,9 +1192,9 @@ RANDOMISED = Exercise(
         that a layer calls when it is built?
         """,
         """
-        `model.get_submodule("blocks.1")` is a layer by its name; `.modules()` lists it and all that lie inside it. Layers with
-        numbers of their own have `reset_parameters()`: it draws weights and biases, and of a BatchNorm it sets the scale
-        to 1, the shift to 0, the running mean to 0 and the running variance to 1.
+        `model.get_submodule("blocks.1")` is a layer by its name; `.modules()` lists it and all that lie inside it. Layers such
+        as `nn.Linear` and `nn.Conv2d` have `reset_parameters()`: it draws weights and biases, and of a BatchNorm it sets the
+        scale to 1, the shift to 0, the running mean to 0 and the running variance to 1.
         """,
         """
         ```
