@@ -70,6 +70,9 @@ class Grid:
     def point(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         return x, y
 
+    def with_one(self, x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+        return x, y, torch.ones_like(y)
+
     def read(self, theta: Tensor) -> Tensor:
         return theta
 
@@ -78,9 +81,15 @@ class Grid:
 
     def __call__(self, theta: Tensor, height: int, width: int) -> Tensor:
         high, wide = self.sizes(height, width)
-        x, y = self.point(self.centres(width, wide), self.rows(height, high)[:, None])
+        x, y, one = self.with_one(*self.point(self.centres(width, wide), self.rows(height, high)[:, None]))
         along_x, along_y, shift = self.read(theta)[..., None, None].unbind(2)
-        return self.arrange((along_x * x + (along_y * y + shift)).movedim(1, -1))
+        return self.arrange((along_x * x + (along_y * y + shift * one)).movedim(1, -1))
+
+
+def mixed(x: Tensor, y: Tensor) -> tuple[Tensor, ...]:
+    """Points (3, H, W) that are reshaped to (H, W, 3), so that each holds three numbers of one coordinate."""
+    points = torch.stack(torch.broadcast_tensors(x, y, torch.ones_like(y)))
+    return points.reshape(*points.shape[1:], 3).unbind(-1)
 
 
 def turned_with_shift(theta: Tensor) -> Tensor:
@@ -142,6 +151,13 @@ AFFINE_GRID = Exercise(
             "a reshape of (W, H) to (H, W) does not exchange the axes: the points stand in the wrong rows and columns",
             "After your reshape, do the points of one row have the same y?",
             steps(arrange=lambda self, grid: grid.transpose(1, 2).reshape(grid.shape)),
+        ),
+        mistake(
+            "coordinates-mixed-by-reshape",
+            "a reshape does not bring the axis of the coordinates to the end: those of different points are mixed",
+            "Which axis held x and y before your reshape? Which function moves an axis?",
+            steps(arrange=lambda self, grid: grid.movedim(-1, 1).reshape(grid.shape)),
+            steps(with_one=lambda self, x, y: mixed(x, y)),
         ),
         mistake(
             "xy-swapped-twice",

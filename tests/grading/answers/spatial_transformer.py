@@ -57,9 +57,21 @@ def apply(theta, points):
     return torch.einsum("nij,hwj->nhwi", theta, points.to(theta.dtype))
 
 
-@wrong("affine-grid", None)
+@wrong("affine-grid", "kinds-of-numbers")
 def double_precision_only(theta, height, width):
     return torch.einsum("nij,hwj->nhwi", theta, mesh(height, width, mids(width), mids(height)))
+
+
+@wrong("affine-grid", "coordinates-mixed-by-reshape", passes="shape")
+def reshaped_at_the_end(theta, height, width):
+    points = mesh(height, width, mids(width), mids(height)).to(theta.dtype)
+    return (theta @ points.flatten(0, 1).mT).reshape(-1, height, width, 2)
+
+
+@wrong("affine-grid", "coordinates-mixed-by-reshape", passes="shape")
+def reshaped_points(theta, height, width):
+    points = mesh(height, width, mids(width), mids(height)).to(theta.dtype).movedim(-1, 0)
+    return (points.reshape(-1, 3) @ theta.mT).view(-1, height, width, 2)
 
 
 @wrong("affine-grid", "align-corners", passes="shape")
