@@ -1,6 +1,7 @@
 """The verdict: what an answer did, held against what right and wrong answers do with the same questions."""
 
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -255,6 +256,24 @@ def test_two_mistakes_at_once_are_named_together():
     assert (both.id, both.name, both.question) == ("no-sigmoid+added", "no sigmoid; and added", "Where is it?")
 
 
+def test_of_two_mistakes_first_those_are_tried_whose_parameters_add_up(monkeypatch):
+    monkeypatch.setattr("attention_lab.grading.judge.SECONDS_OF_PAIRS", 0)
+
+    class InSteps(Score):
+        def __init__(self, width: int):
+            nn.Module.__init__(self)
+            self.hidden, self.score = nn.Linear(width, self.wide()), nn.Linear(self.wide(), width)
+
+        def wide(self):
+            return 4
+
+    wide = mistake("wide", "too wide", "How wide?", steps(wide=lambda self: 5))
+    exercise = replace(EXERCISE, forms=(InSteps,), misconceptions=(*EXERCISE.misconceptions, wide))
+    raw_and_wide = {"gate": lambda self, scores: scores, "wide": lambda self: 5}
+    told = verdict(type("Both", (InSteps,), raw_and_wide), exercise)
+    assert told["parameters"].misconception.id == "no-sigmoid+wide"
+
+
 def test_what_looks_like_a_mistake_only_while_all_numbers_are_alike_is_not_named():
     class Turned(Score):
         def gate(self, scores):
@@ -320,9 +339,13 @@ def test_an_argument_that_is_never_read_and_a_layer_made_in_every_call_are_told(
     def without_y(x, y):
         return (x.cos() + 2).sin()
 
+    def crashing_without_y(x, y):
+        return x @ x
+
     probes = {name: Probe(lambda g, n=n: (normal(g, n, 4), normal(g, n, 4))) for n, name in enumerate("ab", 2)}
     exercise = Exercise("two", (lambda x, y: x * y.exp(),), probes, {"output": Check(1, (values(),))}, ("",) * 3)
     assert verdict(without_y, exercise)["output"].misconception.id == "unused-argument"
+    assert verdict(crashing_without_y, exercise)["output"].misconception.id == "unused-argument"
 
     class MadeInCalls(Score):
         def weights(self, x):
