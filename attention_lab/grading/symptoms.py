@@ -10,8 +10,6 @@ from .changes import KINDS, Change
 from .exercise import Misconception
 from .observe import Observation, Problem
 
-TORCH = sorted({name for place in (torch, torch.Tensor, torch.nn.functional) for name in dir(place) if name.islower()})
-
 LINE_UP = (
     "Write down the shapes of both, one under the other, last axis under last axis. Is a 1 missing, or an axis out of place? Or "
     "has a step made one of them longer or shorter?"
@@ -21,12 +19,16 @@ LAYERS = "Which layer makes this tensor, and which one takes it? Write the shape
 
 
 class Error(NamedTuple):
-    """A mistake that is known by the text of an error, whose groups fill in the name."""
+    """A mistake that is known by the text of an error, whose groups fill in the name.
+
+    of_torch: the first group must be the name of a function of torch.
+    """
 
     id: str
     pattern: str
     name: str
     question: str
+    of_torch: bool = False
 
 
 ERRORS = (
@@ -315,7 +317,7 @@ ERRORS = (
     Error(
         "no-attribute",
         r"'([\w.]+)' object has no attribute '(\w+)'",
-        "{1} is used, but a {0} has no such thing",
+        "{1} is asked of something of type {0}, which has no such thing",
         "Where is it set, and how is it written there? Is it a tensor, a module or a tuple?",
     ),
     Error(
@@ -338,9 +340,10 @@ ERRORS = (
     ),
     Error(
         "torch-arguments",
-        rf"^({'|'.join(TORCH)})\(\) (?:takes|received an invalid combination)",
+        r"^(\w+)\(\) (?:takes|received an invalid combination)",
         "{0} is called with arguments that it does not take",
         "Which arguments does it take, which of them only by name, and which must be whole numbers?",
+        of_torch=True,
     ),
     Error(
         "init-arguments",
@@ -368,9 +371,9 @@ ERRORS = (
     ),
     Error(
         "not-a-tensor",
-        r"must be Tensor, not (\w+)",
+        r"must be Tensor, not (\w+)|expected Tensor as element .* but got ([\w.]+)",
         "a function of torch receives something of type {0}, no tensor",
-        "Is it one number? Then Python's own function does it: the module math, or ** 0.5.",
+        "Is it one number, for which Python has functions of its own? Or a pair of values and places, of which you want one?",
     ),
     Error(
         "single-numbers",
@@ -480,7 +483,8 @@ ERRORS = (
 def of_error(problem: Problem) -> Misconception | None:
     """The mistake that is known by an error, if it is one of those."""
     for error in ERRORS:
-        if found := re.search(error.pattern, problem.message):
+        found = re.search(error.pattern, problem.message)
+        if found and (not error.of_torch or any(hasattr(place, found[1]) for place in (torch, torch.Tensor))):
             name = error.name.format(*(group for group in found.groups() if group is not None))
             return Misconception(
                 error.id, name, error.question, f"line {problem.number}: {problem.line}" * bool(problem.line)

@@ -163,6 +163,7 @@ ALSO = {
     "leaf-in-place": lambda: nn.Linear(3, 6).weight[0].zero_(),
     "not-a-layer": lambda: nn.ModuleList([X]),
     "joined-nothing": lambda: torch.cat([]),
+    "not-a-tensor": lambda: torch.cat([X.max(1, keepdim=True), X]),
 }
 
 

@@ -1,9 +1,11 @@
 """Lesson 02, squeeze-and-excitation: squeeze, squeeze-excitation, se-residual, debug-se."""
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...mechanisms import SqueezeExcitation, se_residual, squeeze
+from ...mechanisms import SqueezeExcitation, squeeze
 from ..exercise import Check, Exercise, Probe, Use, instead, mistake, named, normal, steps
 from ..properties import (
     gradients,
@@ -177,10 +179,30 @@ SQUEEZE_EXCITATION = Exercise(
     ),
 )
 
+
+class Residual:
+    """The right answer in steps. The last one does nothing: a mistake does something there."""
+
+    def recalibrated(self, x: Tensor, branch: Callable, se: Callable) -> Tensor:
+        return se(branch(x))
+
+    def add(self, x: Tensor, y: Tensor) -> Tensor:
+        return x + y
+
+    def unit(self, x: Tensor, branch: Callable, se: Callable) -> Tensor:
+        return self.add(x, self.recalibrated(x, branch, se))
+
+    def end(self, y: Tensor) -> Tensor:
+        return y
+
+    def __call__(self, x: Tensor, branch: Callable, se: Callable) -> Tensor:
+        return self.end(self.unit(x, branch, se))
+
+
 SE_RESIDUAL = Exercise(
     id="se-residual",
     equation="output = x + se(branch(x)) (Hu et al. 2018, figure 3)",
-    forms=(se_residual,),
+    forms=(Residual(),),
     probes={
         "plain": Probe(lambda g: (normal(g, 2, 6, 5, 7), StandIn("convolution", (6,), 1), StandIn("gate", (6,), 2))),
         "one image": Probe(
@@ -196,49 +218,49 @@ SE_RESIDUAL = Exercise(
             "gate-on-the-sum",
             "the gate stands after the addition and scales the skip connection too",
             "If every gate is 0, what is left of x?",
-            instead(lambda x, branch, se: se(x + branch(x))),
+            steps(unit=lambda self, x, branch, se: se(x + branch(x))),
         ),
         mistake(
             "gate-on-the-skip",
             "the gate is on the skip connection, not on the branch",
             "Which of the two paths is recalibrated?",
-            instead(lambda x, branch, se: se(x) + branch(x)),
+            steps(unit=lambda self, x, branch, se: self.add(se(x), branch(x))),
         ),
         mistake(
             "gate-before-the-branch",
             "the gate stands before the branch, not after it",
             "Whose output does the block recalibrate?",
-            instead(lambda x, branch, se: x + branch(se(x))),
+            steps(recalibrated=lambda self, x, branch, se: branch(se(x))),
         ),
         mistake(
             "gated-twice",
             "the branch is multiplied by itself: se(u) already returns u times its gates",
             "What does se return: gates, or a gated map?",
-            instead(lambda x, branch, se: x + branch(x) * se(branch(x))),
+            steps(recalibrated=lambda self, x, branch, se: branch(x) * se(branch(x))),
         ),
         mistake(
             "gate-of-x",
             "the branch is multiplied by se(x): the gates are made of x, and x comes in once more",
             "What does se return: gates, or a gated map? Whose output should it gate?",
-            instead(lambda x, branch, se: x + branch(x) * se(x)),
+            steps(recalibrated=lambda self, x, branch, se: branch(x) * se(x)),
         ),
         mistake(
             "no-skip",
             "the skip connection is missing",
             "Where is x added?",
-            instead(lambda x, branch, se: se(branch(x))),
+            steps(add=lambda self, x, y: y),
         ),
         mistake(
             "no-gate",
             "the gate is never applied",
             "Where is se called?",
-            instead(lambda x, branch, se: x + branch(x)),
+            steps(recalibrated=lambda self, x, branch, se: branch(x)),
         ),
         mistake(
             "relu-added",
             "the unit's last ReLU is applied here; this function stops before it",
             "Can your output be negative? If every gate is 0, is it x?",
-            instead(lambda x, branch, se: (x + se(branch(x))).relu()),
+            steps(end=lambda self, y: y.relu()),
         ),
     ),
     hints=(
