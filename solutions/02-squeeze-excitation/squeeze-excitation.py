@@ -388,7 +388,7 @@ figures.gates_by_layer(all_gates, all_names)
 # ## 8. Exercise: debug it
 #
 # **What and why.** This block comes from a tutorial on the web. The first line of `forward` is wrong in two ways. And then
-# three lines read `x` where `y` is meant: each throws away what the line above it has computed, the squeeze too. When
+# three lines read `x` where `y` is meant: each throws away what the line above it has computed, one of them the squeeze. When
 # the first line is repaired, the program stops on a line *after* the one that is wrong. **Difficulty** ●●○○ · **15 minutes** · **<!-- points: debug-se --> points**
 
 # %%
@@ -420,7 +420,7 @@ except Exception:
 
 # %% [markdown]
 # Write the repaired module here, with the same arguments: `SEAttentionModule(in_channels, reduction=16)`,
-# `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`.
+# `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`. Biases are free.
 #
 # <!-- hints: debug-se -->
 

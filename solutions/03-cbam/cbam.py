@@ -345,7 +345,7 @@ print(f"a fresh CBAM lets {left:.0%} of the signal through")
 # - The channel gate looks at the average and the maximum of each channel (or at one of them), as in CBAM.
 # - The spatial gate looks at the average and the maximum of each position (or at one of them), through a kernel that is
 #   larger than 1×1.
-# - What the gates make of these numbers, you do not know. Each block has other parameters.
+# - What the gates make of these numbers, you do not know: only that each gate is positive. Each block has other parameters.
 #
 # Computers round, so two numbers that should be equal differ a little: `torch.allclose` helps.
 #
@@ -431,8 +431,8 @@ print(f"the spatial gates of all 16 blocks: {difference:,} parameters")
 # ## 8. Exercise: debug it
 #
 # **What and why.** These two modules come from a tutorial on the web. They return the **gate**, and do not multiply it
-# with `x`. They follow the paper's equation: **no batch normalisation**. One mistake stops the program at once. One
-# stops it for some batch sizes only. And one stops nothing: the module trains, and no message ever tells you.
+# with `x`. They follow the paper's equation: **no batch normalisation**. One mistake stops the program at once. One,
+# made in two lines, stops it for some batch sizes only. And one stops nothing: the module trains, and no message ever tells you.
 # **Difficulty** ●●●○ · **20 minutes** · **<!-- points: debug-cbam --> points**
 
 # %%

@@ -809,7 +809,7 @@ attempt("BAM", lambda: BrokenBAM(64))
 #   that broadcast to `x`, with dilation 4. As in your own gates, hidden layers have BN and ReLU, and the **last layer is
 #   plain**. Biases are free, as before.
 # - `TutorialBAM(in_channels)`: `(N, C, H, W)` → `(N, C, H, W)`, $(1 + \sigma(M_c + M_s))\,x$. It builds the two repaired
-#   classes.
+#   classes with their own `ratio`, 16.
 #
 # They have names of their own, so that your classes from sections 3 to 5 stay as they are.
 #

@@ -179,7 +179,7 @@ drawn
 # (a part of a network whose result is added to its input: lesson 02).
 # **Difficulty** ●●●○ · **25 minutes** · **<!-- points: selective-kernel --> points**
 #
-# - `SelectiveKernel(channels, branches=2, reduction=16, groups=32, min_width=32)`
+# - `SelectiveKernel(channels, branches=2, reduction=16, groups=32, min_width=32)`; `channels` is a multiple of `groups`
 # - `weights(x)`: `(N, C, H, W)` → `(N, M, C, 1, 1)`, the share of each branch in each channel
 # - `forward(x)`: `(N, C, H, W)` → `(N, C, H, W)`
 # - branch `i = 1 ... M`: a 3×3 convolution of dilation `i`, in `groups` groups, that keeps the size; then BN and ReLU
