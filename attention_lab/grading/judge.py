@@ -12,7 +12,7 @@ from functools import cache, cached_property
 import torch
 from torch import Generator
 
-from .biases import bare, without_biases
+from .biases import bare, sizes, without_biases
 from .changes import Change
 from .closeness import close_in, same
 from .earlier import IN_PLACE_OF
@@ -407,11 +407,8 @@ class Case:
 
     def parameters_apart(self, *codings: Coding) -> int:
         """How many parameters more than this answer a right one has with these mistakes in it, if each adds its own."""
-        form, first = self.exercise.forms[0], self.questions[0]
-        right, *wrong = (
-            self.one_of(trusted, first, fillings=0).parameters
-            for trusted in (form, *(mistaken(coding, form) for coding in codings))
-        )
+        form, arguments = self.exercise.forms[0], self.questions[0].build
+        right, *wrong = (size(kind, arguments) for kind in (form, *(mistaken(coding, form) for coding in codings)))
         return right + sum(number - right for number in wrong) - self.seen[0].parameters
 
     @cached_property
@@ -593,6 +590,15 @@ def both_steps(one: Coding, other: Coding) -> Coding | None:
 def mistaken(coding: Coding, form: Callable) -> Callable:
     """A right answer with the mistake in it: one class, however often it is asked for."""
     return coding(form)
+
+
+@cache
+def size(trusted: Callable, arguments: tuple) -> int:
+    """How many parameters a module of a trusted class has; none if it cannot be built, or is no class."""
+    try:
+        return sizes(trusted, arguments)[0]
+    except Exception:
+        return 0
 
 
 def shape_of(seen: Observation, record: str) -> torch.Size | None:
