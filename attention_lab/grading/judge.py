@@ -1,5 +1,6 @@
 """Judge: compare what an answer did with what the right answers do on the same questions. Runs no untrusted code."""
 
+import contextlib
 import inspect
 import itertools
 import re
@@ -389,8 +390,15 @@ class Case:
         First those are tried that together have as many parameters too many, or too few, as the answer.
         """
         start, everywhere = time.process_time(), set(self.exercise.probes)
+        form, arguments = self.exercise.forms[0], self.questions[0].build
+        right = size(form, arguments)
+        added = {
+            coding: size(mistaken(coding, form), arguments) - right
+            for misconception in self.exercise.misconceptions
+            for coding in misconception.codings
+        }
         pairs = [
-            (one, other, both, abs(self.parameters_apart(first, second)))
+            (one, other, both, abs(right + added[first] + added[second] - self.seen[0].parameters))
             for one, other in itertools.combinations(self.exercise.misconceptions, 2)
             for first, second in itertools.product(one.codings, other.codings)
             if (both := both_steps(first, second))
@@ -404,12 +412,6 @@ class Case:
             if time.process_time() - start > SECONDS_OF_PAIRS:
                 return None
         return None
-
-    def parameters_apart(self, *codings: Coding) -> int:
-        """How many parameters more than this answer a right one has with these mistakes in it, if each adds its own."""
-        form, arguments = self.exercise.forms[0], self.questions[0].build
-        right, *wrong = (size(kind, arguments) for kind in (form, *(mistaken(coding, form) for coding in codings)))
-        return right + sum(number - right for number in wrong) - self.seen[0].parameters
 
     @cached_property
     def failing_earlier(self) -> dict[str, "Case"]:
@@ -592,13 +594,13 @@ def mistaken(coding: Coding, form: Callable) -> Callable:
     return coding(form)
 
 
-@cache
 def size(trusted: Callable, arguments: tuple) -> int:
     """How many parameters a module of a trusted class has; none if it cannot be built, or is no class."""
-    try:
-        return sizes(trusted, arguments)[0]
-    except Exception:
+    if not inspect.isclass(trusted):
         return 0
+    with contextlib.suppress(Exception):
+        return sizes(trusted, arguments)[0]
+    return 0
 
 
 def shape_of(seen: Observation, record: str) -> torch.Size | None:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
+from torch._C._functorch import get_unwrapped, is_functorch_wrapped_tensor
 from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
@@ -532,8 +533,15 @@ class Watched(TorchFunctionMode):
         if is_real(result) and torch.finfo(result.dtype).eps > torch.finfo(self.coarsest).eps:
             self.coarsest = result.dtype
         if isinstance(result, Tensor) and not result.is_meta:
-            self.largest = max(self.largest, result.untyped_storage().nbytes() // result.element_size())
+            self.largest = max(self.largest, unwrapped(result).untyped_storage().nbytes() // result.element_size())
         return result
+
+
+def unwrapped(x: Tensor) -> Tensor:
+    """The tensor that holds the numbers of one that torch.func (vmap, grad) passes around."""
+    while is_functorch_wrapped_tensor(x):
+        x = get_unwrapped(x)
+    return x
 
 
 def describe(thing: Any) -> str:

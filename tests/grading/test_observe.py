@@ -80,6 +80,11 @@ def test_the_least_precise_numbers_on_the_way_are_noticed():
     assert seen(lambda x: x.bfloat16().double()).coarsest == torch.bfloat16
 
 
+def test_tensors_that_vmap_passes_around_are_counted_with_all_their_images():
+    looked = seen(lambda x: torch.func.vmap(lambda row: row.exp() / row.exp().sum())(x))
+    assert not looked.problems and looked.values["output"].numel() == looked.largest
+
+
 def test_the_first_image_is_also_seen_alone():
     mixed = seen(lambda x: x - x.mean(0))
     assert not torch.allclose(mixed.alone, mixed.values["output"][:1])
